@@ -1,0 +1,47 @@
+# make grade    set up everything and grade submitted.py        (IMAGES=path: real pictures)
+# make test     set up everything and run the product's own tests
+# make setup    only set up: virtual environment, packages, data
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/$(if $(wildcard $(VENV)/Scripts),Scripts,bin)
+DATA := cifar10_batches
+
+.PHONY: setup grade test real notebook lint clean
+
+setup: $(VENV)/.student $(if $(IMAGES),images,data)
+
+grade: setup
+	$(BIN)/python grade.py
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -m "not real"
+
+# What needs real pictures; skips with the reason when MP09_REAL_DATA does not name them.
+real: $(VENV)/.dev
+	$(BIN)/python -m pytest -m real
+
+notebook: setup
+	$(BIN)/python -m pytest --nbval mp09_notebook.ipynb -o addopts=
+
+# The marker files are younger than what was installed from: a second run installs nothing.
+$(VENV)/.student: requirements.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing packages: some minutes, about 6 GB on Linux"
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.student pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	touch $@
+
+.PHONY: data images
+data:
+	@$(BIN)/python -m mp09 data --out $(DATA)
+
+images:
+	@$(BIN)/python -m mp09 data --out $(DATA) --images "$(IMAGES)"
+
+clean:
+	rm -rf $(VENV) $(DATA) .pytest_cache .ruff_cache
