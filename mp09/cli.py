@@ -1,0 +1,128 @@
+"""The commands: one function each. Parse, call one room, print.
+
+Rooms are imported inside the functions, so that `--help` starts at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mp09.errors import Mp09Error
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a check failed, 2 an error explained in one line."""
+    parser = argparse.ArgumentParser(prog="python -m mp09", description="CNN Image Classifier: data, grading, checks.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_data, _add_doctor):
+        add(commands)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except Mp09Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _add_data(commands) -> None:
+    about = "make cifar10_batches/, or check it"
+    parser = commands.add_parser(
+        "data",
+        help=about,
+        description=about,
+        epilog=("Without a source a complete folder is kept; else CIFAR-10 is downloaded; else pictures are drawn."),
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--archive", type=Path, metavar="FILE", help="the official cifar-10-python.tar.gz")
+    source.add_argument(
+        "--images",
+        type=Path,
+        metavar="PATH",
+        help="pictures in train/<class>/ and test/<class>/ of a folder, .tar, .tar.xz or .zip",
+    )
+    source.add_argument("--download", action="store_true", help="the official archive, or fail")
+    source.add_argument("--synthetic", action="store_true", help="drawn pictures; needs nothing")
+    source.add_argument("--verify", action="store_true", help="only compare the folder with its checksums")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("cifar10_batches"),
+        metavar="DIR",
+        help="the folder to make (default: %(default)s)",
+    )
+    parser.add_argument("--per-file", type=int, metavar="N", help="pictures a file (default: 8000 in a new folder)")
+    parser.add_argument("--seed", type=int, default=0, help="shuffles, and draws (default: %(default)s)")
+    parser.add_argument("--force", action="store_true", help="replace a folder that this command did not make")
+    parser.set_defaults(run=_data)
+
+
+def _data(args: argparse.Namespace) -> int:
+    from mp09.data import prepare, sources
+    from mp09.data import source as source_file
+
+    if args.verify:
+        source = source_file.verify(args.out)
+    else:
+        origin = (
+            sources.from_images(args.images)
+            if args.images
+            else sources.from_archive(args.archive)
+            if args.archive
+            else sources.from_download(args.out.absolute().parent / prepare.ARCHIVE_NAME)
+            if args.download
+            else sources.from_synthetic(args.seed)
+            if args.synthetic
+            else None
+        )
+        with _progress_bar() as progress:
+            source = prepare.make_batches(
+                args.out, origin, per_file=args.per_file, seed=args.seed, force=args.force, progress=progress
+            )
+    if source.note:
+        print(f"NOTE: {source.note}\nNOTE: these are DRAWN pictures, not CIFAR-10; every score on them says so.")
+    train = sum(count for name, count in source.counts.items() if name.startswith("data_"))
+    print(f"{args.out}: {source.name}, {train} pictures to train on, {source.counts['test_batch']} to test on")
+    return 0
+
+
+def _add_doctor(commands) -> None:
+    about = "check Python, packages, data, checkpoint, threads, GPU and sandbox, and say what to do"
+    parser = commands.add_parser("doctor", help=about, description=about)
+    parser.add_argument(
+        "--data", type=Path, default=Path("cifar10_batches"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from mp09.grading.doctor import examine
+
+    findings = examine(Path.cwd(), args.data)
+    for finding in findings:
+        print(f"{'ok' if finding.ok else 'FAIL':4}  {finding.subject:12} {finding.text}")
+        if finding.remedy:
+            print(f"{'':18} {finding.remedy}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress callback (what, done, total) that draws one bar a step on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:12}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, int] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield progress

@@ -1,0 +1,90 @@
+"""The course's batch files: eight CIFAR-10 classes as six pickled dicts.
+
+Each file holds, under bytes keys, `batch_label` (bytes) and three Python lists: `data` (uint8 arrays of shape (3072,),
+planes R, G, B, each 32x32 row by row), `labels` (int 0..7) and `filenames` (bytes). Students read them with
+`pickle.load(file, encoding="bytes")`; this module reads them with an unpickler that can build arrays and nothing else.
+"""
+
+import io
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mp09.data.imageset import ImageSet
+from mp09.errors import DataError
+from mp09.files import atomic_write
+
+CLASSES = ("airplane", "automobile", "bird", "deer", "frog", "horse", "ship", "truck")
+TRAIN_FILES = tuple(f"data_batch_{i}" for i in range(1, 6))
+TEST_FILE = "test_batch"
+META_FILE = "batches.meta"
+SHAPE = (3, 32, 32)
+
+# What a pickled numpy array or a Python 2 byte string refers to, in NumPy 1 and 2.
+_ALLOWED_GLOBALS = {
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("_codecs", "encode"),
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str):
+        if (module, name) not in _ALLOWED_GLOBALS:
+            raise pickle.UnpicklingError(f"refers to {module}.{name}")
+        return super().find_class(module, name)
+
+
+def unpickle(content: bytes, *, name: str) -> dict:
+    """Decode a pickled dict of lists, arrays and byte strings. `name` stands in the message of a DataError."""
+    try:
+        value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:  # a damaged pickle raises almost anything
+        raise DataError(f"{name}: not a readable batch file ({error}). Make it again.") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{name}: expected a pickled dict, got {type(value).__name__}.")
+    return value
+
+
+def read_batch(path: Path) -> ImageSet:
+    """Read one batch file. Raises DataError, naming the file, when it is missing or damaged."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: expected a batch file here ({error.strerror}). Run `python -m mp09 data`.") from error
+    batch = unpickle(content, name=str(path))
+    try:
+        images = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, *SHAPE)
+        labels = np.asarray(batch[b"labels"], dtype=np.int64).reshape(-1)
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: expected lists b'data' (3072 bytes each) and b'labels' ({error!r}).") from error
+    if len(images) != len(labels):
+        raise DataError(f"{path}: {len(images)} pictures but {len(labels)} labels.")
+    return ImageSet(images, labels, CLASSES)
+
+
+def write_batch(path: Path, images: np.ndarray, labels: Sequence[int], *, label: str, filenames: Sequence[str]) -> None:
+    """Write one batch file, atomically. images: uint8 (N, 3, 32, 32); labels: ints (N,)."""
+    batch = {
+        b"batch_label": label.encode(),
+        b"data": list(np.ascontiguousarray(images, dtype=np.uint8).reshape(len(images), -1)),
+        b"labels": [int(value) for value in labels],
+        b"filenames": [name.encode() for name in filenames],
+    }
+    _write_pickle(path, batch)
+
+
+def write_meta(path: Path, *, per_file: int) -> None:
+    """Write `batches.meta`: the class names, in label order, and the sizes."""
+    names = [name.encode() for name in CLASSES]
+    _write_pickle(path, {b"num_cases_per_batch": per_file, b"label_names": names, b"num_vis": 3072})
+
+
+def _write_pickle(path: Path, value: dict) -> None:
+    with atomic_write(path) as file:
+        pickle.dump(value, file, protocol=4)

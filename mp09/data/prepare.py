@@ -1,0 +1,128 @@
+"""Makes `cifar10_batches/`: chooses the source, writes the six batch files, and SOURCE.json last.
+
+The folder appears in one step, complete, or not at all: everything is written to a folder beside it and renamed.
+"""
+
+import errno
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
+from mp09.data.folders import Progress
+from mp09.data.source import SOURCE_FILE, Source, read_source, verify
+from mp09.data.sources import Origin, Pictures, from_download, from_synthetic
+from mp09.errors import DataError, DownloadError
+from mp09.files import sha256, write_json
+
+ARCHIVE_NAME = "cifar-10-python.tar.gz"
+PER_FILE = 8000  # the course's size
+
+
+def make_batches(
+    out: Path,
+    origin: Origin | None = None,
+    *,
+    per_file: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Source:
+    """Make the folder `out` and return its Source; a folder that already is what was asked is left as it is.
+
+    Args:
+        origin: where the pictures come from (`sources.from_images`, ...).
+            None: a complete folder as it is, else the official download, else the synthetic set.
+        per_file: pictures a file, a multiple of 8; default: as they are, 8000 for a new folder.
+        seed: shuffles the pictures over the files, and draws the synthetic ones.
+        force: replace a folder that was not made by this function, or was changed since.
+
+    Raises:
+        DataError: bad input, no space, or `out` is somebody else's. Nothing half-written stays behind.
+    """
+    out = Path(out).absolute()
+    if per_file is not None and (per_file < 8 or per_file % 8):
+        raise DataError(f"--per-file: expected a positive multiple of 8 (the classes are balanced), got {per_file}.")
+    if not force and (existing := _existing(out, origin, per_file)):
+        return existing
+    note = ""
+    try:
+        name, train, test = (origin or from_download(out.parent / ARCHIVE_NAME)).load(per_file or PER_FILE, progress)
+    except DownloadError as error:
+        if origin:
+            raise
+        note, origin = f"CIFAR-10 could not be fetched: {error}", from_synthetic(seed)
+        name, train, test = origin.load(per_file or PER_FILE, progress)
+    key = (origin or from_download(out)).key
+    return _write(out, name, key, train, test, seed=seed, note=note, progress=progress)
+
+
+def _existing(out: Path, origin: Origin | None, per_file: int | None) -> Source | None:
+    """The Source of a folder that satisfies the request; None when it is to be made."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not (out / SOURCE_FILE).is_file():
+        complete = out.is_dir() and all((out / name).is_file() for name in (*TRAIN_FILES, TEST_FILE))
+        if complete and origin is None and per_file is None:
+            return read_source(out)
+        raise DataError(
+            f"{out}: exists and was not made by this command. Choose another --out, or replace it: --force."
+        )
+    source = read_source(out)
+    if origin is not None and source.origin != origin.key:
+        return None
+    return verify(out) if per_file in (None, source.per_file) else None
+
+
+def _write(
+    out: Path, name: str, key: str, train: Pictures, test: Pictures, *, seed: int, note: str, progress: Progress | None
+) -> Source:
+    """Write everything beside `out`, then put it there."""
+    per_file = len(test.labels)
+    for leftover in out.parent.glob(f".{out.name}.*"):  # of interrupted runs
+        shutil.rmtree(leftover, ignore_errors=True)
+    building = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        shuffle = np.random.default_rng(seed)
+        parts = dict(zip(TRAIN_FILES, np.split(shuffle.permutation(len(train.labels)), len(TRAIN_FILES)), strict=True))
+        for i, (file, indices) in enumerate(parts.items()):
+            _write_part(building / file, train.take(indices), f"training batch {i + 1} of {len(parts)}")
+            if progress:
+                progress("writing", i + 1, len(parts) + 1)
+        _write_part(building / TEST_FILE, test.take(shuffle.permutation(per_file)), "testing batch 1 of 1")
+        if progress:
+            progress("writing", len(parts) + 1, len(parts) + 1)
+        write_meta(building / META_FILE, per_file=per_file)
+        counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: per_file}
+        checksums = {file: sha256(building / file) for file in (*counts, META_FILE)}
+        source = Source(name, key, per_file, counts, checksums, note)
+        write_json(building / SOURCE_FILE, asdict(source))
+        building.chmod(0o755)
+        _replace(building, out)
+        return source
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+        raise DataError(f"{out}: could not be written: {reason}. Nothing was left behind.") from error
+    finally:
+        if building:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def _write_part(path: Path, pictures: Pictures, label: str) -> None:
+    write_batch(path, pictures.images, pictures.labels, label=label, filenames=pictures.filenames)
+
+
+def _replace(building: Path, out: Path) -> None:
+    """Put `building` in the place of `out`, whatever was there."""
+    if out.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
+        out.rename(old)
+        building.rename(out)
+        shutil.rmtree(old.parent)
+    else:
+        building.rename(out)

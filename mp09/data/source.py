@@ -1,0 +1,62 @@
+"""SOURCE.json: what a data folder says of itself."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
+from mp09.errors import DataError
+from mp09.files import sha256
+
+SOURCE_FILE = "SOURCE.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a data folder says of itself.
+
+    name: the word every score carries ("synthetic", "CIFAR-10", "CIFAR-10 (JPEG)", ...)
+    origin: which pictures these are; equal for equal requests
+    per_file, counts: pictures a file
+    checksums: sha256 of each file
+    note: why this source was taken, when it was not asked for
+    """
+
+    name: str
+    origin: str
+    per_file: int
+    counts: dict[str, int]
+    checksums: dict[str, str]
+    note: str = ""
+
+
+def read_source(folder: Path) -> Source:
+    """What is in a data folder. One without SOURCE.json (a course's own) is counted and called "unknown source"."""
+    folder = Path(folder)
+    try:
+        return Source(**json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        counts = {name: len(read_batch(folder / name)) for name in (*TRAIN_FILES, TEST_FILE)}
+        return Source("unknown source", "", counts[TEST_FILE], counts, {})
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{folder / SOURCE_FILE}: not readable ({error}). Make the folder again with --force."
+        ) from error
+
+
+def verify(folder: Path) -> Source:
+    """Compare every file with its checksum in SOURCE.json. Raises DataError naming the files that differ."""
+    folder = Path(folder)
+    source = read_source(folder)
+    if not source.checksums:
+        raise DataError(f"{folder}: has no {SOURCE_FILE}, so there are no checksums to compare with.")
+    wrong = [name for name, digest in source.checksums.items() if _digest(folder / name) != digest]
+    if wrong:
+        raise DataError(
+            f"{folder}: missing or changed since it was made: {', '.join(wrong)}. Make it again with --force."
+        )
+    return source
+
+
+def _digest(path: Path) -> str | None:
+    return sha256(path) if path.is_file() else None

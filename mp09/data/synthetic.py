@@ -1,0 +1,264 @@
+"""Pictures drawn by code alone, for machines where CIFAR-10 can't be fetched.
+
+    images = draw(np.arange(400) % 8, seed=0)      # uint8 (400, 3, 32, 32)
+
+Eight classes, in the order of CIFAR-10's without cat and dog. Each picture is a figure of `figures.py`, mirrored,
+moved and painted at random, before a background that often but not always suits its class, under random light,
+contrast, blur and noise. How hard they are is measured by `benchmarks/calibrate_synthetic.py`.
+
+Not here: anything taken from photographs. A score on these pictures says nothing of a score on CIFAR-10.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mp09.data import figures
+from mp09.errors import DataError
+
+SIDE = figures.SIZE
+CHUNK = 512  # pictures composed at once: 6 MiB an array of floats
+VARIANTS = 320  # figures a class: a millisecond each (one core of a Xeon with AMX)
+WANDER = 3  # pixels a figure may lie off the middle, either way
+
+RGB = tuple[float, float, float]
+PAINTS: dict[str, RGB] = {
+    "white": (0.92, 0.92, 0.92), "silver": (0.7, 0.72, 0.75), "grey": (0.5, 0.5, 0.52), "dark": (0.2, 0.2, 0.23),
+    "black": (0.12, 0.11, 0.11), "red": (0.8, 0.15, 0.12), "orange": (0.85, 0.45, 0.15), "yellow": (0.88, 0.75, 0.2),
+    "green": (0.35, 0.55, 0.2), "olive": (0.5, 0.48, 0.25), "blue": (0.18, 0.3, 0.65), "brown": (0.52, 0.35, 0.2),
+    "tan": (0.72, 0.55, 0.36), "cream": (0.85, 0.8, 0.68),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Background:
+    """An upper and a lower part, each of a colour between two ends and of some roughness."""
+
+    upper: tuple[RGB, RGB]
+    lower: tuple[RGB, RGB]
+    line: tuple[float, float]  # where they meet: share of the picture from its top
+    soft: float  # pixels over which they meet
+    rough: tuple[float, float]  # spread of the texture in the upper and the lower part
+
+
+BACKGROUNDS: dict[str, Background] = {
+    "sky": Background(((0.3, 0.5, 0.75), (0.7, 0.8, 0.95)), ((0.5, 0.65, 0.8), (0.9, 0.92, 0.97)), (0.3, 1.0), 16.0,
+                      (0.021, 0.021)),
+    "sea": Background(((0.55, 0.65, 0.75), (0.9, 0.92, 0.97)), ((0.12, 0.28, 0.4), (0.4, 0.52, 0.65)), (0.4, 0.75), 0.7,
+                      (0.01, 0.028)),
+    "grass": Background(((0.3, 0.4, 0.25), (0.8, 0.85, 0.9)), ((0.25, 0.4, 0.12), (0.6, 0.65, 0.35)), (0.1, 0.6), 1.5,
+                        (0.028, 0.042)),
+    "forest": Background(((0.1, 0.16, 0.08), (0.4, 0.45, 0.3)), ((0.25, 0.25, 0.12), (0.55, 0.5, 0.3)), (0.4, 0.8), 3.0,
+                         (0.056, 0.042)),
+    "road": Background(((0.4, 0.45, 0.4), (0.9, 0.9, 0.95)), ((0.35, 0.35, 0.36), (0.65, 0.64, 0.62)), (0.25, 0.6), 1.0,
+                       (0.049, 0.014)),
+    "soil": Background(((0.25, 0.2, 0.12), (0.75, 0.7, 0.55)), ((0.3, 0.25, 0.16), (0.75, 0.68, 0.5)), (0.0, 1.0), 10.0,
+                       (0.042, 0.042)),
+    "plain": Background(((0.7, 0.7, 0.7), (1.0, 1.0, 1.0)), ((0.7, 0.7, 0.7), (1.0, 1.0, 1.0)), (0.3, 0.9), 8.0,
+                        (0, 0)),
+}  # fmt: skip
+
+# What each class usually wears and stands before; a name that comes twice is twice as likely.
+USUAL_FIRST = (
+    "white white silver grey dark red",
+    "red red white silver dark blue yellow green",
+    "brown brown tan grey dark white yellow blue red",
+    "brown brown tan tan",
+    "green green olive brown orange tan",
+    "brown brown black dark white grey",
+    "white grey dark red blue black",
+    "red white blue yellow green dark orange",
+)
+USUAL_SECOND = (
+    "white blue red grey",
+    "red red orange",
+    "white cream tan orange grey",
+    "cream white tan",
+    "cream yellow olive white",
+    "black black dark cream",
+    "white white cream grey",
+    "white white silver blue red yellow grey",
+)
+USUAL_BACKGROUND = (
+    "sky sky sky road",
+    "road road grass plain",
+    "sky sky grass forest forest",
+    "forest forest grass grass",
+    "soil soil soil grass",
+    "grass grass soil forest",
+    "sea sea sea sky",
+    "road road grass plain",
+)
+UNUSUAL_PAINT, UNUSUAL_BACKGROUND = 0.05, 0.2  # share of the pictures that take any at all instead
+
+
+def draw(labels: np.ndarray, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+    """Draw a picture for each label: uint8 (N, 3, 32, 32), planes R, G, B, 0..255.
+
+    The same labels and seed give the same bytes; the first n pictures depend on the first n labels only. Two seeds
+    share no figure.
+
+    Args:
+        labels: whole numbers 0..7, (N,).
+        seed: 0 or more.
+        progress: called as progress(done, N) now and then, at the end with done = N.
+
+    Raises:
+        DataError: `labels` are not whole numbers in 0..7.
+    """
+    labels = _checked(labels)
+    images = np.empty((len(labels), 3, SIDE, SIDE), dtype=np.uint8)
+    shelf, clouds = _Shelf(seed), _clouds(np.random.default_rng([seed, 1]))
+    for start in range(0, len(labels), CHUNK):
+        part = labels[start : start + CHUNK]
+        dice = _Dice(np.random.default_rng([seed, 2, start]), len(part))
+        images[start : start + CHUNK] = _compose(part, dice, shelf, clouds)
+        if progress:
+            progress(start + len(part), len(labels))
+    return images
+
+
+def _checked(labels: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or (labels.dtype.kind not in "iu" and len(labels)):
+        raise DataError(f"labels: expected whole numbers 0..7, (N,); got {labels.dtype} of shape {labels.shape}.")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(figures.CLASSES):
+        raise DataError(f"labels: expected 0..7; got {labels.min()}..{labels.max()}.")
+    return labels.astype(np.int64)
+
+
+class _Shelf(dict):
+    """The figures of one seed by (label, variant), each drawn when it is first asked for."""
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def __missing__(self, key: tuple[int, int]) -> np.ndarray:
+        self[key] = figures.figure(key[0], np.random.default_rng([self.seed, 0, *key]))
+        return self[key]
+
+
+class _Dice:
+    """Random numbers for n pictures. Always thrown for a full chunk, so that no picture depends on n."""
+
+    def __init__(self, rng: np.random.Generator, n: int):
+        self.rng, self.n = rng, n
+
+    def uniform(self, low: float, high: float, *shape: int) -> np.ndarray:
+        """float32 (n, *shape), low..high."""
+        return low + (high - low) * self.rng.random((CHUNK, *shape), dtype=np.float32)[: self.n]
+
+    def whole(self, low: int, high: int) -> np.ndarray:
+        """int64 (n,), low..high with both ends."""
+        return self.rng.integers(low, high + 1, CHUNK)[: self.n]
+
+    def normal(self, *shape: int) -> np.ndarray:
+        """float32 (n, *shape), mean 0, spread 1."""
+        return self.rng.standard_normal((CHUNK, *shape), dtype=np.float32)[: self.n]
+
+
+def _compose(labels: np.ndarray, dice: _Dice, shelf: _Shelf, clouds: np.ndarray) -> np.ndarray:
+    """uint8 (n, 3, 32, 32)."""
+    figure = _figures(labels, dice, shelf)
+    picture = _backgrounds(labels, dice, clouds)
+    picture *= 1 - figure[:, 3:]
+    for plane, usual in enumerate((USUAL_FIRST, USUAL_SECOND)):
+        picture += figure[:, plane : plane + 1] * _spread(_paints(labels, dice, usual))
+    picture += figure[:, 2:3]
+    picture = _blurred(_lit(picture, dice), dice)
+    picture += dice.normal(3, SIDE, SIDE) * _spread(dice.uniform(0.004, 0.02))
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """(n,) or (n, 3) -> (n, 1 or 3, 1, 1), to go with pictures."""
+    return values.reshape(len(values), -1, 1, 1)
+
+
+def _figures(labels: np.ndarray, dice: _Dice, shelf: _Shelf) -> np.ndarray:
+    """float32 (n, 4, 32, 32), 0..1: a random figure of each class, mirrored and moved."""
+    out = np.zeros((len(labels), 4, SIDE + 2 * WANDER, SIDE + 2 * WANDER), dtype=np.uint8)
+    variants, flips = dice.whole(0, VARIANTS - 1), dice.whole(0, 1)
+    rights, downs = dice.whole(0, 2 * WANDER), dice.whole(0, 2 * WANDER)
+    for i, (x, y) in enumerate(zip(rights, downs, strict=True)):
+        figure = shelf[int(labels[i]), int(variants[i])]
+        out[i, :, y : y + SIDE, x : x + SIDE] = figure[:, :, ::-1] if flips[i] else figure
+    return out[:, :, WANDER:-WANDER, WANDER:-WANDER] / np.float32(255)
+
+
+def _pick(labels: np.ndarray, dice: _Dice, usual: tuple[str, ...], names: list[str], unusual: float) -> np.ndarray:
+    """Indices into `names`, (n,): one of what is usual for the class, or with probability `unusual` any."""
+    rows = [[names.index(name) for name in row.split()] for row in usual]
+    lengths = np.array([len(row) for row in rows])
+    table = np.array([row + [0] * (lengths.max() - len(row)) for row in rows])
+    columns = (dice.uniform(0, 1) * lengths[labels]).astype(np.int64)
+    anything = dice.whole(0, len(names) - 1)
+    return np.where(dice.uniform(0, 1) < unusual, anything, table[labels, columns])
+
+
+def _paints(labels: np.ndarray, dice: _Dice, usual: tuple[str, ...]) -> np.ndarray:
+    """float32 (n, 3)."""
+    paints = np.array(list(PAINTS.values()), dtype=np.float32)
+    chosen = paints[_pick(labels, dice, usual, list(PAINTS), UNUSUAL_PAINT)]
+    return np.clip(chosen + dice.uniform(-0.08, 0.08, 3), 0.03, 1)
+
+
+def _backgrounds(labels: np.ndarray, dice: _Dice, clouds: np.ndarray) -> np.ndarray:
+    """float32 (n, 3, 32, 32)."""
+    chosen = _pick(labels, dice, USUAL_BACKGROUND, list(BACKGROUNDS), UNUSUAL_BACKGROUND)
+
+    def of(field: str) -> np.ndarray:
+        return np.array([getattr(kind, field) for kind in BACKGROUNDS.values()], dtype=np.float32)[chosen]
+
+    tint = dice.uniform(-0.05, 0.05, 3)
+    upper, lower = (_between(of(part), dice)[:, :, None, None] for part in ("upper", "lower"))
+    line = SIDE * _between(of("line")[:, :, None], dice)
+    rows = np.arange(SIDE, dtype=np.float32)
+    share = np.clip((rows - line) / of("soft")[:, None] + 0.5, 0, 1)[:, None, :, None]
+    rough = of("rough")[:, :, None, None, None] * _spread(dice.uniform(0.3, 1.2))[:, None]
+    texture = _windows(clouds, dice) * (rough[:, 0] * (1 - share) + rough[:, 1] * share)
+    return (upper * (1 - share) + lower * share) + texture + _spread(tint)
+
+
+def _between(ends: np.ndarray, dice: _Dice) -> np.ndarray:
+    """(n, 2, k) -> (n, k): somewhere on the way from the one end to the other, and a little beside it."""
+    where = dice.uniform(0, 1)[:, None]
+    beside = dice.uniform(-0.04, 0.04, ends.shape[2])
+    return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * where + beside
+
+
+def _clouds(rng: np.random.Generator, side: int = 512) -> np.ndarray:
+    """float32 (side, side), spread 1.1: noise in grains of 2 to 16 pixels, smoothed."""
+    total = np.zeros((side, side), dtype=np.float32)
+    for grain in (2, 4, 8, 16):
+        layer = rng.standard_normal((side // grain, side // grain), dtype=np.float32)
+        layer = layer.repeat(grain, axis=0).repeat(grain, axis=1)
+        for axis in (0, 1, 0, 1):
+            layer = sum(np.roll(layer, k, axis) for k in range(grain)) / np.float32(grain)
+        total += layer
+    return total
+
+
+def _windows(clouds: np.ndarray, dice: _Dice) -> np.ndarray:
+    """float32 (n, 1, 32, 32): pieces of `clouds`."""
+    down, right = (dice.whole(0, len(clouds) - SIDE) for _ in range(2))
+    return np.lib.stride_tricks.sliding_window_view(clouds, (SIDE, SIDE))[down, right][:, None]
+
+
+def _lit(picture: np.ndarray, dice: _Dice) -> np.ndarray:
+    """The light falls off to one side; its colour, its strength and the contrast vary."""
+    ramp = np.linspace(-0.2, 0.2, SIDE, dtype=np.float32)
+    across, down = _spread(dice.uniform(-1, 1)) * ramp, _spread(dice.uniform(-1, 1)) * ramp[:, None]
+    picture = picture * (1 + across + down) * _spread(dice.uniform(0.93, 1.07, 3))
+    middle = np.float32(0.47)  # of the pictures on the whole
+    return (picture - middle) * _spread(dice.uniform(0.8, 1.15)) + middle + _spread(dice.uniform(-0.1, 0.1))
+
+
+def _blurred(picture: np.ndarray, dice: _Dice) -> np.ndarray:
+    """Each pixel mixed with its four neighbours, from not at all to a fifth."""
+    edge = np.pad(picture, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    near = edge[:, :, :-2, 1:-1] + edge[:, :, 2:, 1:-1] + edge[:, :, 1:-1, :-2] + edge[:, :, 1:-1, 2:]
+    share = _spread(dice.uniform(0, 0.2))
+    return picture * (1 - share) + near * (share / 4)

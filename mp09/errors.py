@@ -1,0 +1,32 @@
+"""Every error that this package raises on purpose.
+
+A message says what was expected, what came, and what to do; the command line prints it as one line.
+"""
+
+
+class Mp09Error(Exception):
+    """Base of all errors below; the command line turns it into one line and exit code 2."""
+
+
+class DataError(Mp09Error):
+    """A picture, archive, batch file or data folder is missing, damaged or not what it should be."""
+
+
+class DownloadError(DataError):
+    """The official archive could not be fetched."""
+
+
+class SubmissionError(Mp09Error):
+    """There is nothing to grade where a submission was expected."""
+
+
+class GradingError(Mp09Error):
+    """The grader itself could not do its work: an instructor's problem, never a student's."""
+
+
+class ProtocolError(Mp09Error):
+    """A message between grader and worker is malformed, oversized or of a type that is not allowed."""
+
+
+class ReleaseError(Mp09Error):
+    """The source can't be turned into a handout, e.g. a solution region that is never closed."""

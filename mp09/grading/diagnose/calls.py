@@ -1,0 +1,107 @@
+"""Calls that did not return: the file is missing, the code raised, or its process ended."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mp09.grading.diagnose.record import Diagnosis
+
+CALLS = {
+    "load": "importing submitted.py",
+    "length": "build_dataset",
+    "batches": "build_dataloader",
+    "samples": "build_dataset(..., transform=ToTensor())",
+    "train": "run_model()",
+    "tensors": "reading the trained model's parameters",
+    "predict": "the trained model on test pictures",
+    "tested": "test()",
+}
+
+
+def no_file(name: str) -> Diagnosis:
+    return Diagnosis(
+        "no-file",
+        "a file named submitted.py",
+        f"none in {name!r}",
+        "Hand in the one file submitted.py, under exactly this name and not inside another folder.",
+    )
+
+
+def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
+    """The worker process did not survive a call."""
+    remedies = {
+        "time": "Look for an endless loop, or work repeated for every sample that could be done once.",
+        "memory": "Keep pictures as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
+        "died": "Something ended Python itself: sys.exit, os._exit, or a crash in compiled code. Take it out.",
+        "protocol": "The connection to the grader is not yours to write to.",
+    }
+    tail = "".join(f"\n          | {line}" for line in log.strip().splitlines()[-5:])
+    return Diagnosis(f"ended-{kind}", f"{CALLS[operation]} to return", message + tail, remedies[kind])
+
+
+def lost_model() -> Diagnosis:
+    return Diagnosis(
+        "ended-died",
+        "the trained model to be there for this test",
+        "the process that held it ended in an earlier test",
+        "See the failure above; this one follows from it.",
+    )
+
+
+def raised(operation: str, error: dict[str, Any]) -> Diagnosis:
+    """An exception of the submission. error: kind, type, message, where (see worker)."""
+    where = "".join(f"\n          at {line}" for line in error["where"])
+    got = f"{error['type']}: {error['message']}{where}"
+    call = CALLS[operation]
+    if error["kind"] == "missing":
+        return Diagnosis("missing-function", f"{call} to be there", error["message"], "Keep the names of the handout.")
+    if error["kind"] == "model":
+        return Diagnosis(
+            "not-a-model",
+            "run_model() to return the trained network, an nn.Module",
+            error["message"].removeprefix("run_model() returned "),
+            "Return the model object itself: not its class, not its state_dict, not nothing.",
+        )
+    if error["kind"]:
+        return Diagnosis(f"bad-{error['kind']}", f"{call} to work", error["message"], REFUSALS[error["kind"]])
+    for matches, key, remedy in EXCEPTIONS:
+        if matches(error):
+            return Diagnosis(key, f"{call} to work", got, remedy)
+    return Diagnosis("raised", f"{call} to work", got, "Run it in the notebook: the line above is where it stopped.")
+
+
+REFUSALS = {
+    "item": "dataset[i] must return the two values (image, label).",
+    "length": "Give your class a __len__ that returns the number of items, and return the object itself.",
+    "output": "The network must give one row of at least 8 numbers for each picture: shape (N, 8).",
+}
+
+EXCEPTIONS: list[tuple[Callable[[dict], bool], str, str]] = [
+    (lambda e: e["type"] == "NotImplementedError", "not-written", "This part is not written yet."),
+    (lambda e: e["type"] in ("SyntaxError", "IndentationError", "TabError"), "syntax", "Python can't read the file."),
+    (
+        lambda e: e["type"] == "ModuleNotFoundError",
+        "missing-module",
+        "Only submitted.py is graded: put everything into it, and import nothing beyond requirements.txt.",
+    ),
+    (
+        lambda e: e["type"] == "FileNotFoundError",
+        "missing-file",
+        'Use paths relative to the assignment folder, such as "cifar10_batches/data_batch_1" and "resnet18.pt".',
+    ),
+    (
+        lambda e: any(word in e["message"].lower() for word in ("cuda", "nvidia")),
+        "no-gpu",
+        'There is no GPU here: choose torch.device("cuda" if torch.cuda.is_available() else "cpu").',
+    ),
+    (
+        lambda e: "state_dict" in e["message"] or "Missing key" in e["message"],
+        "checkpoint-mismatch",
+        "resnet18.pt fits resnet18() with its 10 outputs: load it first, replace the last layer afterwards.",
+    ),
+    (
+        lambda e: e["type"] in ("SystemExit", "KeyboardInterrupt"),
+        "exit",
+        "Don't call exit() or sys.exit(), and parse no arguments: the grader imports your file.",
+    ),
+    (lambda e: e["type"] == "EOFError", "input", "Nobody is there to answer input(): take it out."),
+]

@@ -1,0 +1,205 @@
+"""Datasets and loaders, compared with what the batch files hold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mp09.data.cifar import CLASSES
+from mp09.grading import rubric
+from mp09.grading.diagnose.record import Diagnosis
+
+ORIGINAL_LABELS = np.array([0, 1, 2, 4, 6, 7, 8, 9])  # of our eight classes among CIFAR-10's ten
+MEAN, STD = np.array([0.4914, 0.4822, 0.4465]), np.array([0.247, 0.243, 0.261])
+ADVICE_ONE_HOT = "Labels are one-hot rows; plain ints are enough for nn.CrossEntropyLoss and save memory."
+
+
+def length(expected: int, got: int) -> Diagnosis | None:
+    if got == expected:
+        return None
+    remedy = "Count the pictures in all the files that were asked for, and nothing else."
+    if got == 6:
+        remedy = "6 is the number of keys or files, not of pictures: count the entries of b'labels'."
+    elif got == expected * 3072:
+        remedy = "You count bytes: each entry of b'data' is one picture of 3072 bytes."
+    elif got in (0, 1):
+        remedy = "The pictures of a file are the entries of b'data'; extend your list by them, don't append the list."
+    return Diagnosis("dataset-length", f"{expected} items", f"{got}", remedy)
+
+
+def batches(expected: int, got: int, *, items: int) -> Diagnosis | None:
+    if got == expected:
+        return None
+    size = rubric.BATCH_SIZE
+    remedy = "Pass loader_params on: DataLoader(dataset, **loader_params)."
+    if got == items:
+        remedy = "One batch an item: batch_size was not passed on. " + remedy
+    elif got == items // size:
+        remedy = "The last, smaller batch is missing: leave drop_last out unless it is asked for."
+    return Diagnosis("loader-batches", f"{expected} batches of up to {size} for {items} items", f"{got}", remedy)
+
+
+def first_batch(parts: list[str], *, size: int) -> Diagnosis | None:
+    """parts: what a batch consists of, in words of the worker."""
+    wanted = f"a float32 tensor of shape ({size}, 3, 32, 32)"
+    if len(parts) == 2 and parts[0] == wanted:
+        return None
+    got = ", ".join(parts)
+    return Diagnosis("batch-shape", f"a batch of images, {wanted}, and labels", got, "Check one dataset item first.")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Items of a dataset, and what they should be: N of them, fewer than asked if the dataset is too short.
+
+    image_kinds, label_kinds: what each was, in words; images, labels: its numbers, None where it had none
+    """
+
+    expected_length: int
+    expected_images: np.ndarray  # uint8 (N, 3, 32, 32)
+    expected_labels: np.ndarray  # int64 (N,)
+    length: int
+    image_kinds: list[str]
+    images: list[np.ndarray | None]
+    label_kinds: list[str]
+    labels: list[np.ndarray | None]
+
+
+def images(samples: Samples) -> Diagnosis | None:
+    """Images of a dataset with ToTensor()."""
+    if not samples.images:
+        return length(samples.expected_length, samples.length)
+    wanted = "images as float tensors of shape (3, 32, 32), values 0..1"
+    truth, got, kinds = samples.expected_images / 255.0, samples.images, samples.image_kinds
+    for image, kind in zip(got, kinds, strict=True):
+        if image is None or image.shape != (3, 32, 32):
+            return Diagnosis("image-shape", wanted, kind, _shape_remedy(image, truth))
+    if not all(kind.startswith("a float") for kind in kinds):
+        remedy = "Apply the transform that build_dataset is given to each image; ToTensor() then makes floats in 0..1."
+        return Diagnosis("image-type", wanted, kinds[0], remedy)
+    values = np.stack(got).astype(np.float64)
+    if _same(values, truth):
+        return None
+    for matches, key, remedy in PICTURES:
+        if matches(values, truth):
+            return Diagnosis(key, wanted, "pictures that differ from the file's", remedy)
+    spread = f"values from {values.min():.3g} to {values.max():.3g} that are not the file's pictures"
+    return Diagnosis("image-contents", wanted, spread, "Show one with plt.imshow and compare it with its class name.")
+
+
+def _shape_remedy(image: np.ndarray | None, truth: np.ndarray) -> str:
+    if image is None:
+        return "Return the transformed image as the first of the two values."
+    if image.shape == (32, 32, 3):
+        return (
+            "Rows, columns, colours is the order before ToTensor(), which moves the colours to the front: "
+            "apply the transform, or permute(2, 0, 1) if you have a tensor already."
+        )
+    if image.shape == (32, 3, 32):
+        return "ToTensor() moves the last axis to the front: give it (32, 32, 3), not (3, 32, 32)."
+    if image.size == 3072:
+        return "The 3072 values are 3 planes of 32 x 32: reshape(3, 32, 32), then transpose(1, 2, 0) for ToTensor()."
+    return "Each entry of b'data' is one picture of 3072 values."
+
+
+def _same(values: np.ndarray, truth: np.ndarray) -> bool:
+    return values.shape == truth.shape and bool(np.allclose(values, truth, rtol=0, atol=rubric.PIXEL_TOLERANCE))
+
+
+def _scrambled(values: np.ndarray, truth: np.ndarray) -> bool:
+    n = len(truth)
+    return _same(values, truth.reshape(n, 32, 32, 3).transpose(0, 3, 1, 2))
+
+
+def _normalised(values: np.ndarray, truth: np.ndarray) -> bool:
+    shaped = (1, 3, 1, 1)
+    return bool(np.allclose(values, (truth - MEAN.reshape(shaped)) / STD.reshape(shaped), rtol=0, atol=0.02)) or bool(
+        np.allclose(values, truth * 2 - 1, rtol=0, atol=0.02)
+    )
+
+
+def _augmented(values: np.ndarray, truth: np.ndarray) -> bool:
+    """Some pictures right, others mirrored."""
+    right = [np.allclose(a, b, atol=rubric.PIXEL_TOLERANCE) for a, b in zip(values, truth, strict=True)]
+    mirrored = [np.allclose(a, b[:, :, ::-1], atol=rubric.PIXEL_TOLERANCE) for a, b in zip(values, truth, strict=True)]
+    return all(a or b for a, b in zip(right, mirrored, strict=True)) and any(mirrored)
+
+
+def _reordered(values: np.ndarray, truth: np.ndarray) -> bool:
+    """The pixels of a picture are all there, in another place."""
+    return _same(np.sort(values.reshape(len(values), -1)), np.sort(truth.reshape(len(truth), -1)))
+
+
+PICTURES: list[tuple[Callable[[np.ndarray, np.ndarray], bool], str, str]] = [
+    (
+        lambda v, t: _same(v, t * 255),
+        "image-scale",
+        "Values are 0..255: ToTensor() divides by 255 only when it gets a uint8 array (32, 32, 3) or a PIL picture.",
+    ),
+    (
+        lambda v, t: _same(v * 255, t),
+        "image-scale",
+        "Divided by 255 twice: ToTensor() does it already.",
+    ),
+    (
+        _scrambled,
+        "image-scrambled",
+        "Pixels are right but in the wrong order: reshape to (3, 32, 32) first, then move the channels.",
+    ),
+    (lambda v, t: _same(v, t[:, ::-1]), "image-bgr", "Red and blue are swapped: the planes are red, green, blue."),
+    (
+        lambda v, t: _same(v, t.transpose(0, 1, 3, 2)),
+        "image-transposed",
+        "Rows and columns are swapped: from (3, 32, 32) to (32, 32, 3) it is transpose(1, 2, 0), not (2, 1, 0).",
+    ),
+    (
+        _normalised,
+        "image-normalised",
+        "The dataset normalises by itself: do only what the given transform does, and leave the rest to it.",
+    ),
+    (_augmented, "image-augmented", "The dataset mirrors pictures by itself: augmentation belongs into the transform."),
+    (
+        lambda v, t: float(np.ptp(v)) == 0,
+        "image-constant",
+        "All pixels are equal: pictures as uint8 are not to be divided with //.",
+    ),
+    (
+        _reordered,
+        "image-scrambled",
+        "Pixels are right but in the wrong order: reshape to (3, 32, 32) first, then move the channels.",
+    ),
+]
+
+
+def labels(samples: Samples) -> Diagnosis | None:
+    """Labels of a dataset over several files: numbers, or one-hot rows (accepted)."""
+    if len(samples.labels) < rubric.SAMPLES:
+        return length(samples.expected_length, samples.length)
+    wanted = "labels as whole numbers 0..7, those of the file"
+    for label, kind in zip(samples.labels, samples.label_kinds, strict=True):
+        if label is None or label.size not in (1, len(CLASSES)):
+            return Diagnosis("label-type", wanted, kind, "Return the entry of b'labels' as it is, an int.")
+    values = np.array([float(label.argmax() if label.size > 1 else label.item()) for label in samples.labels])
+    if np.array_equal(values, samples.expected_labels):
+        return None
+    remedy = next(text for matches, text in LABELS if matches(values, samples.expected_labels))
+    agree = f"{np.mean(values == samples.expected_labels):.0%} of them agree"
+    return Diagnosis("labels", wanted, agree, remedy)
+
+
+LABELS: list[tuple[Callable[[np.ndarray, np.ndarray], bool], str]] = [
+    (
+        lambda v, t: len(set((v - t).tolist())) == 1,
+        "All labels are shifted by the same number: take them as they are in the file, 0..7.",
+    ),
+    (
+        lambda v, t: np.array_equal(v, ORIGINAL_LABELS[t]),
+        "These are CIFAR-10's ten class numbers; our files have their own, 0..7, without cat and dog.",
+    ),
+    (lambda v, t: len(set(v.tolist())) == 1, "All labels are the same: read b'labels', and index it by the item."),
+    (lambda v, t: True, "Item i must have the label at i: keep pictures and labels of all files in the same order."),
+]
+
+
+def is_one_hot(samples: Samples) -> bool:
+    return bool(samples.labels) and all(label is not None and label.size == len(CLASSES) for label in samples.labels)

@@ -1,0 +1,225 @@
+"""Runs the suites of a tests folder on one submission and returns a GradeReport."""
+
+import importlib.util
+import math
+import os
+import sys
+import tempfile
+import time
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
+
+from mp09 import __version__
+from mp09.data.source import read_source
+from mp09.errors import GradingError
+from mp09.files import write_json
+from mp09.grading import gradescope, rubric, sandbox
+from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, TestResult
+from mp09.grading.submission import Submission
+
+GROUPS = ("dataset", "dataloader", "model", "accuracy")
+
+
+class Watcher(Protocol):
+    """Is told what happens, as it happens."""
+
+    def finished(self, result: TestResult) -> None: ...
+
+    def waiting(self, operation: str, seconds: float) -> None: ...
+
+
+def grade(
+    source: Path,
+    *,
+    kit: Path,
+    tests: Path,
+    data: Path,
+    device: str = "auto",
+    seed: int = 42,
+    timeout_s: float = rubric.OVERALL_LIMIT_S,
+    threads: int | None = None,
+    only: str | None = None,
+    out: Path | None = None,
+    watcher: Watcher | None = None,
+) -> GradeReport:
+    """Grade a submission.
+
+    Args:
+        source: submitted.py, or the folder it lies in.
+        kit: the folder with models.py and resnet18.pt; tests: with the suites; data: with the batch files.
+        device: "auto", "cpu" or "cuda".
+        timeout_s: for the whole run; what does not fit in fails, with the reason.
+        threads: of torch in the worker; default: all cores this process may use.
+        only: one of GROUPS.
+        out: results.json for Gradescope, written after every test; an older one is removed first.
+
+    Raises:
+        GradingError: nothing could be graded, for a reason that is not the submission's; `out` is not written.
+        DataError: the data folder is missing or damaged.
+    """
+    started = time.monotonic()
+    if out:
+        out.unlink(missing_ok=True)
+    data_source = read_source(data)
+    suite = load_suites(tests, only)
+    settings = sandbox.Settings(device=device, threads=threads or usable_cores(), seed=seed)
+    with tempfile.TemporaryDirectory(prefix="mp09-", ignore_cleanup_errors=True) as scratch:
+        submission = Submission(
+            source,
+            kit=kit,
+            data=data,
+            scratch=Path(scratch),
+            settings=settings,
+            deadline=started + timeout_s,
+            waiting=watcher and watcher.waiting,
+        )
+
+        def report() -> GradeReport:
+            return GradeReport(
+                tests=tuple(result.records),
+                score=sum(test.score for test in result.records),
+                max_score=maximum,
+                status="infrastructure fault" if result.fault else "graded",
+                sandbox=sandbox.LEVEL,
+                source=data_source.name,
+                scored=data_source.counts["test_batch"],
+                accuracy=submission.measured_accuracy,
+                seconds=round(time.monotonic() - started, 1),
+                seed=seed,
+                device=submission.about.get("device", ""),
+                versions={"mp09": __version__, **submission.about.get("versions", {})},
+            )
+
+        def finished(record: TestResult) -> None:
+            if out and any(test.status != COULD_NOT_RUN for test in result.records):
+                write_json(out, gradescope.render(report()))
+            if watcher:
+                watcher.finished(record)
+
+        result = Result(finished)
+        maximum = sum(result.getWeight(test) or 0 for test in suite)
+        try:
+            for test in suite:
+                test.submission = submission
+            unittest.TestSuite(suite)(result)
+            result.add_missing(suite)
+        finally:
+            submission.close()
+        if all(test.status == COULD_NOT_RUN for test in result.records):
+            raise GradingError(f"no test could run. {result.records[0].output}")
+        return report()
+
+
+def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:
+    """All tests of `tests/test_*.py`, by number. Raises GradingError when one can't be loaded or points are lost."""
+    loader = unittest.TestLoader()
+    files = sorted(Path(tests).glob("test_*.py"))
+    if not files:
+        raise GradingError(f"{tests}: no test_*.py files here; expected the rubric's suites.")
+    cases = [case for file in files for case in _flatten(loader.loadTestsFromModule(_module(file)))]
+    cases.sort(key=_sort_key)
+    total = sum(_attribute(case, "__weight__") or 0 for case in cases)
+    if any(file.name == "test_hidden.py" for file in files) and total != rubric.TOTAL:
+        raise GradingError(f"{tests}: the tests' points add up to {total}; expected {rubric.TOTAL}.")
+    return [case for case in cases if only is None or only in (_attribute(case, "__tags__") or ())]
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Result(JSONTestResult):
+    """Collects a TestResult for every test, those included that gradescope_utils loses."""
+
+    def __init__(self, finished: Callable[[TestResult], None]):
+        super().__init__(sys.stderr, True, 0, results=[], leaderboard=[], failure_prefix="")
+        self.records: list[TestResult] = []
+        self._finished = finished
+        self._seen: set[str] = set()
+
+    @property
+    def fault(self) -> bool:
+        return any(record.status == COULD_NOT_RUN for record in self.records)
+
+    def processResult(self, test, err=None):  # noqa: N802 (unittest's name); passed, failed and error come here
+        if not isinstance(test, unittest.TestCase):  # setUpClass or setUpModule failed: see add_missing
+            return
+        error = err[1] if err else None
+        if error is None:
+            self._add(test, PASSED)
+        elif isinstance(error, AssertionError):
+            self._add(test, FAILED, str(error), getattr(getattr(error, "diagnosis", None), "key", ""))
+        else:
+            self._add(test, COULD_NOT_RUN, f"The grader could not run this test: {type(error).__name__}: {error}")
+
+    def addSkip(self, test, reason):  # noqa: N802
+        self._add(test, COULD_NOT_RUN, f"skipped: {reason}")
+
+    def addSubTest(self, test, subtest, err):  # noqa: N802
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.processResult(test, err)
+
+    def addExpectedFailure(self, test, err):  # noqa: N802
+        self._add(test, PASSED)
+
+    def addUnexpectedSuccess(self, test):  # noqa: N802
+        self._add(test, FAILED, "passed, though it was expected to fail")
+
+    def add_missing(self, suite: list[unittest.TestCase]) -> None:
+        """Tests of a class whose set-up failed have not been reported at all."""
+        for test in suite:
+            if test.id() not in self._seen:
+                self._add(test, COULD_NOT_RUN, "its class could not be set up")
+
+    def _add(self, test, status: str, output: str = "", diagnosis: str = "") -> None:
+        if not isinstance(test, unittest.TestCase) or test.id() in self._seen:
+            return
+        self._seen.add(test.id())
+        weight = self.getWeight(test) or 0
+        score = getattr(test, "score", None)
+        if score is None:
+            score = weight if status == PASSED else 0
+        if status == COULD_NOT_RUN or not math.isfinite(score):
+            score = 0
+        record = TestResult(
+            number=self.getNumber(test) or "",
+            name=self.getDescription(test),
+            score=score,
+            max_score=weight,
+            status=FAILED if status == PASSED and score < weight else status,
+            visibility=self.getVisibility(test) or "visible",
+            tags=tuple(self.getTags(test) or ()),
+            diagnosis=diagnosis,
+            output=output[: rubric.OUTPUT_LIMIT],
+            advice=tuple(getattr(test, "advice", ())),
+        )
+        self.records.append(record)
+        self._finished(record)
+
+
+def _module(file: Path):
+    """A suite, imported from its file under a name of its own."""
+    spec = importlib.util.spec_from_file_location(f"rubric_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise GradingError(f"{file}: can't be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _flatten(suite: unittest.TestSuite) -> list[unittest.TestCase]:
+    return [case for item in suite for case in (_flatten(item) if isinstance(item, unittest.TestSuite) else [item])]
+
+
+def _attribute(test: unittest.TestCase, name: str):
+    return getattr(getattr(test, test._testMethodName), name, None)
+
+
+def _sort_key(test: unittest.TestCase) -> tuple[int, ...]:
+    return tuple(int(part) for part in (_attribute(test, "__number__") or "99").split("."))

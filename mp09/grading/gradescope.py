@@ -1,0 +1,47 @@
+"""A GradeReport as Gradescope's results.json: a pure function."""
+
+from typing import Any
+
+from mp09.grading.report import COULD_NOT_RUN, PASSED, GradeReport, TestResult
+
+
+def render(report: GradeReport) -> dict[str, Any]:
+    """The dict to be written as results.json."""
+    accuracy = "not measured" if report.accuracy is None else f"{report.accuracy:.4f}"
+    return {
+        "score": report.score,
+        "execution_time": report.seconds,
+        "output": f"Accuracy {accuracy} on {report.scored} pictures of: {report.source}. Isolation: {report.sandbox}.",
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "stdout_visibility": "hidden",
+        "tests": [_test(test) for test in report.tests],
+        "extra_data": {
+            "accuracy": report.accuracy,
+            "data_source": report.source,
+            "scored_pictures": report.scored,
+            "isolation": report.sandbox,
+            "device": report.device,
+            "versions": report.versions,
+            "seed": report.seed,
+            "seconds": report.seconds,
+            "max_score": report.max_score,
+            "infrastructure_fault": report.status != "graded",
+        },
+    }
+
+
+def _test(test: TestResult) -> dict[str, Any]:
+    advice = [f"Advice:   {text}" for text in test.advice]
+    return {
+        "number": test.number,
+        "name": test.name,
+        "score": test.score,
+        "max_score": test.max_score,
+        "status": "passed" if test.status == PASSED else "failed",
+        "output": "\n".join(filter(None, [test.output, *advice])),
+        "visibility": test.visibility,
+        "tags": list(test.tags),
+        "extra_data": {"diagnosis": test.diagnosis, "ungraded": test.status == COULD_NOT_RUN},
+    }

@@ -1,0 +1,41 @@
+"""The records of a grading run."""
+
+from dataclasses import dataclass, field
+
+PASSED, FAILED, COULD_NOT_RUN = "passed", "failed", "could not run"
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test. status: passed, failed (the student's) or could not run (ours); diagnosis: an anchor in student.md."""
+
+    __test__ = False  # not a test class for pytest
+
+    number: str
+    name: str
+    score: float
+    max_score: float
+    status: str
+    visibility: str = "visible"
+    tags: tuple[str, ...] = ()
+    diagnosis: str = ""
+    output: str = ""
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GradeReport:
+    """One graded submission. status: "graded" or "infrastructure fault"; accuracy: 0..1, None when not measured."""
+
+    tests: tuple[TestResult, ...]
+    score: float
+    max_score: float
+    status: str
+    sandbox: str
+    source: str
+    scored: int
+    accuracy: float | None
+    seconds: float
+    seed: int
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)

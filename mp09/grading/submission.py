@@ -1,0 +1,262 @@
+"""What a test may ask about a submission: `Submission` answers with numbers that the grader itself can check.
+
+Questions about data and about the model have a worker each, and one that crashed is replaced for the next question.
+Every question is asked once and its answer remembered, failures too.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch, write_batch
+from mp09.data.imageset import ImageSet
+from mp09.errors import GradingError
+from mp09.grading import rubric
+from mp09.grading.diagnose import calls, model
+from mp09.grading.diagnose.data import Samples
+from mp09.grading.diagnose.record import Failed
+from mp09.grading.protocol import Message
+from mp09.grading.sandbox import Settings, Worker, WorkerEnded, arrays_of
+
+DATA_FOLDER = "cifar10_batches"
+CHECKPOINT = "resnet18.pt"
+SCORED_FILE = "scored_batch"
+SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
+Waiting = Callable[[str, float], None]  # (operation, seconds so far)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The trained model's tensors by name, which of them learn, and the checkpoint's tensors."""
+
+    tensors: dict[str, np.ndarray]
+    learning: frozenset[str]
+    checkpoint: dict[str, np.ndarray]
+
+
+class Submission:
+    """The proxy that tests talk to.
+
+    Every method raises `Failed`, with a diagnosis, when the submission's code does not do what was asked,
+    and GradingError when the grader can't do its own part.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        kit: Path,
+        data: Path,
+        scratch: Path,
+        settings: Settings,
+        deadline: float,
+        waiting: Waiting | None = None,
+    ):
+        """
+        Args:
+            source: the submission: submitted.py, or a folder with it.
+            kit: the folder with our models.py and resnet18.pt.
+            data: the folder with the batch files.
+            scratch: an empty folder for working copies.
+            deadline: on the clock of time.monotonic().
+        """
+        self._source, self._kit, self._data, self._scratch = source, kit, data, scratch
+        self._settings, self._deadline, self._waiting = settings, deadline, waiting
+        self._workers: dict[str, Worker] = {}
+        self._answers: dict[str, Message | Failed] = {}
+        self.about: dict = {}
+        self.measured_accuracy: float | None = None
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.close()
+
+    # What tests ask -------------------------------------------------------------------------------------------------
+
+    def dataset_length(self) -> int:
+        """len(build_dataset([test_batch]))."""
+        return self._ask("data", "length", files=self._files(TEST_FILE)).fields["length"]
+
+    def loader_batches(self) -> tuple[int, list[str]]:
+        """Batches of a loader over test_batch with batch size 64, and what its first batch consists of, in words."""
+        reply = self._ask("data", "batches", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE)
+        return reply.fields["count"], reply.fields["first"]
+
+    def samples(self) -> Samples:
+        """Items of build_dataset([two train files], transform=ToTensor()) at positions chosen by the seed."""
+        truth = self._sampled
+        wanted = self._random().integers(0, len(truth), rubric.SAMPLES)
+        reply = self._ask("data", "samples", files=self._files(*SAMPLED_FILES), indices=wanted.tolist())
+        given = wanted[wanted < reply.fields["length"]]
+        return Samples(
+            expected_length=len(truth),
+            expected_images=truth.images[given],
+            expected_labels=truth.labels[given],
+            length=reply.fields["length"],
+            image_kinds=reply.fields["images"],
+            images=arrays_of(reply, "images", len(given)),
+            label_kinds=reply.fields["labels"],
+            labels=arrays_of(reply, "labels", len(given)),
+        )
+
+    def trained(self) -> Trained:
+        """The model that run_model() returns."""
+        self._train()
+        reply = self._ask("model", "tensors")
+        learning = frozenset(reply.fields["learning"])
+        return Trained(reply.arrays, learning, self._answers["checkpoint"].arrays)
+
+    def predictions(self) -> np.ndarray:
+        """int64 (N,): the trained model's class for each of the `scored` pictures."""
+        self._train()
+        path = self._folder("model") / SCORED_FILE
+        if not path.exists():
+            dummies = np.zeros(len(self.scored), dtype=np.int64)  # the labels stay here
+            names = [f"{i}.png" for i in range(len(dummies))]
+            write_batch(path, self.scored.images, dummies, label="scored", filenames=names)
+        size = rubric.EVALUATION_BATCH_SIZE
+        reply = self._ask("model", "predict", file=SCORED_FILE, count=len(self.scored), batch_size=size)
+        predictions = reply.arrays["predictions"]
+        if predictions.shape != self.scored.labels.shape:
+            raise Failed(model.prediction_count(len(self.scored), predictions.shape))
+        return predictions
+
+    def accuracy(self) -> float:
+        """Share of `scored` pictures that are predicted rightly, 0..1."""
+        self.measured_accuracy = float(np.mean(self.predictions() == self.scored.labels))
+        return self.measured_accuracy
+
+    def test_value(self) -> float | None:
+        """What the submission's test() returns for some public pictures; None when it is not a number or raises."""
+        try:
+            self._train()
+            return self._ask("model", "tested", file=self._files(TEST_FILE)[0], count=500).fields["value"]
+        except Failed:
+            return None
+
+    # What the grader itself knows -----------------------------------------------------------------------------------
+
+    @cached_property
+    def public(self) -> ImageSet:
+        """The pictures of test_batch."""
+        return read_batch(self._data / TEST_FILE)
+
+    @cached_property
+    def _sampled(self) -> ImageSet:
+        """The pictures of the train files that `samples` takes from."""
+        parts = [read_batch(self._data / name) for name in SAMPLED_FILES]
+        images, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels"))
+        return ImageSet(images, labels, parts[0].classes)
+
+    @cached_property
+    def scored(self) -> ImageSet:
+        """The pictures that accuracy is measured on, in an order of this run's seed."""
+        order = self._random().permutation(len(self.public))
+        return ImageSet(self.public.images[order], self.public.labels[order], self.public.classes)
+
+    # How it is asked ------------------------------------------------------------------------------------------------
+
+    def _random(self) -> np.random.Generator:
+        return np.random.default_rng(self._settings.seed)
+
+    @staticmethod
+    def _files(*names: str) -> list[str]:
+        return [f"{DATA_FOLDER}/{name}" for name in names]
+
+    def _train(self) -> None:
+        self._ask("model", "train")
+
+    def _ask(self, group: str, operation: str, **fields) -> Message:
+        """One question, asked once: the answer is remembered, a failure too."""
+        return self._remember(operation, lambda: self._send(self._worker(group), operation, **fields))
+
+    def _remember(self, operation: str, answer: Callable[[], Message]) -> Message:
+        if operation not in self._answers:
+            try:
+                self._answers[operation] = answer()
+            except Failed as failed:
+                self._answers[operation] = failed
+        remembered = self._answers[operation]
+        if isinstance(remembered, Failed):
+            raise remembered
+        return remembered
+
+    def _send(self, worker: Worker, operation: str, **fields) -> Message:
+        limit_s = min(rubric.LIMITS_S[operation], max(0.0, self._deadline - time.monotonic()))
+        tick = (lambda seconds: self._waiting(operation, seconds)) if self._waiting else None
+        try:
+            reply = worker.request(operation, timeout_s=limit_s, waiting=tick, **fields)
+        except WorkerEnded as ended:
+            raise Failed(calls.ended(operation, ended.kind, str(ended), worker.log)) from ended
+        if "error" in reply.fields:
+            raise Failed(calls.raised(operation, reply.fields["error"]))
+        return reply
+
+    def _worker(self, group: str) -> Worker:
+        """The group's worker, with the submission loaded."""
+        if isinstance(self._answers.get("load"), Failed):  # it would fail again
+            raise self._answers["load"]
+        if group in self._workers and self._workers[group].alive:
+            return self._workers[group]
+        if group == "model" and isinstance(self._answers.get("train"), Message):
+            raise Failed(calls.lost_model())
+        if group == "model" and "data" in self._workers:  # two workers would need twice the memory
+            self._workers.pop("data").close()
+        worker = Worker(self._folder(group), self._settings)
+        self.about = worker.about
+        try:
+            if group == "model":  # the submission is not loaded yet, so these are the true tensors
+                self._answers["checkpoint"] = self._trusted(worker)
+            self._answers.pop("load", None)
+            self._remember("load", lambda: self._send(worker, "load"))
+        except BaseException:
+            worker.close()
+            raise
+        self._workers[group] = worker
+        return worker
+
+    def _trusted(self, worker: Worker) -> Message:
+        reply = worker.request("checkpoint", timeout_s=rubric.START_LIMIT_S, path=CHECKPOINT)
+        if "error" in reply.fields:
+            raise GradingError(f"{self._kit / CHECKPOINT} could not be read: {reply.fields['error']['message']}")
+        return reply
+
+    def _folder(self, group: str) -> Path:
+        """The group's working copy: the submission's one file, our models.py and checkpoint, and the public data."""
+        folder = self._scratch / group
+        if not folder.exists():
+            source = find_submission(self._source)
+            folder.mkdir()
+            shutil.copyfile(source, folder / "submitted.py")
+            for name in ("models.py", CHECKPOINT):
+                if not (self._kit / name).is_file():
+                    raise GradingError(f"{self._kit / name} is missing.")
+                shutil.copyfile(self._kit / name, folder / name)
+            _link(self._data.resolve(), folder / DATA_FOLDER)
+        return folder
+
+
+def find_submission(source: Path) -> Path:
+    """The submitted.py of a submission: the file itself, in the folder, or in the only folder in it that has one."""
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise Failed(calls.no_file(source.name))
+    candidates = [source / "submitted.py", *sorted(source.glob("*/submitted.py"))]
+    found = [path for path in candidates if path.is_file() and not path.is_symlink()]
+    if not found or (found[0] != candidates[0] and len(found) > 1):
+        raise Failed(calls.no_file(source.name))
+    return found[0]
+
+
+def _link(target: Path, link: Path) -> None:
+    try:
+        os.symlink(target, link, target_is_directory=True)
+    except OSError:  # Windows without the right to make links
+        shutil.copytree(target, link)

@@ -1,0 +1,1 @@
+"""Turns the one source into what students get."""
