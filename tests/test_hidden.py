@@ -1,0 +1,59 @@
+"""The hidden rubric: 70 points.
+
+    sample images 6    sample labels 4    frozen backbone 20    accuracy 40: ten each at 0.75, 0.80, 0.85 and 0.90
+
+Students see what each test is about, and their own diagnosis, when the grades are published.
+"""
+
+from gradescope_utils.autograder_utils.decorators import number, partial_credit, tags, visibility, weight
+
+from mp09.grading import rubric
+from mp09.grading.diagnose import data, model
+from mp09.grading.testcase import SubmissionTest
+
+
+class Hidden(SubmissionTest):
+    @number("3.1")
+    @weight(rubric.SAMPLE_IMAGES)
+    @visibility("after_published")
+    @tags("dataset")
+    def test_sample_images(self):
+        """The dataset's images have the right shape and contents"""
+        samples = self.submission.samples()
+        self.expect(data.images(samples))
+
+    @number("3.2")
+    @weight(rubric.SAMPLE_LABELS)
+    @visibility("after_published")
+    @tags("dataset")
+    def test_sample_labels(self):
+        """The dataset's labels are those of its images, over several files"""
+        samples = self.submission.samples()
+        if data.is_one_hot(samples):
+            self.advise(data.ADVICE_ONE_HOT)
+        self.expect(data.labels(samples))
+
+    @number("3.3")
+    @weight(rubric.FROZEN)
+    @visibility("after_published")
+    @tags("model")
+    def test_frozen_backbone(self):
+        """Only the classifier was trained: the pretrained weights are unchanged"""
+        trained = self.submission.trained()
+        backbone = model.compare_backbone(trained.checkpoint, trained.tensors)
+        if backbone.moved_statistics:
+            self.advise(model.ADVICE_STATISTICS)
+        if backbone.dropped:
+            self.advise(model.ADVICE_DROPPED)
+        self.expect(model.frozen(backbone, accuracy=self.submission.accuracy()))
+
+    @number("3.4")
+    @partial_credit(rubric.ACCURACY)
+    @visibility("after_published")
+    @tags("accuracy")
+    def test_accuracy(self, set_score=None):
+        """Accuracy on the test pictures: ten points each at 0.75, 0.80, 0.85 and 0.90"""
+        accuracy = self.submission.accuracy()
+        self.score = rubric.accuracy_points(accuracy)
+        self.advise(model.test_advice(self.submission.test_value(), accuracy))
+        self.expect(model.accuracy(accuracy, self.submission.predictions()))

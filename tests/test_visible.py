@@ -1,0 +1,74 @@
+"""The visible rubric: 30 points, and practice checks of what the hidden tests will look at, for 0 points.
+
+    dataset length 15    loader batches 15
+
+`self.submission` answers questions about submitted.py, which runs in a process of its own; `diagnose` compares the
+answer with what the files hold and puts a difference into words.
+"""
+
+from gradescope_utils.autograder_utils.decorators import number, tags, visibility, weight
+
+from mp09.grading import rubric
+from mp09.grading.diagnose import data, model
+from mp09.grading.testcase import SubmissionTest
+
+
+class Visible(SubmissionTest):
+    @number("1.1")
+    @weight(rubric.DATASET_LENGTH)
+    @visibility("visible")
+    @tags("dataset")
+    def test_dataset_length(self):
+        """build_dataset gives one item for each picture of test_batch"""
+        expected = len(self.submission.public)
+        self.expect(data.length(expected, self.submission.dataset_length()))
+
+    @number("1.2")
+    @weight(rubric.LOADER_BATCHES)
+    @visibility("visible")
+    @tags("dataloader")
+    def test_loader_batches(self):
+        """build_dataloader cuts test_batch into batches of 64"""
+        items = len(self.submission.public)
+        expected = -(-items // rubric.BATCH_SIZE)
+        count, _ = self.submission.loader_batches()
+        self.expect(data.batches(expected, count, items=items))
+
+
+class Practice(SubmissionTest):
+    @number("2.1")
+    @weight(rubric.PRACTICE)
+    @visibility("visible")
+    @tags("dataset")
+    def test_items(self):
+        """Practice: images and labels are those of the files"""
+        samples = self.submission.samples()
+        self.expect(data.images(samples))
+        self.expect(data.labels(samples))
+
+    @number("2.2")
+    @weight(rubric.PRACTICE)
+    @visibility("visible")
+    @tags("dataloader")
+    def test_first_batch(self):
+        """Practice: a batch holds float images (64, 3, 32, 32) and labels"""
+        _, parts = self.submission.loader_batches()
+        self.expect(data.first_batch(parts, size=rubric.BATCH_SIZE))
+
+    @number("2.3")
+    @weight(rubric.PRACTICE)
+    @visibility("visible")
+    @tags("model")
+    def test_frozen(self):
+        """Practice: run_model() leaves the pretrained weights as they were"""
+        trained = self.submission.trained()
+        backbone = model.compare_backbone(trained.checkpoint, trained.tensors)
+        self.expect(model.frozen(backbone, accuracy=self.submission.accuracy()))
+
+    @number("2.4")
+    @weight(rubric.PRACTICE)
+    @visibility("visible")
+    @tags("accuracy")
+    def test_accuracy(self):
+        """Practice: the trained model reaches 90 % on the public test pictures"""
+        self.expect(model.accuracy(self.submission.accuracy(), self.submission.predictions()))
