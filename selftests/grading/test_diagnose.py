@@ -1,0 +1,262 @@
+"""Every diagnosis is reached, and has its section in docs/student.md."""
+
+import re
+
+import numpy as np
+import pytest
+
+from mp09.grading import rubric
+from mp09.grading.diagnose import calls, data, model
+from mp09.grading.diagnose.data import MEAN, ORIGINAL_LABELS, STD, Samples
+from selftests.conftest import ROOT
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (rubric.SAMPLES, 3, 32, 32), dtype=np.uint8)
+LABELS = RNG.integers(0, 8, rubric.SAMPLES)
+TRUTH = (IMAGES / 255).astype(np.float32)
+FLOAT = "a float32 tensor of shape (3, 32, 32)"
+
+
+def samples(images=TRUTH, labels=LABELS, kinds=FLOAT, length=800) -> Samples:
+    n = len(labels)
+    return Samples(800, IMAGES[:n], LABELS[:n], length, [kinds] * n, list(images), ["1"] * n, list(np.asarray(labels)))
+
+
+def shaped(mean: np.ndarray) -> np.ndarray:
+    return mean.reshape(1, 3, 1, 1)
+
+
+IMAGE_FAULTS = {
+    "255": (TRUTH * 255, "image-scale"),
+    "twice": (TRUTH / 255, "image-scale"),
+    "scrambled": (TRUTH.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2), "image-scrambled"),
+    "columns first": (TRUTH.reshape(-1, 1024, 3).transpose(0, 2, 1).reshape(-1, 3, 32, 32), "image-scrambled"),
+    "bgr": (TRUTH[:, ::-1], "image-bgr"),
+    "transposed": (TRUTH.transpose(0, 1, 3, 2), "image-transposed"),
+    "normalised": ((TRUTH - shaped(MEAN)) / shaped(STD), "image-normalised"),
+    "minus one to one": (TRUTH * 2 - 1, "image-normalised"),
+    "mirrored": (np.concatenate([TRUTH[:9], TRUTH[9:, :, :, ::-1]]), "image-augmented"),
+    "black": (TRUTH * 0, "image-constant"),
+    "noise": (RNG.random(TRUTH.shape), "image-contents"),
+    "nan": (TRUTH * np.nan, "image-contents"),
+    "rows last": (TRUTH.transpose(0, 2, 3, 1), "image-shape"),
+    "middle": (TRUTH.transpose(0, 2, 1, 3), "image-shape"),
+    "flat": (TRUTH.reshape(-1, 3072), "image-shape"),
+    "cut": (TRUTH[..., :8], "image-shape"),
+    "none": ([None] * len(TRUTH), "image-shape"),
+}
+
+
+@pytest.mark.parametrize("fault", IMAGE_FAULTS)
+def test_wrong_images_are_explained(fault):
+    images, key = IMAGE_FAULTS[fault]
+    assert data.images(samples(images)).key == key
+
+
+def test_images_must_be_floats():
+    diagnosis = data.images(samples(IMAGES, kinds="a uint8 tensor of shape (3, 32, 32)"))
+    assert (diagnosis.key, diagnosis.got) == ("image-type", "a uint8 tensor of shape (3, 32, 32)")
+
+
+def test_no_images_at_all_is_a_matter_of_length():
+    assert data.images(samples(TRUTH[:0], LABELS[:0], length=0)).key == "dataset-length"
+
+
+def test_right_samples_have_no_diagnosis():
+    assert (data.images(samples()), data.labels(samples())) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "key", "words"),
+    [
+        (LABELS + 1, "labels", "shifted"),
+        (ORIGINAL_LABELS[LABELS], "labels", "ten class numbers"),
+        (LABELS * 0, "labels", "all the same|All labels are the same"),
+        (LABELS[::-1], "labels", "Item i must have the label at i"),
+        (LABELS.astype(float) + 0.5, "labels", "shifted"),
+        (LABELS[:30], "dataset-length", "Count the pictures"),
+    ],
+)
+def test_wrong_labels_are_explained(labels, key, words):
+    diagnosis = data.labels(samples(TRUTH[: len(labels)], labels, length=800 if len(labels) == 64 else 30))
+    assert diagnosis.key == key
+    assert re.search(words, diagnosis.remedy)
+
+
+def test_labels_that_are_no_numbers_are_described():
+    wrong = Samples(800, IMAGES, LABELS, 800, [FLOAT] * 64, list(TRUTH), ["an object of type str"] * 64, [None] * 64)
+    assert (data.labels(wrong).key, data.labels(wrong).got) == ("label-type", "an object of type str")
+
+
+def test_float_and_one_hot_labels_are_accepted():
+    assert data.labels(samples(labels=LABELS.astype(np.float32))) is None
+    one_hot = samples(labels=np.eye(8)[LABELS])
+    assert data.labels(one_hot) is None
+    assert data.is_one_hot(one_hot)
+    assert not data.is_one_hot(samples())
+
+
+@pytest.mark.parametrize(
+    ("got", "words"), [(6, "number of keys"), (8000 * 3072, "bytes"), (1, "extend"), (7999, "Count the pictures")]
+)
+def test_wrong_lengths_are_explained(got, words):
+    assert words in data.length(8000, got).remedy
+
+
+@pytest.mark.parametrize(("got", "words"), [(400, "One batch an item"), (6, "drop_last"), (13, "loader_params")])
+def test_wrong_batch_counts_are_explained(got, words):
+    assert words in data.batches(7, got, items=400).remedy
+
+
+def test_a_first_batch_is_a_pair_of_images_and_labels():
+    images = "a float32 tensor of shape (64, 3, 32, 32)"
+    assert data.first_batch([images, "a int64 tensor of shape (64,)"], size=64) is None
+    assert data.first_batch([images], size=64).key == "batch-shape"
+
+
+# The model
+
+CHECKPOINT = {
+    "conv1.weight": RNG.normal(size=(64, 3, 3, 3)).astype(np.float32),
+    "layer1.0.bn1.weight": RNG.random(64).astype(np.float32) + 1,
+    "layer1.0.bn1.running_mean": RNG.normal(size=64).astype(np.float32),
+    "fc.weight": RNG.normal(size=(10, 64)).astype(np.float32),
+}
+
+
+def trained(**changes) -> model.Backbone:
+    """The checkpoint under other names, with some tensors replaced or (None) left out."""
+    tensors = {name: changes.get(name.replace(".", "_"), tensor) for name, tensor in CHECKPOINT.items()}
+    return model.compare_backbone(CHECKPOINT, {f"my.{k}": v for k, v in tensors.items() if v is not None})
+
+
+def verdict(backbone: model.Backbone, accuracy: float = 0.95) -> str:
+    diagnosis = model.frozen(backbone, accuracy=accuracy)
+    return "" if diagnosis is None else diagnosis.key
+
+
+def test_unchanged_weights_under_any_name_are_frozen():
+    assert verdict(trained()) == ""
+
+
+def test_a_new_fc_is_not_the_backbone():
+    assert verdict(trained(fc_weight=None)) == ""
+
+
+def test_moved_statistics_are_advice_only():
+    backbone = trained(layer1_0_bn1_running_mean=CHECKPOINT["layer1.0.bn1.running_mean"] * 1.1)
+    assert (verdict(backbone), backbone.moved_statistics) == ("", True)
+
+
+def test_a_trained_layer_is_named():
+    backbone = trained(conv1_weight=CHECKPOINT["conv1.weight"] + 0.01)
+    assert "conv1 changed" in str(model.frozen(backbone, accuracy=0.95))
+
+
+def test_a_layer_started_anew_counts_as_changed():
+    assert verdict(trained(conv1_weight=RNG.normal(size=(64, 3, 3, 3)))) == "backbone-changed"
+
+
+def test_a_dropped_layer_is_allowed():
+    backbone = trained(conv1_weight=None)
+    assert (verdict(backbone), backbone.dropped) == ("", ["conv1.weight"])
+
+
+def test_a_random_backbone_was_not_loaded():
+    fresh = {"conv1_weight": RNG.normal(size=(64, 3, 3, 3)), "layer1_0_bn1_weight": np.ones(64)}
+    assert verdict(trained(**fresh)) == "backbone-not-loaded"
+
+
+def test_frozen_earns_nothing_when_nothing_was_trained():
+    assert verdict(trained(), accuracy=0.125) == "nothing-trained"
+    assert "chance for 8 classes" in str(model.frozen(trained(), accuracy=0.125))
+    assert "Train longer" in str(model.frozen(trained(), accuracy=0.4))
+
+
+PREDICTIONS = RNG.integers(0, 8, 100)
+
+
+@pytest.mark.parametrize(
+    ("value", "predictions", "key"),
+    [
+        (0.9, PREDICTIONS, ""),
+        (0.89, PREDICTIONS, "accuracy-low"),
+        (0.13, PREDICTIONS, "accuracy-chance"),
+        (0.13, PREDICTIONS * 0, "accuracy-constant"),
+        (0.0, PREDICTIONS * 0 - 1, "accuracy-nan"),
+    ],
+)
+def test_accuracies_are_explained(value, predictions, key):
+    diagnosis = model.accuracy(value, predictions)
+    assert (diagnosis.key if diagnosis else "") == key
+
+
+def test_the_number_of_predictions_is_explained():
+    assert model.prediction_count(8000, (6,)).key == "prediction-count"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(None, "no number"), (93.25, "fraction"), (0.5, "the grader measured"), (0.93, None)]
+)
+def test_what_test_returns_is_advice(value, words):
+    advice = model.test_advice(value, 0.93)
+    assert (advice is None) if words is None else words in advice
+
+
+def test_accuracy_points_are_ten_a_step():
+    values = (0.1, 0.7499, 0.75, 0.8, 0.85, 0.8999, 0.9, 1.0)
+    assert [rubric.accuracy_points(v) for v in values] == [0, 0, 10, 20, 30, 30, 40, 40]
+
+
+# Calls
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "key"),
+    [
+        ("NotImplementedError", "read each file", "not-written"),
+        ("SyntaxError", "invalid syntax", "syntax"),
+        ("ModuleNotFoundError", "No module named 'timm'", "missing-module"),
+        ("FileNotFoundError", "/home/me/data", "missing-file"),
+        ("RuntimeError", "Found no NVIDIA driver on your system", "no-gpu"),
+        ("RuntimeError", "Error(s) in loading state_dict for ResNet", "checkpoint-mismatch"),
+        ("SystemExit", "0", "exit"),
+        ("EOFError", "EOF when reading a line", "input"),
+        ("IndexError", "list index out of range", "raised"),
+    ],
+)
+def test_exceptions_are_explained(error, message, key):
+    where = ["submitted.py, line 3, in f: return x[9]"]
+    diagnosis = calls.raised("length", {"kind": "", "type": error, "message": message, "where": where})
+    assert diagnosis.key == key
+    assert "submitted.py, line 3" in diagnosis.got
+
+
+@pytest.mark.parametrize("kind", ["missing", "model", "item", "length", "output"])
+def test_what_the_worker_refuses_is_explained(kind):
+    diagnosis = calls.raised(
+        "train", {"kind": kind, "type": "Refused", "message": "run_model() returned 3", "where": []}
+    )
+    assert diagnosis.key in {"missing-function", "not-a-model", f"bad-{kind}"}
+
+
+@pytest.mark.parametrize("kind", ["time", "memory", "died", "protocol"])
+def test_the_end_of_the_process_is_explained_with_its_last_words(kind):
+    diagnosis = calls.ended("train", kind, "it ended", "a\nb\nlast words")
+    assert diagnosis.key == f"ended-{kind}"
+    assert "| last words" in diagnosis.got
+
+
+def test_every_diagnosis_has_its_section():
+    folder = ROOT / "mp09" / "grading" / "diagnose"
+    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    keys = set(re.findall(r'Diagnosis\(\s*"([a-z-]+)"', source)) | set(
+        re.findall(r'^\s+"([a-z]+-[a-z-]+)",$', source, re.M)
+    )
+    keys |= set(re.findall(r'\), "([a-z-]+)", "', source)) | {f"bad-{kind}" for kind in calls.REFUSALS}
+    keys |= {f"ended-{kind}" for kind in ("time", "memory", "died", "protocol")} | {
+        key for _, key, _ in calls.EXCEPTIONS
+    }
+    keys |= {key for _, key, _ in data.PICTURES}
+    sections = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs" / "student.md").read_text(), re.M))
+    assert keys == sections

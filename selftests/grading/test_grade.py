@@ -1,0 +1,376 @@
+"""Grading from end to end: what becomes of accidents, of faults of ours, and of the results file."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+import grade as command
+from mp09.errors import DataError, GradingError
+from mp09.grading import gradescope, rubric, sandbox, text
+from mp09.grading.grade import load_suites, usable_cores
+from mp09.grading.report import GradeReport, TestResult
+from selftests.conftest import ROOT
+
+REFERENCE = (ROOT / "submitted.py").read_text()
+
+
+@pytest.fixture
+def submit(tmp_path, run_grader):
+    """Grade a piece of source, by default with the data tests only."""
+
+    def submit(source: str, **options) -> dict[str, TestResult]:
+        folder = tmp_path / "submission"
+        folder.mkdir(exist_ok=True)
+        (folder / "submitted.py").write_text(source)
+        report = run_grader(folder, **{"only": "dataset"} | options)
+        return {test.number: test for test in report.tests}
+
+    return submit
+
+
+def without(name: str, body: str) -> str:
+    """The reference with a function replaced at the end of the file."""
+    return f"{REFERENCE}\n\n{body}\n"
+
+
+# Accidents of a submission
+
+
+def test_a_hang_costs_only_its_own_test(submit, monkeypatch):
+    monkeypatch.setitem(rubric.LIMITS_S, "length", 2.0)
+    source = REFERENCE.replace(
+        "        return len(self.labels)\n",
+        "        while len(self.images) == 400: pass\n        return len(self.labels)\n",
+    )
+    tests = submit(source)
+    assert (tests["1.1"].score, tests["1.1"].diagnosis) == (0, "ended-time")
+    assert (tests["3.1"].score, tests["3.2"].score) == (6, 4)
+
+
+def test_the_overall_limit_ends_everything(submit):
+    started = time.monotonic()
+    tests = submit("import time; time.sleep(1000)", timeout_s=6)
+    assert {test.diagnosis for test in tests.values()} == {"ended-time"}
+    assert time.monotonic() - started < 20
+
+
+def test_a_dead_process_is_replaced_for_the_next_test(submit):
+    source = REFERENCE.replace(
+        "        return len(self.labels)\n",
+        "        import os\n        os._exit(7) if len(self.images) == 400 else 0\n        return len(self.labels)\n",
+    )
+    tests = submit(source)
+    assert "exit code 7" in tests["1.1"].output
+    assert tests["3.1"].score == 6
+
+
+def test_a_signal_is_named(submit):
+    tests = submit("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert "SIGSEGV" in tests["1.1"].output
+
+
+def test_memory_is_limited(tmp_path):
+    (tmp_path / "submitted.py").write_text("x = [bytearray(10**7) for _ in range(500)]\nimport time; time.sleep(60)")
+    worker = sandbox.Worker(tmp_path, sandbox.Settings(device="cpu", memory_mib=1500))
+    with worker, pytest.raises(sandbox.WorkerEnded, match="MiB of memory used, 1500 allowed"):
+        worker.request("load", timeout_s=60)
+
+
+def test_endless_printing_is_cut_and_quoted(submit):
+    tests = submit("for i in range(200000): print('line', i)\nimport os; os._exit(1)")
+    assert "| line 199999" in tests["1.1"].output
+    assert len(tests["1.1"].output) < 1000
+
+
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open({marker!r}, "w").write(str(os.getpid()))
+        time.sleep(300)
+    os._exit(0)
+time.sleep(0.5)
+"""
+
+
+def test_no_process_survives(submit, tmp_path):
+    marker = tmp_path / "pid"
+    submit(DAEMON.format(marker=str(marker)))
+    pid = int(marker.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_answers_on_the_standard_output_are_only_prints(submit):
+    tests = submit(REFERENCE + '\nimport os; os.write(1, b"\\0\\0\\0\\4null"); print("{}")\n')
+    assert tests["1.1"].score == 15
+
+
+def test_writing_into_the_connection_is_noticed(submit):
+    forged = "import os\nfor fd in range(3, 20):\n    try: os.write(fd, b'\\xff' * 64)\n    except OSError: pass\n"
+    assert {test.score for test in submit(forged).values()} == {0}
+
+
+def test_the_environment_and_arguments_are_scrubbed(submit, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "42")
+    source = (
+        f"import os, sys\nassert 'SECRET_TOKEN' not in os.environ\nassert sys.argv == ['submitted.py']\n{REFERENCE}"
+    )
+    assert submit(source)["1.1"].score == 15
+
+
+def test_the_reference_is_not_importable(submit):
+    tests = submit("import sys; sys.path_importer_cache.clear()\nimport grade")
+    assert tests["1.1"].diagnosis == "missing-module"
+
+
+def test_input_finds_nobody(submit):
+    assert submit("input('name?')")["1.1"].diagnosis == "input"
+
+
+# What a submission is
+
+
+def test_no_file_is_explained(run_grader, tmp_path):
+    report = run_grader(tmp_path, only="dataset")
+    assert {test.diagnosis for test in report.tests} == {"no-file"}
+    assert {test.diagnosis for test in run_grader(tmp_path / "nowhere", only="dataset").tests} == {"no-file"}
+
+
+def test_a_file_in_the_only_folder_is_found(run_grader, tmp_path):
+    (tmp_path / "mp09").mkdir()
+    (tmp_path / "mp09" / "submitted.py").write_text(REFERENCE)
+    assert run_grader(tmp_path, only="dataloader").score == 15
+
+
+def test_two_nested_files_are_ambiguous(run_grader, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "submitted.py").write_text(REFERENCE)
+    assert {test.diagnosis for test in run_grader(tmp_path, only="dataloader").tests} == {"no-file"}
+
+
+# Faults of ours
+
+
+def suite(folder, body: str):
+    folder.mkdir()
+    (folder / "test_own.py").write_text(
+        "import unittest\nfrom gradescope_utils.autograder_utils.decorators import number, weight\n"
+        "from mp09.grading.testcase import SubmissionTest\n" + body
+    )
+    return folder
+
+
+OWN = """
+class Own(SubmissionTest):
+    @number("1") ; @weight(5)
+    def test_passes(self): pass
+""".replace(" ; ", "\n    ")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("self.skipTest('no GPU')", "could not run"),
+        ("self.submission.no_such_question()", "could not run"),
+        ("with self.subTest(i=1): self.fail('x')", "failed"),
+        ("self.assertEqual(1, 2)", "failed"),
+        ("self.score = float('nan')", "failed"),
+        ("self.score = 2", "failed"),
+    ],
+)
+def test_no_outcome_of_a_test_is_lost(submit, tmp_path, body, status):
+    own = OWN + f"    @number('2')\n    @weight(3)\n    def test_other(self):\n        {body}\n"
+    tests = submit(REFERENCE, tests=suite(tmp_path / "tests", own), only=None)
+    assert (tests["1"].status, tests["2"].status) == ("passed", status)
+    assert tests["2"].score == (2 if "score = 2" in body else 0)
+
+
+def test_expected_failures_are_counted(submit, tmp_path):
+    own = OWN + (
+        "    @number('2')\n    @weight(3)\n    @unittest.expectedFailure\n    def test_b(self): self.fail()\n"
+        "    @number('3')\n    @weight(3)\n    @unittest.expectedFailure\n    def test_c(self): pass\n"
+    )
+    tests = submit(REFERENCE, tests=suite(tmp_path / "tests", own), only=None)
+    assert (tests["2"].score, tests["3"].score) == (3, 0)
+
+
+BROKEN = """
+class Broken(SubmissionTest):
+    @classmethod
+    def setUpClass(cls):
+        1 / 0
+
+    @number("2")
+    @weight(7)
+    def test_b(self): pass
+"""
+
+
+def test_a_class_that_cannot_be_set_up_keeps_its_points_in_the_total(run_grader, tmp_path):
+    report = run_grader(ROOT / "submitted.py", tests=suite(tmp_path / "tests", OWN + BROKEN))
+    assert (report.score, report.max_score, report.status) == (5, 12, "infrastructure fault")
+
+
+def test_a_suite_that_cannot_be_loaded_stops_the_run(run_grader, tmp_path):
+    with pytest.raises(GradingError, match=r"test_own.py: can't be loaded: NameError"):
+        run_grader(ROOT / "submitted.py", tests=suite(tmp_path / "tests", "oops"))
+
+
+def test_a_folder_without_suites_stops_the_run(run_grader, tmp_path):
+    with pytest.raises(GradingError, match=r"no test_\*.py files"):
+        run_grader(ROOT / "submitted.py", tests=tmp_path)
+
+
+def test_points_must_add_up(tmp_path):
+    folder = suite(tmp_path / "tests", OWN)
+    (folder / "test_own.py").rename(folder / "test_hidden.py")
+    with pytest.raises(GradingError, match="add up to 5; expected 100"):
+        load_suites(folder)
+
+
+def test_missing_data_stop_the_run(run_grader, tmp_path):
+    with pytest.raises(DataError, match="expected a batch file here"):
+        run_grader(ROOT / "submitted.py", data=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "message"), [("resnet18.pt", "could not be read"), ("models.py", "is missing")])
+def test_a_broken_kit_writes_no_results(run_grader, tmp_path, name, message):
+    for file in ("models.py", "resnet18.pt"):
+        (tmp_path / file).write_bytes((ROOT / file).read_bytes())
+    (tmp_path / name).write_bytes(b"broken") if name.endswith("pt") else (tmp_path / name).unlink()
+    out = tmp_path / "results.json"
+    out.write_text("stale")
+    with pytest.raises(GradingError, match=message):
+        run_grader(ROOT / "submitted.py", kit=tmp_path, only="model", out=out)
+    assert not out.exists()
+
+
+def test_a_worker_that_cannot_start_is_our_fault(monkeypatch, tmp_path):
+    monkeypatch.setattr(sandbox, "BOOT", "raise SystemExit('no torch here')")
+    with pytest.raises(GradingError, match=r"could not start(.|\n)*no torch here"):
+        sandbox.Worker(tmp_path, sandbox.Settings())
+
+
+# Results
+
+
+def test_results_are_written_after_every_test(run_grader, tmp_path):
+    out, seen = tmp_path / "results.json", []
+
+    class Watcher:
+        def finished(self, result):
+            seen.append(len(json.loads(out.read_text())["tests"]))
+
+        def waiting(self, operation, seconds): ...
+
+    run_grader(ROOT / "submitted.py", only="dataset", out=out, watcher=Watcher())
+    assert seen == [1, 2, 3, 4]
+
+
+def test_the_results_file_holds_what_gradescope_and_instructors_need(run_grader, tmp_path):
+    out = tmp_path / "results.json"
+    report = run_grader(ROOT / "submitted.py", out=out)
+    results = json.loads(out.read_text())
+    assert (results["score"], results["extra_data"]["data_source"]) == (100, "synthetic")
+    assert results["extra_data"].keys() >= {"accuracy", "isolation", "versions", "seconds", "seed"}
+    assert {test["visibility"] for test in results["tests"]} == {"visible", "after_published"}
+    assert sum(test["max_score"] for test in results["tests"]) == 100
+    assert "synthetic" in "\n".join(text.summary(report))
+
+
+def test_two_runs_give_the_same_results(run_grader):
+    first, second = (gradescope.render(run_grader(ROOT / "submitted.py", only="accuracy")) for _ in range(2))
+    for results in (first, second):
+        results.pop("execution_time")
+        results["extra_data"].pop("seconds")
+    assert first == second
+
+
+def test_the_suites_say_their_points(run_grader):
+    for name in ("test_visible.py", "test_hidden.py"):
+        docstring = (ROOT / "tests" / name).read_text().split('"""')[1]
+        announced = int(re.search(r"rubric: (\d+) points", docstring)[1])
+        points = [int(n) for n in re.findall(r"(?:length|batches|images|labels|backbone|accuracy) (\d+)", docstring)]
+        tests = [t for t in load_suites(ROOT / "tests") if type(t).__module__ == f"rubric_{name[:-3]}"]
+        weights = [getattr(t, t._testMethodName).__weight__ for t in tests]
+        assert sum(points) == announced == sum(weights)
+        assert points == [weight for weight in weights if weight]
+
+
+REPORT = GradeReport(
+    tests=(
+        TestResult("1.1", "A name", 15, 15, "passed"),
+        TestResult("2.1", "Practice", 0, 0, "failed", diagnosis="labels", output="Expected: a\nGot: b", advice=("do",)),
+        TestResult("3.1", "Ours", 0, 20, "could not run", output="no"),
+    ),
+    score=15, max_score=30, status="infrastructure fault", sandbox="process", source="synthetic", scored=400,
+    accuracy=None, seconds=1.0, seed=42,
+)  # fmt: skip
+
+
+def test_the_terminal_shows_points_diagnosis_and_advice():
+    lines = [text.line(test, 80).plain for test in REPORT.tests]
+    assert [line[:3] for line in lines] == [" ✓ ", " ✗ ", " ? "]
+    assert [line.split()[-1] for line in lines] == ["15", "practice", "20"]
+    assert [d.split()[0] for d in text.details(REPORT.tests[1])] == ["Expected:", "Advice:", "More:"]
+
+
+def test_the_summary_shouts_when_a_test_could_not_run():
+    assert "THE GRADER COULD NOT RUN EVERY TEST" in text.summary(REPORT)[0]
+    assert "70 more points" in text.summary(REPORT)[-1]
+    rendered = gradescope.render(REPORT)
+    assert rendered["extra_data"]["infrastructure_fault"] is True
+    assert rendered["tests"][2]["extra_data"]["ungraded"] is True
+
+
+def test_usable_cores_are_at_least_one():
+    assert usable_cores() >= 1
+
+
+# The command
+
+
+def test_json_alone_goes_to_the_standard_output(small_data):
+    arguments = [
+        "grade.py",
+        "-j",
+        "--only",
+        "dataset",
+        "--epochs",
+        "1",
+        "--batch",
+        "4",
+        "--seed",
+        "42",
+        "--data",
+        small_data,
+    ]
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["score"]) == (0, 25)
+    assert "✓ 1.1" in done.stderr
+
+
+def test_the_command_explains_missing_data_in_one_line(tmp_path, capsys):
+    assert command.main(["--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_fault_of_ours_is_an_exit_code(monkeypatch, capsys, small_data):
+    monkeypatch.setattr("mp09.grading.grade.grade", lambda *_, **__: REPORT)
+    assert command.main(["--data", str(small_data)]) == 1
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_the_reference_on_all_real_pictures(run_grader, real_data):
+    report = run_grader(ROOT / "submitted.py", data=real_data)
+    print(f"\nreference: {report.score:g} points, accuracy {report.accuracy} on {report.source}, {report.seconds} s")
+    assert (report.score, report.source) == (100, "CIFAR-10 (JPEG)")
+    assert report.accuracy >= 0.92

@@ -1,0 +1,1 @@
+"""Submissions with the verdict that each must get."""

@@ -1,0 +1,98 @@
+"""The folder tree explains the program: who may import whom, and what starts without heavy libraries."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from selftests.conftest import ROOT
+
+# room -> (rooms, third-party packages) that it may import besides the standard library, itself, errors and files
+ROOMS = {
+    "errors": (set(), set()),
+    "files": (set(), set()),
+    "data": (set(), {"numpy", "PIL"}),
+    "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
+    "release": ({"grading"}, set()),
+    "cli": ({"data", "grading", "release"}, {"rich"}),
+    "__main__": ({"cli"}, set()),
+    "__init__": (set(), set()),
+}
+WORKER = {"numpy", "torch", "torchvision"}
+ROOT_FILES = {
+    "models.py": {"torch"},
+    "submitted.py": {"torch", "torchvision", "numpy", "matplotlib", "models"},
+    "grade.py": {"mp09", "rich"},
+    "tests/test_visible.py": {"mp09", "gradescope_utils"},
+    "tests/test_hidden.py": {"mp09", "gradescope_utils"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of all modules that a file imports, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def foreign(names: set[str]) -> set[str]:
+    """Packages that are not of the standard library."""
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_every_room_stands_in_the_table():
+    rooms = {path.stem for path in (ROOT / "mp09").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "mp09").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_rooms_import_only_what_they_may(path):
+    room = path.relative_to(ROOT / "mp09").parts[0].removesuffix(".py")
+    rooms, packages = ROOMS[room]
+    names = imports(path)
+    used = {name.split(".")[1] for name in names if name.startswith("mp09.")} - {room, "errors", "files", "__version__"}
+    assert used <= rooms
+    assert foreign(names) - {"mp09"} <= (WORKER if path.name == "worker.py" else packages)
+
+
+@pytest.mark.parametrize("name", ROOT_FILES)
+def test_root_files_import_only_what_they_may(name):
+    names = imports(ROOT / name)
+    assert foreign(names) <= ROOT_FILES[name]
+    assert all(n.startswith(("mp09.grading", "mp09.errors")) for n in names if n.startswith("mp09"))
+
+
+@pytest.mark.parametrize(
+    "command", [["grade.py", "--help"], ["-m", "mp09", "--help"], ["-m", "mp09", "data", "--help"]]
+)
+def test_help_starts_without_heavy_libraries(command):
+    done = subprocess.run([sys.executable, "-X", "importtime", *command], cwd=ROOT, capture_output=True, text=True)
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "usage" in done.stdout
+    assert imported.isdisjoint({"torch", "torchvision", "ray", "improv"})
+
+
+def test_help_takes_less_than_half_a_second():
+    def seconds() -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "grade.py", "--help"], cwd=ROOT, capture_output=True, check=True)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) < 0.5
+
+
+@pytest.mark.parametrize("path", ["mp09", "selftests", "tests", "README.md", "docs", "Makefile"])
+def test_no_path_of_one_machine(path):
+    files = [ROOT / path] if (ROOT / path).is_file() else (ROOT / path).rglob("*")
+    texts = [file.read_text() for file in files if file.suffix in {".py", ".md", ".toml"} or file.name == "Makefile"]
+    assert not any(f"/{folder}/" in text for text in texts for folder in ("work", "root"))
