@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
 from models import resnet18
@@ -123,7 +123,7 @@ def get_preprocess_transform(mode: str):
     ### BEGIN SOLUTION: compose ToTensor and Normalize
     if mode not in ("train", "test"):
         raise ValueError(f'mode: expected "train" or "test", got {mode!r}')
-    return Preprocess()  # no augmentation: a frozen backbone gains nothing from it in one epoch
+    return Preprocess()  # no augmentation: pictures are seen once or few times
     ### END SOLUTION
 
 
@@ -271,12 +271,12 @@ def run_model() -> nn.Module:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files = [DATA / f"data_batch_{i}" for i in range(1, 6)]
     dataset = build_dataset(files, transform=get_preprocess_transform("train"))
-    loader = build_dataloader(dataset, {"batch_size": 64, "shuffle": True})
+    # 6,400 pictures teach the 8 x 513 numbers of the classifier as much as all 40,000 do, in a sixth of the time: the
+    # frozen features separate the classes already. Where there are fewer pictures, they come several times.
+    sampler = RandomSampler(dataset, num_samples=6400)
+    loader = build_dataloader(dataset, {"batch_size": 32, "sampler": sampler})
     model = build_model().to(device)
     optimizer = build_optimizer("Adam", model.parameters(), {"lr": 3e-3})
-    # One epoch of 40,000 pictures is enough: the frozen features already separate the classes, and only 8 x 513
-    # numbers are learned. Fewer pictures are seen several times, for at least 150 steps.
-    for _ in range(-(-150 // len(loader))):
-        train(loader, model, nn.CrossEntropyLoss(), optimizer)
+    train(loader, model, nn.CrossEntropyLoss(), optimizer)
     return model
     ### END SOLUTION

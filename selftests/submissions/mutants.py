@@ -24,7 +24,7 @@ class Mutant:
         return source
 
 
-RETURN_TRAINED = "        train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model"
+RETURN_TRAINED = "    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model"
 WITH_GRAPH = ("with torch.no_grad(), torch.autocast(x.device", "with torch.autocast(x.device")
 
 
