@@ -43,6 +43,15 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=42, help="of samples, orders and random numbers (default: %(default)s)"
     )
+    parser.add_argument(
+        "--isolation",
+        choices=("auto", "sandboxed", "process"),
+        default="auto",
+        help='"sandboxed": kept in by the kernel (Linux); "process": no security boundary (default: %(default)s)',
+    )
+    parser.add_argument(
+        "--require-isolation", action="store_true", help='grade nothing where "sandboxed" is not to be had'
+    )
     parser.add_argument("-j", "--json", action="store_true", help="print Gradescope's results.json instead of text")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="also write results.json here, after every test"
@@ -55,6 +64,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """0: graded, whatever the score. 1: not every test could run. 2: nothing could be graded."""
     args = parse(argv)
+    isolation = "sandboxed" if args.require_isolation else args.isolation
     from rich.console import Console
 
     from mp09.grading import gradescope, text
@@ -76,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             only=args.only,
             out=args.output,
             watcher=watcher,
+            isolation=isolation,
         )
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)

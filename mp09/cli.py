@@ -56,7 +56,7 @@ def _add_data(commands) -> None:
         help="the folder to make (default: %(default)s)",
     )
     parser.add_argument("--per-file", type=int, metavar="N", help="pictures a file (default: 8000 in a new folder)")
-    parser.add_argument("--seed", type=int, default=0, help="shuffles, and draws (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="shuffles, and draws (default: 0 in a new folder)")
     parser.add_argument("--force", action="store_true", help="replace a folder that this command did not make")
     parser.set_defaults(run=_data)
 
@@ -75,7 +75,7 @@ def _data(args: argparse.Namespace) -> int:
             if args.archive
             else sources.from_download(args.out.absolute().parent / prepare.ARCHIVE_NAME)
             if args.download
-            else sources.from_synthetic(args.seed)
+            else sources.from_synthetic(args.seed or 0)
             if args.synthetic
             else None
         )

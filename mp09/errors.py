@@ -16,10 +16,6 @@ class DownloadError(DataError):
     """The official archive could not be fetched."""
 
 
-class SubmissionError(Mp09Error):
-    """There is nothing to grade where a submission was expected."""
-
-
 class GradingError(Mp09Error):
     """The grader itself could not do its work: an instructor's problem, never a student's."""
 

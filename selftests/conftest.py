@@ -7,7 +7,8 @@ import pytest
 
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_images, from_synthetic
-from mp09.grading.grade import grade
+from mp09.grading.grade import grade, usable_cores
+from mp09.grading.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_FILE = 400
@@ -39,11 +40,18 @@ def real_data(real_images, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_grader(small_data):
+def sandbox():
+    """One warm process for all gradings of the self-tests."""
+    with Sandbox(Settings(device="cpu", threads=usable_cores()), guarded=[ROOT / "tests"]) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def run_grader(small_data, sandbox):
     """Grades a submission with the whole rubric on the small data."""
 
     def run(source: Path, **options):
-        options = {"kit": ROOT, "tests": ROOT / "tests", "data": small_data, "device": "cpu"} | options
+        options = {"kit": ROOT, "tests": ROOT / "tests", "data": small_data, "sandbox": sandbox} | options
         return grade(source, **options)
 
     return run

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from mp09.files import atomic_write, sha256, write_json
+from mp09.files import atomic_write, checksum, write_json
 
 
 def test_atomic_write_replaces_the_file(tmp_path):
@@ -29,4 +29,4 @@ def test_json_refuses_nan(tmp_path):
 
 def test_sha256_of_a_known_text(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert checksum(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

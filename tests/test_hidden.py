@@ -40,7 +40,7 @@ class Hidden(SubmissionTest):
     def test_frozen_backbone(self):
         """Only the classifier was trained: the pretrained weights are unchanged"""
         trained = self.submission.trained()
-        backbone = model.compare_backbone(trained.checkpoint, trained.tensors)
+        backbone = model.compare_backbone(trained.checkpoint, trained.tensors, trained.types)
         if backbone.moved_statistics:
             self.advise(model.ADVICE_STATISTICS)
         if backbone.dropped:
@@ -53,7 +53,7 @@ class Hidden(SubmissionTest):
     @tags("accuracy")
     def test_accuracy(self, set_score=None):
         """Accuracy on the test pictures: ten points each at 0.75, 0.80, 0.85 and 0.90"""
-        accuracy = self.submission.accuracy()
-        self.score = rubric.accuracy_points(accuracy)
+        accuracy, agreement = self.submission.accuracy(), self.submission.agreement()
+        self.score = rubric.accuracy_points(accuracy, agreement)
         self.advise(model.test_advice(self.submission.test_value(), accuracy))
-        self.expect(model.accuracy(accuracy, self.submission.predictions()))
+        self.expect(model.accuracy(accuracy, self.submission.predictions(), agreement))

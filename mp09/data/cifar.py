@@ -63,6 +63,11 @@ def read_batch(path: Path) -> ImageSet:
         labels = np.asarray(batch[b"labels"], dtype=np.int64).reshape(-1)
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"{path}: expected lists b'data' (3072 bytes each) and b'labels' ({error!r}).") from error
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(CLASSES):
+        raise DataError(
+            f"{path}: labels {labels.min()}..{labels.max()}, expected 0..7. The ten classes of the official archive? "
+            "Make a folder of eight from it: --archive."
+        )
     if len(images) != len(labels):
         raise DataError(f"{path}: {len(images)} pictures but {len(labels)} labels.")
     return ImageSet(images, labels, CLASSES)

@@ -35,6 +35,8 @@ def read_files(source: Path, progress: Progress | None = None) -> Files:
     total = 0
     for name, content in _entries(source):
         parts = PurePosixPath(name).parts
+        if parts[-1].startswith("."):  # such as what macOS adds to archives
+            continue
         if len(parts) >= 3 and parts[-3:-1] in found and PurePosixPath(name).suffix.lower() in SUFFIXES:
             found[parts[-3:-1]].append((parts[-1], content))
             total += 1
@@ -75,15 +77,26 @@ def decode(name: str, content: bytes) -> np.ndarray:
 def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
     """(path inside, bytes) of every file."""
     if source.is_dir():
-        paths = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        return ((path.relative_to(source).as_posix(), path.read_bytes()) for path in paths)
+        return _folder_entries(source)
     if not source.exists():
         raise DataError(f"{source}: no such file or folder. Give a folder, .tar, .tar.gz, .tar.xz or .zip of pictures.")
     return _archive_entries(source)
 
 
+def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
+    for path in source.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            try:
+                yield path.relative_to(source).as_posix(), path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path}: could not be read ({error.strerror}).") from error
+
+
 def check_end(archive: tarfile.TarFile) -> None:
-    """Raise TarError unless only zeros follow: tarfile takes a damaged header for the end and reads no further."""
+    """Raise TarError unless an end mark of zeros, and nothing else, follows: tarfile stops at a damaged header too."""
+    archive.fileobj.seek(archive.offset)
+    if len(archive.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("the end is missing")
     while block := archive.fileobj.read(1 << 20):
         if block.strip(b"\0"):
             raise tarfile.ReadError("damaged header")

@@ -16,9 +16,10 @@ from mp09.data.folders import Progress
 from mp09.data.source import SOURCE_FILE, Source, read_source, verify
 from mp09.data.sources import Origin, Pictures, from_download, from_synthetic
 from mp09.errors import DataError, DownloadError
-from mp09.files import sha256, write_json
+from mp09.files import checksum, write_json
 
 ARCHIVE_NAME = "cifar-10-python.tar.gz"
+BUILDING = ".mp09-building-"  # in the names of unfinished folders
 PER_FILE = 8000  # the course's size
 
 
@@ -27,7 +28,7 @@ def make_batches(
     origin: Origin | None = None,
     *,
     per_file: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Source:
@@ -37,7 +38,7 @@ def make_batches(
         origin: where the pictures come from (`sources.from_images`, ...).
             None: a complete folder as it is, else the official download, else the synthetic set.
         per_file: pictures a file, a multiple of 8; default: as they are, 8000 for a new folder.
-        seed: shuffles the pictures over the files, and draws the synthetic ones.
+        seed: shuffles the pictures over the files, and draws the synthetic ones, 0..2**32-1; default: as it is, or 0.
         force: replace a folder that was not made by this function, or was changed since.
 
     Raises:
@@ -46,9 +47,11 @@ def make_batches(
     out = Path(out).absolute()
     if per_file is not None and (per_file < 8 or per_file % 8):
         raise DataError(f"--per-file: expected a positive multiple of 8 (the classes are balanced), got {per_file}.")
-    if not force and (existing := _existing(out, origin, per_file)):
+    if seed is not None and not 0 <= seed < 2**32:
+        raise DataError(f"--seed: expected 0..4294967295, got {seed}.")
+    if not force and (existing := _existing(out, origin, per_file, seed)):
         return existing
-    note = ""
+    note, seed = "", seed or 0
     try:
         name, train, test = (origin or from_download(out.parent / ARCHIVE_NAME)).load(per_file or PER_FILE, progress)
     except DownloadError as error:
@@ -60,7 +63,7 @@ def make_batches(
     return _write(out, name, key, train, test, seed=seed, note=note, progress=progress)
 
 
-def _existing(out: Path, origin: Origin | None, per_file: int | None) -> Source | None:
+def _existing(out: Path, origin: Origin | None, per_file: int | None, seed: int | None) -> Source | None:
     """The Source of a folder that satisfies the request; None when it is to be made."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
@@ -71,10 +74,17 @@ def _existing(out: Path, origin: Origin | None, per_file: int | None) -> Source 
         raise DataError(
             f"{out}: exists and was not made by this command. Choose another --out, or replace it: --force."
         )
-    source = read_source(out)
-    if origin is not None and source.origin != origin.key:
-        return None
-    return verify(out) if per_file in (None, source.per_file) else None
+    source = verify(out)
+    if foreign := {path.name for path in out.iterdir()} - {*source.checksums, SOURCE_FILE}:
+        raise DataError(
+            f"{out}: holds files not made by this command: {', '.join(sorted(foreign)[:5])}. Replace all: --force."
+        )
+    wanted = (
+        origin.key if origin else source.origin,
+        per_file or source.per_file,
+        source.seed if seed is None else seed,
+    )
+    return source if wanted == (source.origin, source.per_file, source.seed) else None
 
 
 def _write(
@@ -82,12 +92,13 @@ def _write(
 ) -> Source:
     """Write everything beside `out`, then put it there."""
     per_file = len(test.labels)
-    for leftover in out.parent.glob(f".{out.name}.*"):  # of interrupted runs
+    prefix = f".{out.name}{BUILDING}"
+    for leftover in out.parent.glob(f"{prefix}*"):  # of interrupted runs
         shutil.rmtree(leftover, ignore_errors=True)
     building = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        building = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
         shuffle = np.random.default_rng(seed)
         parts = dict(zip(TRAIN_FILES, np.split(shuffle.permutation(len(train.labels)), len(TRAIN_FILES)), strict=True))
         for i, (file, indices) in enumerate(parts.items()):
@@ -99,8 +110,8 @@ def _write(
             progress("writing", len(parts) + 1, len(parts) + 1)
         write_meta(building / META_FILE, per_file=per_file)
         counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: per_file}
-        checksums = {file: sha256(building / file) for file in (*counts, META_FILE)}
-        source = Source(name, key, per_file, counts, checksums, note)
+        checksums = {file: checksum(building / file) for file in (*counts, META_FILE)}
+        source = Source(name, key, per_file, seed, counts, checksums, note)
         write_json(building / SOURCE_FILE, asdict(source))
         building.chmod(0o755)
         _replace(building, out)
@@ -120,9 +131,14 @@ def _write_part(path: Path, pictures: Pictures, label: str) -> None:
 def _replace(building: Path, out: Path) -> None:
     """Put `building` in the place of `out`, whatever was there."""
     if out.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "old"
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}{BUILDING}", dir=out.parent)) / "old"
         out.rename(old)
-        building.rename(out)
-        shutil.rmtree(old.parent)
+        try:
+            building.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+        finally:
+            shutil.rmtree(old.parent, ignore_errors=True)
     else:
         building.rename(out)

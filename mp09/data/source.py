@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
 from mp09.errors import DataError
-from mp09.files import sha256
+from mp09.files import checksum
 
 SOURCE_FILE = "SOURCE.json"
 
@@ -18,6 +18,7 @@ class Source:
     name: the word every score carries ("synthetic", "CIFAR-10", "CIFAR-10 (JPEG)", ...)
     origin: which pictures these are; equal for equal requests
     per_file, counts: pictures a file
+    seed: of the order over the files
     checksums: sha256 of each file
     note: why this source was taken, when it was not asked for
     """
@@ -25,6 +26,7 @@ class Source:
     name: str
     origin: str
     per_file: int
+    seed: int
     counts: dict[str, int]
     checksums: dict[str, str]
     note: str = ""
@@ -37,7 +39,7 @@ def read_source(folder: Path) -> Source:
         return Source(**json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
         counts = {name: len(read_batch(folder / name)) for name in (*TRAIN_FILES, TEST_FILE)}
-        return Source("unknown source", "", counts[TEST_FILE], counts, {})
+        return Source("unknown source", "", counts[TEST_FILE], 0, counts, {})
     except (OSError, ValueError, TypeError) as error:
         raise DataError(
             f"{folder / SOURCE_FILE}: not readable ({error}). Make the folder again with --force."
@@ -58,5 +60,11 @@ def verify(folder: Path) -> Source:
     return source
 
 
+def checked_source(folder: Path) -> Source:
+    """`verify`, but a folder without SOURCE.json, which has no checksums, is taken as it is."""
+    source = read_source(folder)
+    return verify(folder) if source.checksums else source
+
+
 def _digest(path: Path) -> str | None:
-    return sha256(path) if path.is_file() else None
+    return checksum(path) if path.is_file() else None

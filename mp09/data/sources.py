@@ -10,10 +10,10 @@ import numpy as np
 
 from mp09.data import synthetic
 from mp09.data.cifar import CLASSES, SHAPE, unpickle
-from mp09.data.download import MD5, URL, download, file_md5
+from mp09.data.download import MD5, URL, download
 from mp09.data.folders import Progress, check_end, decode, describe, read_files
 from mp09.errors import DataError
-from mp09.files import sha256
+from mp09.files import checksum
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def from_archive(path: Path, *, md5: str = MD5) -> Origin:
     """The official `cifar-10-python.tar.gz`: cat and dog left out, labels renumbered."""
 
     def load(per_file: int, progress: Progress | None):
-        if (found := file_md5(path)) != md5:
+        if (found := checksum(path, "md5")) != md5:
             raise DataError(f"{path}: expected MD5 {md5} of the official archive, got {found}. Fetch it again.")
         batches = _archive_batches(path, progress)
         train = _eight_classes([batches[f"data_batch_{i}"] for i in range(1, 6)], path)
@@ -166,6 +166,6 @@ def _eight_classes(batches: list[dict], path: Path) -> Pictures:
 def _fingerprint(path: Path) -> str:
     """Tells whether two files or folders are the same, cheaply: a file by its bytes, a folder by its file sizes."""
     if path.is_file():
-        return f"sha256 {sha256(path)}"
+        return f"sha256 {checksum(path)}"
     entries = [file for file in path.rglob("*") if file.is_file()]
     return f"{len(entries)} files, {sum(file.stat().st_size for file in entries)} bytes"

@@ -7,12 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mp09.data.source import read_source, verify
+from mp09.data.source import checked_source
 from mp09.errors import Mp09Error
-from mp09.grading import sandbox
 from mp09.grading.grade import usable_cores
+from mp09.grading.sandbox import Sandbox, Settings, Worker, WorkerEnded
 from mp09.grading.submission import CHECKPOINT
 
+REQUIREMENT = re.compile(r'^([\w-]+)(?:==([^\s;]+))?[^\n;]*(?:; sys_platform == "(\w+)")?', re.MULTILINE)
 SETUP = "make setup, or: python -m pip install -r requirements.txt"
 
 
@@ -43,7 +44,9 @@ def _packages(requirements: Path) -> list[Finding]:
     if not requirements.is_file():
         return [Finding("packages", False, f"{requirements} is missing", "Run this in the assignment's folder.")]
     missing, wrong, right = [], [], 0
-    for name, version in re.findall(r"^([\w-]+)(?:==(\S+))?", requirements.read_text(encoding="utf-8"), re.MULTILINE):
+    for name, version, system in REQUIREMENT.findall(requirements.read_text(encoding="utf-8")):
+        if system not in ("", sys.platform):
+            continue
         try:
             installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -62,21 +65,23 @@ def _packages(requirements: Path) -> list[Finding]:
 
 def _data(data: Path) -> Finding:
     try:
-        source = read_source(data)
-        if source.checksums:
-            verify(data)
+        source = checked_source(data)
     except Mp09Error as error:
         return Finding("data", False, str(error), "python -m mp09 data")
     return Finding("data", True, f"{source.name}, {sum(source.counts.values())} pictures in {data}")
 
 
 def _worker(folder: Path) -> list[Finding]:
-    """Start the process in which submissions run, and ask it about itself and the checkpoint."""
-    settings = sandbox.Settings(threads=usable_cores())
+    """Start a process in which submissions run, and ask it about itself and the checkpoint."""
+    checkpoint = (folder / CHECKPOINT).resolve()
     try:
-        with tempfile.TemporaryDirectory(prefix="mp09-") as scratch, sandbox.Worker(Path(scratch), settings) as worker:
-            return [*_about(worker.about), _checkpoint(worker, folder / CHECKPOINT)]
-    except Mp09Error as error:
+        with (
+            Sandbox(Settings(threads=usable_cores())) as sandbox,
+            tempfile.TemporaryDirectory(prefix="mp09-") as scratch,
+            sandbox.start(Path(scratch), [checkpoint]) as worker,
+        ):
+            return [*_about(worker.about), _sandbox(sandbox), _checkpoint(worker, checkpoint)]
+    except (Mp09Error, WorkerEnded) as error:
         return [Finding("sandbox", False, str(error), SETUP)]
 
 
@@ -85,15 +90,19 @@ def _about(about: dict) -> list[Finding]:
     return [
         Finding("threads", True, f"{about['threads']} of torch {about['versions']['torch']}"),
         Finding("GPU", True, about["device"] if gpu else "none; the assignment needs none"),
-        Finding("sandbox", True, f"isolation level: {sandbox.LEVEL}"),
     ]
 
 
-def _checkpoint(worker: sandbox.Worker, path: Path) -> Finding:
+def _sandbox(sandbox: Sandbox) -> Finding:
+    return Finding("sandbox", True, "; ".join([f"isolation level: {sandbox.level}", *sandbox.remarks]))
+
+
+def _checkpoint(worker: Worker, path: Path) -> Finding:
     remedy = "Take resnet18.pt from the handout again, and put it beside models.py."
-    reply = worker.request("checkpoint", timeout_s=60, path=str(path.resolve()))
+    reply = worker.request("checkpoint", timeout_s=60, path=str(path))
     if "error" in reply.fields:
-        return Finding("checkpoint", False, f"{path}: {reply.fields['error']['message'].splitlines()[0]}", remedy)
+        reason = f"{reply.fields['error']['type']} {reply.fields['error']['message']}".splitlines()[0]
+        return Finding("checkpoint", False, f"{path.name}: {reason}", remedy)
     ok = reply.arrays.get("conv1.weight") is not None and reply.arrays["conv1.weight"].shape == (64, 3, 3, 3)
     text = f"{path.name}, {sum(array.size for array in reply.arrays.values()) / 1e6:.1f} million numbers"
     return Finding("checkpoint", ok, text if ok else f"{path.name} is of another network", "" if ok else remedy)

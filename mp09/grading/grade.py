@@ -8,20 +8,20 @@ import tempfile
 import time
 import unittest
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
 
 from mp09 import __version__
-from mp09.data.source import read_source
+from mp09.data.source import checked_source
 from mp09.errors import GradingError
 from mp09.files import write_json
-from mp09.grading import gradescope, rubric, sandbox
+from mp09.grading import gradescope, rubric
 from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, TestResult
+from mp09.grading.sandbox import AUTO, Sandbox, Settings
 from mp09.grading.submission import Submission
-
-GROUPS = ("dataset", "dataloader", "model", "accuracy")
 
 
 class Watcher(Protocol):
@@ -45,6 +45,8 @@ def grade(
     only: str | None = None,
     out: Path | None = None,
     watcher: Watcher | None = None,
+    isolation: str = AUTO,
+    sandbox: Sandbox | None = None,
 ) -> GradeReport:
     """Grade a submission.
 
@@ -54,26 +56,37 @@ def grade(
         device: "auto", "cpu" or "cuda".
         timeout_s: for the whole run; what does not fit in fails, with the reason.
         threads: of torch in the worker; default: all cores this process may use.
-        only: one of GROUPS.
+        only: "dataset", "dataloader", "model" or "accuracy".
         out: results.json for Gradescope, written after every test; an older one is removed first.
+        isolation: "auto", "sandboxed" or "process" (see `sandbox`).
+        sandbox: one that is open already, for many submissions; its settings replace device, seed, threads, isolation.
 
     Raises:
         GradingError: nothing could be graded, for a reason that is not the submission's; `out` is not written.
         DataError: the data folder is missing or damaged.
     """
     started = time.monotonic()
+    if not 0 <= seed < 2**32:
+        raise GradingError(f"seed: expected 0..4294967295, got {seed}.")
     if out:
         out.unlink(missing_ok=True)
-    data_source = read_source(data)
+        if not out.parent.is_dir():
+            raise GradingError(f"{out.parent}: no such folder, so {out.name} could not be written.")
+    data_source = checked_source(data)
     suite = load_suites(tests, only)
-    settings = sandbox.Settings(device=device, threads=threads or usable_cores(), seed=seed)
-    with tempfile.TemporaryDirectory(prefix="mp09-", ignore_cleanup_errors=True) as scratch:
+    with ExitStack() as stack:
+        if sandbox is None:
+            settings = Settings(device=device, threads=threads or usable_cores(), seed=seed, isolation=isolation)
+            guarded = [tests, *([out.parent] if out else [])]
+            sandbox = stack.enter_context(Sandbox(settings, guarded=guarded))
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mp09-", ignore_cleanup_errors=True))
+        os.chmod(scratch, 0o711)  # workers of another user pass through
         submission = Submission(
             source,
             kit=kit,
             data=data,
             scratch=Path(scratch),
-            settings=settings,
+            sandbox=sandbox,
             deadline=started + timeout_s,
             waiting=watcher and watcher.waiting,
         )
@@ -84,12 +97,12 @@ def grade(
                 score=sum(test.score for test in result.records),
                 max_score=maximum,
                 status="infrastructure fault" if result.fault else "graded",
-                sandbox=sandbox.LEVEL,
+                sandbox=sandbox.level,
                 source=data_source.name,
                 scored=data_source.counts["test_batch"],
                 accuracy=submission.measured_accuracy,
                 seconds=round(time.monotonic() - started, 1),
-                seed=seed,
+                seed=sandbox.settings.seed,
                 device=submission.about.get("device", ""),
                 versions={"mp09": __version__, **submission.about.get("versions", {})},
             )
@@ -129,7 +142,18 @@ def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]
 
 
 def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: fewer than the machine has where an affinity or a container's quota says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, cores_of_container(Path("/sys/fs/cgroup/cpu.max")) or cores)
+
+
+def cores_of_container(cpu_max: Path) -> int | None:
+    """From cgroup v2's "QUOTA PERIOD", rounded up; None where there is no quota."""
+    try:
+        quota, period = cpu_max.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return None
 
 
 class Result(JSONTestResult):

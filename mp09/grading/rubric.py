@@ -18,8 +18,11 @@ TRAINED_ACCURACY = 0.50
 BATCH_SIZE = 64  # of the loader whose batches are counted
 SAMPLES = 64  # pictures whose contents and labels are compared
 EVALUATION_BATCH_SIZE = 250
+REPEATED = 2000  # pictures that are classified a second time, in another order and with another batch size:
+REPEATED_BATCH_SIZES = (50, 200)
+AGREEMENT = 0.995  # of both; rounding that depends on the batch size changes fewer
 PIXEL_TOLERANCE = 1e-4  # on 0..1; one grey level is 0.0039
-WEIGHT_TOLERANCE = 1e-6  # float32 rounding of a weight that went through another precision
+WEIGHT_TOLERANCE = 1e-6  # float32 rounding
 
 # Seconds. The course's own loop takes 5 to 7 minutes to train, and a batch size of 4 is slower still.
 OVERALL_LIMIT_S = 900.0
@@ -28,6 +31,7 @@ LIMITS_S = {
     "load": 300.0,  # some train while they are imported
     "length": 60.0,
     "batches": 60.0,
+    "first_batch": 60.0,
     "samples": 60.0,
     "train": OVERALL_LIMIT_S,
     "tensors": 60.0,
@@ -36,10 +40,20 @@ LIMITS_S = {
 }
 
 MEMORY_LIMIT_MIB = 6144
+DISK_LIMIT_MIB = 2048
+FILE_COUNT_LIMIT = 10_000  # files and folders that a submission may make
+# What Python and CUDA need from the environment; nothing else is passed on to a worker.
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
 LOG_LIMIT = 20_000  # characters kept of what a submission prints
 OUTPUT_LIMIT = 10_000  # characters of a test's output
 
 
-def accuracy_points(accuracy: float) -> int:
-    """Points for an accuracy in 0..1: an equal share of ACCURACY for each step reached."""
-    return ACCURACY // len(ACCURACY_STEPS) * sum(accuracy >= step for step in ACCURACY_STEPS)
+def accuracy_points(accuracy: float, agreement: float = 1.0) -> int:
+    """Points for an accuracy in 0..1: an equal share of ACCURACY for each step reached.
+
+    The last step is not for a model whose two answers for a picture agree too rarely (share `agreement`).
+    """
+    reached = sum(accuracy >= step for step in ACCURACY_STEPS)
+    if agreement < AGREEMENT:
+        reached = min(reached, len(ACCURACY_STEPS) - 1)
+    return ACCURACY // len(ACCURACY_STEPS) * reached

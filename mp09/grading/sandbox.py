@@ -1,19 +1,26 @@
-"""Runs the worker: its own process, session and working folder, a scrubbed environment, limits, and a complete end.
+"""Where submissions run: `Sandbox` chooses the level of isolation and starts workers, `Worker` asks and watches one.
 
-Level "process": keeps a submission's accidents (hang, crash, memory, endless output) away from the grader. It is not a
-security boundary: the submission runs as the same user and can read what that user can read.
+Level "process" (anywhere): a process, session, working folder and scrubbed environment of its own, limits on time,
+memory, disk and output, and a complete end. It keeps accidents away from the grader. It is not a security boundary:
+the submission runs as the same user and can read what that user can read.
+
+Level "sandboxed" (Linux): besides, the kernel keeps the worker in (see `isolation`), and a probe from inside has shown
+that it does: see `Sandbox._probe`.
 """
 
-import json
+import glob
+import importlib.util
 import os
 import queue
-import signal
-import subprocess
+import site
+import socket
 import sys
+import sysconfig
+import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +30,26 @@ import psutil
 
 from mp09.errors import GradingError, ProtocolError
 from mp09.grading import protocol, rubric
+from mp09.grading.processes import Forked, Spawned, Warm, inherited_environment
 
-LEVEL = "process"
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-# The folder of this package is on the path only while the worker's own modules are loaded: the reference lies in it.
-BOOT = "import sys; sys.path[0] = sys.argv.pop(1); from mp09.grading.worker import main; del sys.path[0]; main()"
-# What Python and CUDA need from the environment; nothing else is passed on.
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
+PROCESS, SANDBOXED, AUTO = "process", "sandboxed", "auto"
 POLL_S = 0.1
+DISK_POLL_S = 1.0
+# What programs on Linux read besides Python: libraries, the processor's features, time zone, fonts, user names.
+SYSTEM_FILES = (
+    *("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/sys/devices/system", "/proc/cpuinfo", "/proc/meminfo"),
+    *("/proc/stat", "/proc/self", "/proc/sys", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"),
+    *("/etc/alternatives", "/etc/localtime", "/etc/timezone", "/etc/fonts", "/etc/mime.types", "/etc/passwd"),
+    *("/etc/group", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/locale.alias", "/etc/matplotlibrc"),
+)
+SYSTEM_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+SHARED_MEMORY = "/dev/shm"  # DataLoader workers pass their batches through it
+GPU_FILES = ("/proc/driver/nvidia*", "/proc/devices", "/sys/module/nvidia*", "/sys/bus/pci", "/sys/devices")
+GPU_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/dxg")
 
 
 class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
-    """The worker is gone: `kind` is "died", "time", "memory" or "protocol"; the message says it in words."""
+    """The worker is gone: `kind` is "died", "time", "memory", "disk" or "protocol"; the message says it in words."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(message)
@@ -43,39 +58,128 @@ class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
 
 @dataclass(frozen=True)
 class Settings:
-    """How workers run. device: "auto", "cpu" or "cuda"; threads: of torch; seed: set before every request."""
+    """How workers run.
+
+    device: "auto", "cpu" or "cuda"; threads: of torch; seed: set before every request; isolation: "process",
+    "sandboxed", or "auto" for the highest level that this machine offers.
+    """
 
     device: str = "auto"
     threads: int = 1
     seed: int = 42
     memory_mib: int = rubric.MEMORY_LIMIT_MIB
+    disk_mib: int = rubric.DISK_LIMIT_MIB
+    isolation: str = AUTO
+
+
+class Sandbox:
+    """Starts workers. Use as a context manager, or call `close`.
+
+    `level` is in force for all of them; `remarks` say what this machine lacks.
+    """
+
+    def __init__(self, settings: Settings, *, guarded: Sequence[Path] = ()):
+        """
+        Args:
+            guarded: files and folders that the probe must fail to read and to write, where they are: the rubric,
+                private labels, the results.
+
+        Raises:
+            GradingError: `settings.isolation` is "sandboxed", and this machine can't, or the probe got out.
+        """
+        self.settings = settings
+        self.level, self.remarks = PROCESS, []
+        self._warm = Warm() if sys.platform == "linux" else None
+        if settings.isolation == PROCESS:
+            return
+        try:
+            if not self._warm:
+                raise GradingError(f"the kernel's isolation is for Linux; this is {sys.platform}")
+            self.level = SANDBOXED
+            self.remarks = self._probe([str(path.resolve()) for path in guarded if path.exists()])
+        except GradingError as error:
+            if settings.isolation == SANDBOXED:
+                self.close()
+                raise GradingError(f'isolation level "sandboxed" is not to be had here: {error}') from error
+            self.level, self.remarks = PROCESS, [str(error)]
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._warm:
+            self._warm.close()
+            self._warm = None
+
+    def start(self, folder: Path, readable: Sequence[Path] = ()) -> "Worker":
+        """A worker in `folder`, which it may write to; `readable`: what it may read besides."""
+        settings = {"seed": self.settings.seed, "threads": self.settings.threads}
+        environment = _environment(folder, self.settings)
+        if not self._warm:
+            return Worker(Spawned(folder, settings, environment), folder, self.settings)
+        plan = {"folder": str(folder), "settings": settings, "environment": environment, "policy": None}
+        if self.level == SANDBOXED:
+            plan["policy"] = _policy(folder, readable, gpu=self.settings.device != "cpu")
+        return Worker(self._warm.fork(plan), folder, self.settings)
+
+    def _probe(self, guarded: list[str]) -> list[str]:
+        """Try from inside what must fail; returns remarks. Raises GradingError when isolation does not hold."""
+        with (
+            tempfile.TemporaryDirectory(prefix="mp09-") as scratch,
+            socket.create_server(("127.0.0.1", 0)) as tcp,
+            socket.socket(socket.AF_UNIX) as abstract,
+        ):
+            abstract.bind(f"\0mp09-{uuid.uuid4().hex}")
+            abstract.listen()
+            os.chmod(scratch, 0o711)
+            inside = Path(scratch) / "inside"
+            inside.mkdir()
+            (Path(scratch) / "outside").write_text("private")
+            with self.start(inside) as worker:
+                about = worker.about["isolation"]
+                got_out = worker.request(
+                    "probe",
+                    timeout_s=rubric.START_LIMIT_S,
+                    paths=[*guarded, f"{scratch}/outside", scratch],
+                    parent=os.getpid(),
+                    port=tcp.getsockname()[1],
+                    abstract=abstract.getsockname()[1:].decode(),
+                ).fields
+        if "error" in got_out:
+            raise GradingError(f"the probe failed: {got_out['error']}")
+        got_out = got_out["succeeded"]
+        remarks = []
+        if about["landlock_abi"] < 6:  # the kernel is older than 6.12
+            weak = [what for what in got_out if what in ("signal the grader", "connect to an abstract socket")]
+            got_out = [what for what in got_out if what not in weak]
+            remarks.append(
+                f"Landlock ABI {about['landlock_abi']}: a submission can {' and '.join(weak) or 'do no more'}"
+            )
+        if got_out:
+            raise GradingError(f"from inside the sandbox it was possible to {', '.join(got_out)}")
+        return remarks
 
 
 class Worker:
-    """One worker process in `folder`. Use as a context manager, or call `close`."""
+    """One worker process. Use as a context manager, or call `close`."""
 
-    def __init__(self, folder: Path, settings: Settings):
-        self._token = uuid.uuid4().hex
+    def __init__(self, process: Spawned | Forked, folder: Path, settings: Settings):
+        self._process, self._folder = process, folder
         self._memory = min(settings.memory_mib << 20, int(0.8 * psutil.virtual_memory().total))
+        self._disk = settings.disk_mib << 20
+        self._disk_checked = 0.0
         self._log = bytearray()
         self._replies: queue.Queue = queue.Queue(maxsize=4)
-        arguments = json.dumps({"seed": settings.seed, "threads": settings.threads})
-        self._process = subprocess.Popen(
-            [sys.executable, "-s", "-u", "-c", BOOT, str(PACKAGE_ROOT), arguments],
-            cwd=folder,
-            env=_environment(folder, settings, self._token),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
         for target in (self._read_replies, self._read_log):
             threading.Thread(target=target, daemon=True).start()
         try:
             self.about = self.request("about", timeout_s=rubric.START_LIMIT_S).fields
         except WorkerEnded as error:  # no submission is loaded yet: this is ours
             self.close()
-            raise GradingError(f"the worker could not start: {error}\n{self.log}") from error
+            raise GradingError(f"a worker could not start: {error}. {self.log.strip()}") from error
 
     def __enter__(self) -> "Worker":
         return self
@@ -97,7 +201,7 @@ class Worker:
     ) -> protocol.Message:
         """Send one request and wait for its reply; `waiting(seconds)` is called while it lasts.
 
-        Raises WorkerEnded when the worker dies, or is ended because it exceeds its time or memory or answers nonsense.
+        Raises WorkerEnded when the worker dies, or is ended because it exceeds a limit or answers nonsense.
         """
         identity = uuid.uuid4().hex
         started = time.monotonic()
@@ -122,54 +226,34 @@ class Worker:
 
     def close(self) -> None:
         """End the worker and every process that it started, and wait until they are gone."""
-        for process in self._family():
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                pass
-        if hasattr(os, "killpg"):
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-        self._process.kill()
-        self._process.wait()
-        psutil.wait_procs(self._family(), timeout=5)
+        self._process.end()
 
     def _check(self, passed: float, timeout_s: float) -> None:
         if passed > timeout_s:
             raise self._end("time", f"no answer within {timeout_s:.0f} s")
-        if (used := _memory_bytes(self._process.pid)) > self._memory:
+        if (used := _memory_bytes(self._process.pid, self._memory)) > self._memory:
             raise self._end("memory", f"{used >> 20} MiB of memory used, {self._memory >> 20} allowed")
+        if time.monotonic() - self._disk_checked > DISK_POLL_S:
+            if (used := _disk_bytes(self._folder)) > self._disk:
+                raise self._end(
+                    "disk", f"files of more than {self._disk >> 20} MiB, or too many, in the working folder"
+                )
+            self._disk_checked = time.monotonic()
 
     def _end(self, kind: str, message: str) -> WorkerEnded:
         self.close()
         return WorkerEnded(kind, message)
 
     def _last_words(self) -> str:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+        code = self._process.wait(5)
+        if code is None:
             return "it closed its connection"
         if code >= 0:
             return f"it ended with exit code {code}"
+        import signal
+
         names = {number.value: number.name for number in signal.Signals}
         return f"it was ended by signal {names.get(-code, -code)}"
-
-    def _family(self) -> list[psutil.Process]:
-        """Descendants, and processes that left the tree but still carry our token in their environment."""
-        family = {}
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("MP09_WORKER") == self._token:
-                    family[process.pid] = process
-            except psutil.Error:
-                continue
-        try:
-            family |= {child.pid: child for child in psutil.Process(self._process.pid).children(recursive=True)}
-        except psutil.NoSuchProcess:
-            pass
-        return list(family.values())
 
     def _read_replies(self) -> None:
         try:
@@ -192,28 +276,64 @@ def arrays_of(message: protocol.Message, prefix: str, count: int) -> list[np.nda
     return [message.arrays.get(f"{prefix}{i}") for i in range(count)]
 
 
-def _environment(folder: Path, settings: Settings, token: str) -> dict[str, str]:
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+def _environment(folder: Path, settings: Settings) -> dict[str, str]:
+    environment = inherited_environment()
     home = str(folder)
     threads = str(settings.threads)
-    environment |= {"HOME": home, "TMPDIR": home, "TEMP": home, "TMP": home, "MPLBACKEND": "Agg", "MP09_WORKER": token}
+    environment |= {"HOME": home, "TMPDIR": home, "TEMP": home, "TMP": home, "MPLBACKEND": "Agg"}
     environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}  # the order of sets is part of a result
     if settings.device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment
 
 
-def _memory_bytes(pid: int) -> int:
-    """Resident memory of a process and its descendants."""
-    total = 0
+def _policy(folder: Path, readable: Sequence[Path], *, gpu: bool) -> dict[str, Any]:
+    """The fields of an `isolation.Policy`: read Python, the system's libraries and `readable`; write `folder`."""
+    torch = importlib.util.find_spec("torch").submodule_search_locations[0]
+    python = {
+        sys.prefix,
+        sys.base_prefix,
+        *sysconfig.get_paths().values(),
+        *site.getsitepackages(),
+        os.path.dirname(torch),
+    }
+    read = {os.path.realpath(path) for path in python}
+    read |= {*SYSTEM_FILES, *(str(path) for path in readable)}
+    devices = [*SYSTEM_DEVICES]
+    if gpu:
+        read |= {path for pattern in GPU_FILES for path in glob.glob(pattern)}
+        devices += [path for pattern in GPU_DEVICES for path in glob.glob(pattern)]
+    return {"read": sorted(read), "write": [str(folder), SHARED_MEMORY], "devices": devices}
+
+
+def _memory_bytes(pid: int, limit: int) -> int:
+    """Memory of a process and its descendants: resident, and where that is too much, their fair share of it."""
+    total = {"rss": 0, "pss": 0}
     try:
         root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
+        family = [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    for kind, info in (("rss", "memory_info"), ("pss", "memory_full_info")):
+        for process in family:
             try:
-                total += process.memory_info().rss
+                total[kind] += getattr(getattr(process, info)(), kind, 0)
             except psutil.Error:
                 continue
-    except psutil.Error:
-        pass
+        if total["rss"] <= limit or not hasattr(psutil.Process, "memory_maps"):
+            return total["rss"]
+    return total["pss"] or total["rss"]
+
+
+def _disk_bytes(folder: Path) -> int:
+    """Size of what lies in a folder; more than any limit when there are too many files to count."""
+    total = 0
+    for count, (path, _, files) in enumerate(os.walk(folder)):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_blocks * 512
+            except (OSError, AttributeError):  # gone meanwhile; no st_blocks on Windows
+                continue
+        if count + len(files) > rubric.FILE_COUNT_LIMIT:
+            return sys.maxsize
     return total

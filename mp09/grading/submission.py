@@ -22,21 +22,21 @@ from mp09.grading.diagnose import calls, model
 from mp09.grading.diagnose.data import Samples
 from mp09.grading.diagnose.record import Failed
 from mp09.grading.protocol import Message
-from mp09.grading.sandbox import Settings, Worker, WorkerEnded, arrays_of
+from mp09.grading.sandbox import Sandbox, Worker, WorkerEnded, arrays_of
 
 DATA_FOLDER = "cifar10_batches"
+SCORED, REPEATED = "scored_batch", "repeated_batch"
 CHECKPOINT = "resnet18.pt"
-SCORED_FILE = "scored_batch"
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
 Waiting = Callable[[str, float], None]  # (operation, seconds so far)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The trained model's tensors by name, which of them learn, and the checkpoint's tensors."""
+    """The trained model's tensors by name, the types of those that are not float32, and the checkpoint's tensors."""
 
     tensors: dict[str, np.ndarray]
-    learning: frozenset[str]
+    types: dict[str, str]
     checkpoint: dict[str, np.ndarray]
 
 
@@ -54,7 +54,7 @@ class Submission:
         kit: Path,
         data: Path,
         scratch: Path,
-        settings: Settings,
+        sandbox: Sandbox,
         deadline: float,
         waiting: Waiting | None = None,
     ):
@@ -67,9 +67,12 @@ class Submission:
             deadline: on the clock of time.monotonic().
         """
         self._source, self._kit, self._data, self._scratch = source, kit, data, scratch
-        self._settings, self._deadline, self._waiting = settings, deadline, waiting
+        self._sandbox, self._deadline, self._waiting = sandbox, deadline, waiting
+        self._questions = scratch / "questions"  # of ours alone: a submission may read it, and write nothing there
+        self._questions.mkdir()
         self._workers: dict[str, Worker] = {}
         self._answers: dict[str, Message | Failed] = {}
+        self._read_truth()
         self.about: dict = {}
         self.measured_accuracy: float | None = None
 
@@ -83,10 +86,14 @@ class Submission:
         """len(build_dataset([test_batch]))."""
         return self._ask("data", "length", files=self._files(TEST_FILE)).fields["length"]
 
-    def loader_batches(self) -> tuple[int, list[str]]:
-        """Batches of a loader over test_batch with batch size 64, and what its first batch consists of, in words."""
-        reply = self._ask("data", "batches", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE)
-        return reply.fields["count"], reply.fields["first"]
+    def loader_batches(self) -> int:
+        """Batches of a loader over test_batch with batch size 64."""
+        return self._ask("data", "batches", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE).fields["count"]
+
+    def first_batch(self) -> list[str]:
+        """What the loader's first batch consists of, in words."""
+        reply = self._ask("data", "first_batch", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE)
+        return reply.fields["parts"]
 
     def samples(self) -> Samples:
         """Items of build_dataset([two train files], transform=ToTensor()) at positions chosen by the seed."""
@@ -109,28 +116,46 @@ class Submission:
         """The model that run_model() returns."""
         self._train()
         reply = self._ask("model", "tensors")
-        learning = frozenset(reply.fields["learning"])
-        return Trained(reply.arrays, learning, self._answers["checkpoint"].arrays)
+        return Trained(reply.arrays, reply.fields["types"], self._answers["checkpoint"].arrays)
 
     def predictions(self) -> np.ndarray:
         """int64 (N,): the trained model's class for each of the `scored` pictures."""
-        self._train()
-        path = self._folder("model") / SCORED_FILE
-        if not path.exists():
-            dummies = np.zeros(len(self.scored), dtype=np.int64)  # the labels stay here
-            names = [f"{i}.png" for i in range(len(dummies))]
-            write_batch(path, self.scored.images, dummies, label="scored", filenames=names)
-        size = rubric.EVALUATION_BATCH_SIZE
-        reply = self._ask("model", "predict", file=SCORED_FILE, count=len(self.scored), batch_size=size)
-        predictions = reply.arrays["predictions"]
-        if predictions.shape != self.scored.labels.shape:
-            raise Failed(model.prediction_count(len(self.scored), predictions.shape))
-        return predictions
+        return self._predict(SCORED, np.arange(len(self.scored)), rubric.EVALUATION_BATCH_SIZE)
+
+    def repeated(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of some `scored` pictures, int64 (M,), and their classes in another order and batch size."""
+        random = self._random()
+        positions = random.permutation(len(self.scored))[: rubric.REPEATED]
+        return positions, self._predict(REPEATED, positions, int(random.integers(*rubric.REPEATED_BATCH_SIZES)))
 
     def accuracy(self) -> float:
-        """Share of `scored` pictures that are predicted rightly, 0..1."""
-        self.measured_accuracy = float(np.mean(self.predictions() == self.scored.labels))
+        """Share of `scored` pictures that are predicted rightly, 0..1; of two passes that disagree, the worse."""
+        positions, repeated = self.repeated()
+        first = float(np.mean(self.predictions() == self.scored.labels))
+        again = float(np.mean(repeated == self.scored.labels[positions]))
+        self.measured_accuracy = first if self.agreement() >= rubric.AGREEMENT else min(first, again)
         return self.measured_accuracy
+
+    def agreement(self) -> float:
+        """Share of the repeated pictures that got the same class both times, 0..1."""
+        positions, repeated = self.repeated()
+        return float(np.mean(self.predictions()[positions] == repeated))
+
+    def _predict(self, name: str, positions: np.ndarray, batch_size: int) -> np.ndarray:
+        """Classes of `scored` pictures, asked with a batch file that holds dummies for labels."""
+        self._train()
+        path = self._questions / name
+        if not path.exists():
+            dummies = np.zeros(len(positions), dtype=np.int64)  # the labels stay here
+            names = [f"{i}.png" for i in range(len(dummies))]
+            write_batch(path, self.scored.images[positions], dummies, label="scored", filenames=names)
+        link = f"{DATA_FOLDER}/{path.name}"
+        file = link if os.path.lexists(self._folder("model") / link) else str(path)
+        fields = {"file": file, "count": len(positions), "batch_size": batch_size}
+        predictions = self._ask("model", "predict", key=name, **fields).arrays["predictions"]
+        if predictions.shape != positions.shape:
+            raise Failed(model.prediction_count(len(positions), predictions.shape))
+        return predictions
 
     def test_value(self) -> float | None:
         """What the submission's test() returns for some public pictures; None when it is not a number or raises."""
@@ -142,17 +167,12 @@ class Submission:
 
     # What the grader itself knows -----------------------------------------------------------------------------------
 
-    @cached_property
-    def public(self) -> ImageSet:
-        """The pictures of test_batch."""
-        return read_batch(self._data / TEST_FILE)
-
-    @cached_property
-    def _sampled(self) -> ImageSet:
-        """The pictures of the train files that `samples` takes from."""
+    def _read_truth(self) -> None:
+        """The pictures of test_batch, and of the train files that `samples` takes from; before a submission runs."""
+        self.public = read_batch(self._data / TEST_FILE)
         parts = [read_batch(self._data / name) for name in SAMPLED_FILES]
         images, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels"))
-        return ImageSet(images, labels, parts[0].classes)
+        self._sampled = ImageSet(images, labels, parts[0].classes)
 
     @cached_property
     def scored(self) -> ImageSet:
@@ -163,7 +183,7 @@ class Submission:
     # How it is asked ------------------------------------------------------------------------------------------------
 
     def _random(self) -> np.random.Generator:
-        return np.random.default_rng(self._settings.seed)
+        return np.random.default_rng(self._sandbox.settings.seed)
 
     @staticmethod
     def _files(*names: str) -> list[str]:
@@ -172,9 +192,11 @@ class Submission:
     def _train(self) -> None:
         self._ask("model", "train")
 
-    def _ask(self, group: str, operation: str, **fields) -> Message:
-        """One question, asked once: the answer is remembered, a failure too."""
-        return self._remember(operation, lambda: self._send(self._worker(group), operation, **fields))
+    def _ask(self, group: str, operation: str, key: str = "", **fields) -> Message:
+        """One question, asked once: the answer is remembered, a failure too. key: tells two of an operation apart."""
+        return self._remember(
+            f"{operation} {key}".strip(), lambda: self._send(self._worker(group), operation, **fields)
+        )
 
     def _remember(self, operation: str, answer: Callable[[], Message]) -> Message:
         if operation not in self._answers:
@@ -208,7 +230,7 @@ class Submission:
             raise Failed(calls.lost_model())
         if group == "model" and "data" in self._workers:  # two workers would need twice the memory
             self._workers.pop("data").close()
-        worker = Worker(self._folder(group), self._settings)
+        worker = self._sandbox.start(self._folder(group), [self._data.resolve(), self._questions])
         self.about = worker.about
         try:
             if group == "model":  # the submission is not loaded yet, so these are the true tensors
@@ -234,11 +256,16 @@ class Submission:
             source = find_submission(self._source)
             folder.mkdir()
             shutil.copyfile(source, folder / "submitted.py")
+            (folder / "submitted.py").chmod(0o644)  # readable for the worker's own user, whatever the umask
             for name in ("models.py", CHECKPOINT):
                 if not (self._kit / name).is_file():
                     raise GradingError(f"{self._kit / name} is missing.")
                 shutil.copyfile(self._kit / name, folder / name)
-            _link(self._data.resolve(), folder / DATA_FOLDER)
+            (folder / DATA_FOLDER).mkdir()
+            for file in self._data.resolve().iterdir():
+                _link(file, folder / DATA_FOLDER / file.name)
+            for name in (SCORED, REPEATED):  # they come later
+                _link(self._questions / name, folder / DATA_FOLDER / name)
         return folder
 
 
@@ -257,6 +284,7 @@ def find_submission(source: Path) -> Path:
 
 def _link(target: Path, link: Path) -> None:
     try:
-        os.symlink(target, link, target_is_directory=True)
+        os.symlink(target, link)
     except OSError:  # Windows without the right to make links
-        shutil.copytree(target, link)
+        if target.is_file():
+            shutil.copyfile(target, link)

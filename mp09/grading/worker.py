@@ -1,8 +1,8 @@
 """The only process that touches a submission: loads it, calls it, and answers with plain values.
 
-Started by `sandbox`, which speaks `protocol` with it over its standard input and output. Every function in OPERATIONS
-takes the session and JSON values and returns a (fields, arrays) pair. An exception of the submission becomes an
-{"error": {...}} reply with the place in the student's own file.
+Started by `processes`; `sandbox` speaks `protocol` with it over its standard input and output. Every function in
+OPERATIONS takes the session and JSON values and returns a (fields, arrays) pair. An exception of the submission becomes
+an {"error": {...}} reply with the place in the student's own file.
 """
 
 import importlib.util
@@ -11,8 +11,10 @@ import json
 import os
 import platform
 import random
+import socket
 import sys
 import traceback
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,9 @@ Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
 class Session:
     """What lives between requests: the loaded module and the trained model."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, isolation: dict[str, Any]):
         self.seed = seed
+        self.isolation = isolation
         self.module: Any = None
         self.model: nn.Module | None = None
 
@@ -60,7 +63,44 @@ class Refused(Exception):  # noqa: N818 (a verdict, not an error)
 def about(session: Session) -> Answer:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
-    return {"device": device, "threads": torch.get_num_threads(), "versions": versions}, {}
+    threads = torch.get_num_threads()
+    return {"device": device, "threads": threads, "versions": versions, "isolation": session.isolation}, {}
+
+
+def probe(session: Session, paths: list[str], parent: int, port: int, abstract: str) -> Answer:
+    """Try what isolation must prevent; names what succeeded. Only asked of a worker that gets no submission."""
+    attempts = {f"read {path}": partial(_read, path) for path in paths}
+    attempts |= {f"write {path}": partial(_write, path) for path in paths}
+    attempts |= {
+        "connect to this machine": lambda: socket.create_connection(("127.0.0.1", port), timeout=1),
+        "connect to an abstract socket": lambda: socket.socket(socket.AF_UNIX).connect("\0" + abstract),
+        "send a datagram": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        "signal the grader": lambda: os.kill(parent, 0),
+        "read the grader's memory": lambda: _read(f"/proc/{parent}/mem"),
+        "read the grader's environment": lambda: _read(f"/proc/{parent}/environ"),
+        "see the grader's files": lambda: os.listdir(f"/proc/{parent}/fd"),
+    }
+    succeeded = []
+    for what, attempt in attempts.items():
+        try:
+            attempt()
+        except OSError:
+            continue
+        succeeded.append(what)
+    return {"succeeded": succeeded}, {}
+
+
+def _read(path: str) -> None:
+    if os.path.isdir(path):
+        os.listdir(path)
+    else:
+        with open(path, "rb") as file:
+            file.read(1)
+
+
+def _write(path: str) -> None:
+    with open(f"{path}/mp09-probe" if os.path.isdir(path) else path, "ab"):
+        pass
 
 
 def checkpoint(session: Session, path: str) -> Answer:
@@ -85,12 +125,18 @@ def length(session: Session, files: list[str]) -> Answer:
 
 
 def batches(session: Session, files: list[str], batch_size: int) -> Answer:
-    """len() of a loader, and what its first batch looks like."""
+    """len() of a loader."""
+    return {"count": _count(_loader(session, files, batch_size))}, {}
+
+
+def first_batch(session: Session, files: list[str], batch_size: int) -> Answer:
+    """What the first batch of a loader looks like."""
+    return {"parts": [_describe(part) for part in next(iter(_loader(session, files, batch_size)))]}, {}
+
+
+def _loader(session: Session, files: list[str], batch_size: int) -> Any:
     dataset = session.function("build_dataset")(files, transform=ToTensor())
-    loader = session.function("build_dataloader")(dataset, {"batch_size": batch_size, "shuffle": False})
-    count = _count(loader)
-    first = next(iter(loader))
-    return {"count": count, "first": [_describe(part) for part in first]}, {}
+    return session.function("build_dataloader")(dataset, {"batch_size": batch_size, "shuffle": False})
 
 
 def samples(session: Session, files: list[str], indices: list[int]) -> Answer:
@@ -120,16 +166,34 @@ def train(session: Session) -> Answer:
 
 
 def tensors(session: Session) -> Answer:
-    """Every parameter and floating-point buffer of the trained model."""
-    arrays, learning = {}, []
-    for name, parameter in nn.Module.named_parameters(session.model):
-        arrays[name] = _array(parameter.float())
-        if parameter.requires_grad:
-            learning.append(name)
-    for name, buffer in nn.Module.named_buffers(session.model):
-        if buffer.is_floating_point():
-            arrays[name] = _array(buffer.float())
-    return {"learning": learning}, arrays
+    """Every parameter and floating-point buffer of the trained model, and the types of those that are not float32."""
+    arrays, types = {}, {}
+    for index, root in enumerate(_networks(session)):
+        for name, tensor in (*nn.Module.named_parameters(root), *nn.Module.named_buffers(root)):
+            if tensor.is_floating_point():
+                arrays[f"{index}.{name}"] = _array(tensor.float())
+                types[f"{index}.{name}"] = str(tensor.dtype).removeprefix("torch.")
+    return {"types": {name: kind for name, kind in types.items() if kind != "float32"}}, arrays
+
+
+def _networks(session: Session) -> list[nn.Module]:
+    """The trained model, and networks that it uses without having registered them: in lists, or global."""
+    known = {id(session.model): session.model}
+    waiting: list[Any] = [session.model, *vars(session.module).values()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (list, tuple)):
+            waiting += [item for item in value[:100] if isinstance(item, nn.Module)]
+        elif isinstance(value, dict):
+            waiting += [item for item in list(value.values())[:100] if isinstance(item, nn.Module)]
+        elif isinstance(value, nn.Module) and (value is session.model or id(value) not in known):
+            known[id(value)] = value
+            parts = {id(part): part for part in nn.Module.modules(value)}
+            hidden = [item for part in parts.values() for item in vars(part).values() if id(item) not in parts]
+            waiting += [item for item in hidden if isinstance(item, (list, tuple, dict, nn.Module))]
+            for part in parts:
+                known.setdefault(part, None)
+    return [network for network in known.values() if network is not None]
 
 
 def predict(session: Session, file: str, count: int, batch_size: int) -> Answer:
@@ -142,13 +206,25 @@ def predict(session: Session, file: str, count: int, batch_size: int) -> Answer:
     with torch.no_grad():
         for batch in DataLoader(Subset(dataset, range(count)), batch_size=batch_size):  # whatever its len() says
             images = torch.as_tensor(batch[0])
-            logits = model(images.to(device=first.device, dtype=first.dtype))
-            if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[1] < 8:
-                raise Refused("output", f"the model gave {_describe(logits)} for pictures {tuple(images.shape)}")
+            output = model(images.to(device=first.device, dtype=first.dtype))
+            logits = _logits(output)
+            if logits is None or logits.ndim != 2 or logits.shape[1] < 8:
+                raise Refused("output", f"the model gave {_describe(output)} for pictures {tuple(images.shape)}")
             classes = logits.argmax(dim=1)
-            classes[~torch.isfinite(logits).all(dim=1)] = -1
+            classes[torch.isnan(logits).any(dim=1)] = -1
             predictions.append(classes.cpu())
     return {}, {"predictions": _array(torch.cat(predictions).long())}
+
+
+def _logits(output: Any) -> torch.Tensor | None:
+    """The output as (N, classes): the first tensor of a tuple, list or dict; without axes of length 1 at the end."""
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, (list, tuple)):
+        output = next((part for part in output if isinstance(part, torch.Tensor)), None)
+    if not isinstance(output, torch.Tensor):
+        return None
+    return output.flatten(1) if output.ndim > 2 and set(output.shape[2:]) == {1} else output
 
 
 def tested(session: Session, file: str, count: int) -> Answer:
@@ -162,8 +238,8 @@ def tested(session: Session, file: str, count: int) -> Answer:
         return {"value": None}, {}
 
 
-OPERATIONS = {
-    f.__name__: f for f in (about, checkpoint, load, length, batches, samples, train, tensors, predict, tested)
+OPERATIONS = {f.__name__: f for f in (about, probe, checkpoint, load, length, batches, first_batch, samples, train)} | {
+    f.__name__: f for f in (tensors, predict, tested)
 }
 
 
@@ -228,16 +304,6 @@ def _error(error: BaseException) -> dict[str, Any]:
     return {"kind": kind, "type": type(error).__name__, "message": str(error)[:1000], "where": where}
 
 
-def _limit_resources() -> None:
-    """No core dumps, no endless files."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-
-
 def _take_pipes():
     """Keep the two pipes for ourselves: the submission reads an empty input and prints into the log."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -246,18 +312,19 @@ def _take_pipes():
     return requests, replies
 
 
-def main() -> None:
-    """Answer requests until the grader closes the pipe. The first argument is a JSON object: seed, threads."""
-    settings = json.loads(sys.argv[1])
+def main(settings: dict[str, Any] | None = None, isolation: dict[str, Any] | None = None) -> None:
+    """Answer requests until the grader closes the pipe. settings: seed, threads; default: argv[1], JSON."""
+    settings = settings or json.loads(sys.argv[1])
     requests, replies = _take_pipes()
-    _limit_resources()
     torch.set_num_threads(settings["threads"])
     torch.set_flush_denormal(True)
-    session = Session(settings["seed"])
+    session = Session(settings["seed"], isolation or {})
+    folder = os.getcwd()
     while request := protocol.read(requests):
         operation = OPERATIONS[request.fields.pop("operation")]
+        session.reseed()
         try:
-            session.reseed()
+            os.chdir(folder)
             fields, arrays = operation(session, **request.fields)
         except BaseException as error:  # SystemExit and KeyboardInterrupt of a submission included
             fields, arrays = {"error": _error(error)}, {}

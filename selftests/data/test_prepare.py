@@ -22,11 +22,12 @@ from PIL import Image
 from mp09.cli import main
 from mp09.data import prepare
 from mp09.data.cifar import CLASSES, TEST_FILE, TRAIN_FILES, read_batch
-from mp09.data.download import download, file_md5
+from mp09.data.download import download
 from mp09.data.prepare import make_batches
 from mp09.data.source import read_source, verify
 from mp09.data.sources import _CIFAR10, from_archive, from_download, from_images, from_synthetic
 from mp09.errors import DataError, DownloadError
+from mp09.files import checksum
 from selftests.conftest import ROOT
 
 PER_FILE = 16
@@ -182,7 +183,7 @@ def test_a_source_that_is_not_there_is_named(tmp_path):
 
 def test_the_archive_loses_cat_and_dog_and_is_renumbered(tmp_path):
     path = make_archive(tmp_path / "a.tar.gz")
-    source = make_batches(tmp_path / "out", from_archive(path, md5=file_md5(path)), per_file=PER_FILE)
+    source = make_batches(tmp_path / "out", from_archive(path, md5=checksum(path, "md5")), per_file=PER_FILE)
     batch = read_batch(tmp_path / "out" / TEST_FILE)
     originals = np.array([0, 1, 2, 4, 6, 7, 8, 9])
     assert source.name == "CIFAR-10"
@@ -207,14 +208,14 @@ def test_another_md5_is_an_error(tmp_path):
 def test_another_archive_is_an_error(tmp_path, changes, message):
     path = make_archive(tmp_path / "a.tar.gz", **changes)
     with pytest.raises(DataError, match=message):
-        make_batches(tmp_path / "out", from_archive(path, md5=file_md5(path)), per_file=PER_FILE)
+        make_batches(tmp_path / "out", from_archive(path, md5=checksum(path, "md5")), per_file=PER_FILE)
 
 
 def test_a_truncated_official_archive_is_an_error(tmp_path):
     path = make_archive(tmp_path / "a.tar.gz", per_batch=200)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(DataError, match="not a complete archive"):
-        make_batches(tmp_path / "out", from_archive(path, md5=file_md5(path)), per_file=PER_FILE)
+        make_batches(tmp_path / "out", from_archive(path, md5=checksum(path, "md5")), per_file=PER_FILE)
 
 
 def test_an_archive_that_is_not_there_is_named(tmp_path):
@@ -264,7 +265,7 @@ def server():
 def test_the_download_is_unpacked_like_the_archive(server, tmp_path):
     path = make_archive(tmp_path / "served.tar.gz")
     server.content = path.read_bytes()
-    origin = from_download(tmp_path / "kept.tar.gz", url=server.url, md5=file_md5(path))
+    origin = from_download(tmp_path / "kept.tar.gz", url=server.url, md5=checksum(path, "md5"))
     assert make_batches(tmp_path / "out", origin, per_file=PER_FILE).name == "CIFAR-10"
     assert (tmp_path / "kept.tar.gz").read_bytes() == server.content
 
@@ -282,7 +283,7 @@ def test_a_broken_download_is_resumed_where_it_stopped(server, tmp_path):
 def test_a_complete_part_is_taken_as_it_is(server, tmp_path):
     server.content = b"abc" * 100
     (tmp_path / "a.part").write_bytes(server.content)
-    md5 = file_md5(tmp_path / "a.part")
+    md5 = checksum(tmp_path / "a.part", "md5")
     assert download(tmp_path / "a", url=server.url, md5=md5).read_bytes() == server.content
 
 

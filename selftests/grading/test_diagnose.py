@@ -232,15 +232,18 @@ def test_exceptions_are_explained(error, message, key):
     assert "submitted.py, line 3" in diagnosis.got
 
 
-@pytest.mark.parametrize("kind", ["missing", "model", "item", "length", "output"])
+REFUSED = {"missing": "missing-function", "model": "not-a-model"} | {kind: f"bad-{kind}" for kind in calls.REFUSALS}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
 def test_what_the_worker_refuses_is_explained(kind):
     diagnosis = calls.raised(
         "train", {"kind": kind, "type": "Refused", "message": "run_model() returned 3", "where": []}
     )
-    assert diagnosis.key in {"missing-function", "not-a-model", f"bad-{kind}"}
+    assert diagnosis.key == REFUSED[kind]
 
 
-@pytest.mark.parametrize("kind", ["time", "memory", "died", "protocol"])
+@pytest.mark.parametrize("kind", ["time", "memory", "disk", "died", "protocol"])
 def test_the_end_of_the_process_is_explained_with_its_last_words(kind):
     diagnosis = calls.ended("train", kind, "it ended", "a\nb\nlast words")
     assert diagnosis.key == f"ended-{kind}"
@@ -254,7 +257,7 @@ def test_every_diagnosis_has_its_section():
         re.findall(r'^\s+"([a-z]+-[a-z-]+)",$', source, re.M)
     )
     keys |= set(re.findall(r'\), "([a-z-]+)", "', source)) | {f"bad-{kind}" for kind in calls.REFUSALS}
-    keys |= {f"ended-{kind}" for kind in ("time", "memory", "died", "protocol")} | {
+    keys |= {f"ended-{kind}" for kind in ("time", "memory", "disk", "died", "protocol")} | {
         key for _, key, _ in calls.EXCEPTIONS
     }
     keys |= {key for _, key, _ in data.PICTURES}

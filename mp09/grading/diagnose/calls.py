@@ -5,10 +5,12 @@ from typing import Any
 
 from mp09.grading.diagnose.record import Diagnosis
 
+NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
 CALLS = {
     "load": "importing submitted.py",
     "length": "build_dataset",
     "batches": "build_dataloader",
+    "first_batch": "the first batch of build_dataloader",
     "samples": "build_dataset(..., transform=ToTensor())",
     "train": "run_model()",
     "tensors": "reading the trained model's parameters",
@@ -32,6 +34,7 @@ def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
         "time": "Look for an endless loop, or work repeated for every sample that could be done once.",
         "memory": "Keep pictures as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
         "died": "Something ended Python itself: sys.exit, os._exit, or a crash in compiled code. Take it out.",
+        "disk": "Write no files; nothing that you write is kept.",
         "protocol": "The connection to the grader is not yours to write to.",
     }
     tail = "".join(f"\n          | {line}" for line in log.strip().splitlines()[-5:])
@@ -89,7 +92,17 @@ EXCEPTIONS: list[tuple[Callable[[dict], bool], str, str]] = [
         'Use paths relative to the assignment folder, such as "cifar10_batches/data_batch_1" and "resnet18.pt".',
     ),
     (
-        lambda e: any(word in e["message"].lower() for word in ("cuda", "nvidia")),
+        lambda e: "same device" in e["message"],
+        "raised",
+        "Move the batch to the model: images.to(next(model.parameters()).device).",
+    ),
+    (
+        lambda e: "out of memory" in e["message"].lower(),
+        "ended-memory",
+        "Take smaller batches, and keep no tensors that carry gradients.",
+    ),
+    (
+        lambda e: any(word in e["message"].lower() for word in NO_GPU),
         "no-gpu",
         'There is no GPU here: choose torch.device("cuda" if torch.cuda.is_available() else "cpu").',
     ),

@@ -8,6 +8,7 @@ from mp09.data.cifar import CLASSES
 from mp09.grading import rubric
 from mp09.grading.diagnose.record import Diagnosis
 
+ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # half a unit in the last place, relative
 CHANCE = 1 / len(CLASSES)
 ADVICE_STATISTICS = (
     "The backbone's BatchNorm statistics moved: in train() mode they follow the batches, frozen weights or not. "
@@ -22,35 +23,52 @@ class Backbone:
 
     unchanged: list[str]
     changed: list[str]
-    absent: list[str]  # not there, and nothing like them, though tensors of their shape are
-    dropped: list[str]  # not there, and no tensor of their shape is
+    absent: list[str]  # not there, though a tensor of its shape, nothing like it, is
+    dropped: list[str]
     moved_statistics: bool
 
 
-def compare_backbone(checkpoint: dict[str, np.ndarray], model: dict[str, np.ndarray]) -> Backbone:
-    """Find the checkpoint's tensors (all but `fc`) in the model by value: names and nesting are free."""
-    by_shape: dict[tuple, list[np.ndarray]] = {}
-    for tensor in model.values():
-        by_shape.setdefault(tensor.shape, []).append(tensor)
-    found: dict[str, list[str]] = {"unchanged": [], "changed": [], "absent": [], "dropped": []}
+def compare_backbone(
+    checkpoint: dict[str, np.ndarray], model: dict[str, np.ndarray], types: dict[str, str] | None = None
+) -> Backbone:
+    """Find the checkpoint's tensors (all but `fc`) in the model by value: names and nesting are free.
+
+    Each tensor of the model stands for one of the checkpoint. `types`: of tensors that are not float32.
+    """
+    types = types or {}
+    left: dict[
+        tuple, list[tuple[np.ndarray, float]]
+    ] = {}  # by shape: the model's tensors, and how far they are rounded
+    for name, tensor in model.items():
+        left.setdefault(tensor.shape, []).append((tensor, ROUNDING.get(types.get(name, ""), 0.0)))
+    wanted = {name: tensor for name, tensor in checkpoint.items() if not name.startswith("fc.")}
+    unchanged = [name for name, tensor in wanted.items() if _take(tensor, left.get(tensor.shape, []))]
+    found: dict[str, list[str]] = {"changed": [], "absent": [], "dropped": []}
     moved = False
-    for name, tensor in checkpoint.items():
-        if name.startswith("fc."):
-            continue
-        state = _find(tensor, by_shape.get(tensor.shape, []))
+    for name, tensor in wanted.items():
+        candidates = [other for other, rounding in left.get(tensor.shape, []) if not _equal(tensor, other, rounding)]
+        alike = any(_correlation(tensor, other) > 0.5 for other in candidates)
         if "running_" in name:
-            moved |= state == "changed"
-        else:
-            found[state].append(name)
-    return Backbone(**found, moved_statistics=moved)
+            moved |= name not in unchanged and alike
+        elif tensor.ndim > 1 and alike:  # a second copy that was trained, too
+            found["changed"].append(name)
+        elif name not in unchanged:  # a convolution of its shape that is nothing like it was started anew
+            found["changed" if alike else "absent" if tensor.ndim > 1 and candidates else "dropped"].append(name)
+    kept = [name for name in unchanged if "running_" not in name and name not in found["changed"]]
+    return Backbone(unchanged=kept, **found, moved_statistics=moved)
 
 
-def _find(tensor: np.ndarray, candidates: list[np.ndarray]) -> str:
-    if any(np.allclose(tensor, other, rtol=0, atol=rubric.WEIGHT_TOLERANCE) for other in candidates):
-        return "unchanged"
-    if not candidates:
-        return "dropped"
-    return "changed" if any(_correlation(tensor, other) > 0.5 for other in candidates) else "absent"
+def _take(tensor: np.ndarray, candidates: list[tuple[np.ndarray, float]]) -> bool:
+    """Remove the first candidate that equals the tensor; whether there was one."""
+    for position, (other, rounding) in enumerate(candidates):
+        if _equal(tensor, other, rounding):
+            del candidates[position]
+            return True
+    return False
+
+
+def _equal(tensor: np.ndarray, other: np.ndarray, rounding: float) -> bool:
+    return np.allclose(tensor, other, rtol=rounding, atol=rubric.WEIGHT_TOLERANCE)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -97,9 +115,17 @@ def untrained_remedy(accuracy: float) -> str:
     return "Train longer, or with another learning rate (0.001 suits Adam), and check loss and normalisation."
 
 
-def accuracy(value: float, predictions: np.ndarray) -> Diagnosis | None:
-    """value: 0..1; predictions: int64 (N,), -1 where the network's output was not a number."""
+def accuracy(value: float, predictions: np.ndarray, agreement: float = 1.0) -> Diagnosis | None:
+    """value: 0..1; predictions: int64 (N,), -1 where the output was not a number; agreement: of two passes, 0..1."""
     top = rubric.ACCURACY_STEPS[-1]
+    if agreement < rubric.AGREEMENT:
+        return Diagnosis(
+            "not-a-function",
+            "the same class for a picture each time, whatever comes before it and beside it",
+            f"another class for {1 - agreement:.1%} of the pictures, in another order and with another batch size",
+            'Random changes belong to training only: no augmentation in get_preprocess_transform("test"), dropout and '
+            "BatchNorm in eval mode, nothing counted between calls.",
+        )
     if value >= top:
         return None
     wanted = f"an accuracy of at least {top:.2f} on the test pictures"

@@ -1,0 +1,190 @@
+"""Starts worker processes, and ends them with all that they started.
+
+`Warm` (Linux) forks them from a process that has torch loaded already; `Spawned` (anywhere) starts Python anew.
+Both have the worker's pipes `stdin`, `stdout` and `stderr`, its `pid`, `poll`, `wait` and `end`.
+"""
+
+import json
+import os
+import select
+import signal
+import site
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import psutil
+
+from mp09.errors import GradingError
+from mp09.grading import rubric
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+# The folder of this package is on the path only while the worker's own modules are loaded: the reference lies in it.
+BOOT = "import sys; sys.path[0] = sys.argv.pop(1); from mp09.grading.{module} import main; del sys.path[0]; main()"
+PACKET = 1 << 16
+
+
+def inherited_environment() -> dict[str, str]:
+    """What workers get of our environment, and Python's settings. The order of sets is part of a result."""
+    python = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "PYTHONUSERBASE": site.getuserbase()}
+    return {name: os.environ[name] for name in rubric.ENVIRONMENT if name in os.environ} | python
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-u", "-c", BOOT.format(module=module), str(PACKAGE_ROOT), *arguments]
+
+
+class Spawned:
+    """A worker in a new Python."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], environment: dict[str, str]):
+        self._token = uuid.uuid4().hex
+        self._process = subprocess.Popen(
+            _python("worker", json.dumps(settings)),
+            cwd=folder,
+            env=environment | {"MP09_WORKER": self._token},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.stdin, self.stdout, self.stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit code, negative for a signal; None when it still runs."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> None:
+        """Kill the worker and every process that it started, and wait until they are gone."""
+        for process in self._family():
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                pass
+        if hasattr(os, "killpg"):
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        self._process.kill()
+        self._process.wait()
+        psutil.wait_procs(self._family(), timeout=5)
+
+    def _family(self) -> list[psutil.Process]:
+        """Descendants, and processes that left the tree but still carry our token in their environment."""
+        family = {}
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("MP09_WORKER") == self._token:
+                    family[process.pid] = process
+            except psutil.Error:
+                continue
+        try:
+            family |= {child.pid: child for child in psutil.Process(self.pid).children(recursive=True)}
+        except psutil.NoSuchProcess:
+            pass
+        return list(family.values())
+
+
+class Warm:
+    """The warm process (see `forkserver`) and the socket to it. It ends, with all its workers, when we do."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        self._process = subprocess.Popen(
+            _python("forkserver", str(theirs.fileno())),
+            env=inherited_environment() | {"OMP_NUM_THREADS": "1"},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
+            start_new_session=True,
+        )
+        theirs.close()
+        self._control.settimeout(rubric.START_LIMIT_S)
+        self._receive()
+
+    def fork(self, plan: dict[str, Any]) -> "Forked":
+        """A worker with the plan's folder, settings, environment and policy (None: not isolated by the kernel)."""
+        pipes = [os.pipe() for _ in range(4)]
+        theirs = [pipes[0][0], *(write for _, write in pipes[1:])]
+        try:
+            pid = self.ask({"fork": plan}, theirs)["pid"]
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        return Forked(self, pid, pipes[0][1], *(read for read, _ in pipes[1:]))
+
+    def ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
+        with self._lock:
+            try:
+                socket.send_fds(self._control, [json.dumps(request).encode()], descriptors or [])
+            except OSError as error:
+                raise self._gone() from error
+            return self._receive()
+
+    def close(self) -> None:
+        self._control.close()
+        try:
+            self._process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._complaints.close()
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            packet = self._control.recv(PACKET)
+        except OSError as error:
+            raise self._gone() from error
+        if not packet:
+            raise self._gone()
+        return json.loads(packet)
+
+    def _gone(self) -> GradingError:
+        self._complaints.seek(0)
+        words = self._complaints.read()[-2000:].decode(errors="replace")
+        return GradingError(f"the process that workers are forked from does not answer.\n{words}")
+
+
+class Forked:
+    """A worker that was forked from the warm process."""
+
+    def __init__(self, warm: Warm, pid: int, requests: int, replies: int, log: int, status: int):
+        self._warm, self._status, self._code = warm, status, None
+        self.pid = pid
+        self.stdin: BinaryIO = os.fdopen(requests, "wb")
+        self.stdout: BinaryIO = os.fdopen(replies, "rb")
+        self.stderr: BinaryIO = os.fdopen(log, "rb")
+
+    def poll(self) -> int | None:
+        return self.wait(0)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit code, negative for a signal; None when it still runs."""
+        if self._code is None and self._status >= 0 and select.select([self._status], [], [], timeout_s)[0]:
+            self._code = int(os.read(self._status, 16) or -signal.SIGKILL)
+        return self._code
+
+    def end(self) -> None:
+        """Kill the worker and every process that it started, and wait until they are gone."""
+        if left := self._warm.ask({"end": self.pid})["left"]:
+            raise GradingError(f"{left} processes of a submission could not be ended.")
+        if self._status >= 0:
+            self.wait(5)
+            os.close(self._status)
+            self._status = -1
