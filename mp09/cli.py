@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mp09.errors import Mp09Error
+from mp09.errors import Mp09Error, ReleaseError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a check failed, 2 an error explained in one line."""
     parser = argparse.ArgumentParser(prog="python -m mp09", description="CNN Image Classifier: data, grading, checks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_data, _add_doctor):
+    for add in (_add_data, _add_doctor, _add_validate):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -56,6 +56,12 @@ def _add_data(commands) -> None:
         help="the folder to make (default: %(default)s)",
     )
     parser.add_argument("--per-file", type=int, metavar="N", help="pictures a file (default: 8000 in a new folder)")
+    parser.add_argument(
+        "--holdout",
+        type=int,
+        metavar="N",
+        help="move N training pictures into a private file for the grader",
+    )
     parser.add_argument("--seed", type=int, help="shuffles, and draws (default: 0 in a new folder)")
     parser.add_argument("--force", action="store_true", help="replace a folder that this command did not make")
     parser.set_defaults(run=_data)
@@ -81,12 +87,20 @@ def _data(args: argparse.Namespace) -> int:
         )
         with _progress_bar() as progress:
             source = prepare.make_batches(
-                args.out, origin, per_file=args.per_file, seed=args.seed, force=args.force, progress=progress
+                args.out,
+                origin,
+                per_file=args.per_file,
+                seed=args.seed,
+                holdout=args.holdout,
+                force=args.force,
+                progress=progress,
             )
     if source.note:
         print(f"NOTE: {source.note}\nNOTE: these are DRAWN pictures, not CIFAR-10; every score on them says so.")
     train = sum(count for name, count in source.counts.items() if name.startswith("data_"))
     print(f"{args.out}: {source.name}, {train} pictures to train on, {source.counts['test_batch']} to test on")
+    if source.holdout:
+        print(f"{source_file.holdout_file(args.out)}: {source.holdout} pictures for the grader alone")
     return 0
 
 
@@ -108,6 +122,48 @@ def _doctor(args: argparse.Namespace) -> int:
         if finding.remedy:
             print(f"{'':18} {finding.remedy}")
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _add_validate(commands) -> None:
+    about = "prove that the rubric works here: controls, mistakes and attacks get exactly what they must"
+    parser = commands.add_parser("validate", help=about, description=about)
+    parser.add_argument("--only", choices=("controls", "mutants", "attacks"), help="one of the three tables")
+    parser.add_argument("--name", default="", metavar="TEXT", help="only cases whose name contains this")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="data folder (default: a small, drawn, with a holdout)"
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: one a core)")
+    parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help="default: auto")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
+    parser.set_defaults(run=_validate)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from mp09.files import write_json
+    from mp09.grading.grade import usable_cores
+    from mp09.release import validate as room
+
+    kit = Path(__file__).resolve().parents[1]
+    cases = room.load_cases(kit / "selftests" / "submissions", kit / "submitted.py")
+    cases = [case for case in cases if args.only in (None, case.kind) and args.name in case.name]
+    if not cases:
+        raise ReleaseError(f"no case is called {args.name!r}.")
+    with _progress_bar() as progress:
+        validation = room.validate(
+            cases,
+            kit=kit,
+            tests=kit / "tests",
+            data=args.data,
+            jobs=args.jobs or usable_cores(),
+            isolation=args.isolation,
+            progress=lambda row, done, total: progress("grading", done, total),
+        )
+    Console().print(room.table(validation), highlight=False)
+    if args.json:
+        write_json(args.json, validation.as_json())
+    return 0 if validation.ok else 1
 
 
 @contextmanager

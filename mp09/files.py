@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,20 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A new folder that others may pass through but not list; removed at the end, whatever was put into it."""
+    folder = Path(tempfile.mkdtemp(prefix="mp09-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except RecursionError:  # folders in folders in folders; Python 3.13 does without recursion
+            subprocess.run(["rm", "-rf", folder], check=False)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -16,7 +16,7 @@ ROOMS = {
     "files": (set(), set()),
     "data": (set(), {"numpy", "PIL"}),
     "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
-    "release": ({"grading"}, set()),
+    "release": ({"data", "grading"}, {"rich"}),
     "cli": ({"data", "grading", "release"}, {"rich"}),
     "__main__": ({"cli"}, set()),
     "__init__": (set(), set()),

@@ -13,7 +13,7 @@ import numpy as np
 
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
 from mp09.data.folders import Progress
-from mp09.data.source import SOURCE_FILE, Source, read_source, verify
+from mp09.data.source import SOURCE_FILE, Source, holdout_file, read_source, verify
 from mp09.data.sources import Origin, Pictures, from_download, from_synthetic
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum, write_json
@@ -29,6 +29,7 @@ def make_batches(
     *,
     per_file: int | None = None,
     seed: int | None = None,
+    holdout: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Source:
@@ -39,6 +40,8 @@ def make_batches(
             None: a complete folder as it is, else the official download, else the synthetic set.
         per_file: pictures a file, a multiple of 8; default: as they are, 8000 for a new folder.
         seed: shuffles the pictures over the files, and draws the synthetic ones, 0..2**32-1; default: as it is, or 0.
+        holdout: so many pictures, a multiple of 40, are moved out of the train files into a private file
+            (`source.holdout_file`) that only the grader scores on; default: as it is, or none.
         force: replace a folder that was not made by this function, or was changed since.
 
     Raises:
@@ -49,7 +52,12 @@ def make_batches(
         raise DataError(f"--per-file: expected a positive multiple of 8 (the classes are balanced), got {per_file}.")
     if seed is not None and not 0 <= seed < 2**32:
         raise DataError(f"--seed: expected 0..4294967295, got {seed}.")
-    if not force and (existing := _existing(out, origin, per_file, seed)):
+    if holdout is not None and (holdout < 0 or holdout % 40 or holdout >= 5 * (per_file or PER_FILE)):
+        raise DataError(
+            f"--holdout: expected a multiple of 40 (five files, eight classes) below {5 * (per_file or PER_FILE)}, "
+            f"got {holdout}."
+        )
+    if not force and (existing := _existing(out, origin, per_file, seed, holdout)):
         return existing
     note, seed = "", seed or 0
     try:
@@ -60,10 +68,12 @@ def make_batches(
         note, origin = f"CIFAR-10 could not be fetched: {error}", from_synthetic(seed)
         name, train, test = origin.load(per_file or PER_FILE, progress)
     key = (origin or from_download(out)).key
-    return _write(out, name, key, train, test, seed=seed, note=note, progress=progress)
+    return _write(out, name, key, train, test, seed=seed, holdout=holdout or 0, note=note, progress=progress)
 
 
-def _existing(out: Path, origin: Origin | None, per_file: int | None, seed: int | None) -> Source | None:
+def _existing(
+    out: Path, origin: Origin | None, per_file: int | None, seed: int | None, holdout: int | None
+) -> Source | None:
     """The Source of a folder that satisfies the request; None when it is to be made."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
@@ -83,12 +93,22 @@ def _existing(out: Path, origin: Origin | None, per_file: int | None, seed: int 
         origin.key if origin else source.origin,
         per_file or source.per_file,
         source.seed if seed is None else seed,
+        source.holdout if holdout is None else holdout,
     )
-    return source if wanted == (source.origin, source.per_file, source.seed) else None
+    return source if wanted == (source.origin, source.per_file, source.seed, source.holdout) else None
 
 
 def _write(
-    out: Path, name: str, key: str, train: Pictures, test: Pictures, *, seed: int, note: str, progress: Progress | None
+    out: Path,
+    name: str,
+    key: str,
+    train: Pictures,
+    test: Pictures,
+    *,
+    seed: int,
+    holdout: int,
+    note: str,
+    progress: Progress | None,
 ) -> Source:
     """Write everything beside `out`, then put it there."""
     per_file = len(test.labels)
@@ -100,7 +120,8 @@ def _write(
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
         shuffle = np.random.default_rng(seed)
-        parts = dict(zip(TRAIN_FILES, np.split(shuffle.permutation(len(train.labels)), len(TRAIN_FILES)), strict=True))
+        private, public = _split(train.labels, holdout, shuffle)
+        parts = dict(zip(TRAIN_FILES, np.split(public, len(TRAIN_FILES)), strict=True))
         for i, (file, indices) in enumerate(parts.items()):
             _write_part(building / file, train.take(indices), f"training batch {i + 1} of {len(parts)}")
             if progress:
@@ -111,7 +132,8 @@ def _write(
         write_meta(building / META_FILE, per_file=per_file)
         counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: per_file}
         checksums = {file: checksum(building / file) for file in (*counts, META_FILE)}
-        source = Source(name, key, per_file, seed, counts, checksums, note)
+        digest = _write_holdout(holdout_file(out), train.take(private))
+        source = Source(name, key, per_file, seed, counts, checksums, note, holdout, digest)
         write_json(building / SOURCE_FILE, asdict(source))
         building.chmod(0o755)
         _replace(building, out)
@@ -122,6 +144,25 @@ def _write(
     finally:
         if building:
             shutil.rmtree(building, ignore_errors=True)
+
+
+def _split(labels: np.ndarray, holdout: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the pictures that are held out, as many of each class, and of all others; both in random order."""
+    order = random.permutation(len(labels))
+    classes = np.unique(labels)
+    private = np.concatenate([order[labels[order] == label][: holdout // len(classes)] for label in classes])
+    return random.permutation(private), order[~np.isin(order, private)]
+
+
+def _write_holdout(path: Path, pictures: Pictures) -> str:
+    """Write the private file and return its checksum; without pictures, remove one that is there."""
+    if not len(pictures.labels):
+        path.unlink(missing_ok=True)
+        return ""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _write_part(path, pictures, "held out")
+    path.chmod(0o600)
+    return checksum(path)
 
 
 def _write_part(path: Path, pictures: Pictures, label: str) -> None:

@@ -9,6 +9,7 @@ from mp09.errors import DataError
 from mp09.files import checksum
 
 SOURCE_FILE = "SOURCE.json"
+HOLDOUT_FILE = "holdout_batch"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Source:
     per_file, counts: pictures a file
     seed: of the order over the files
     checksums: sha256 of each file
+    holdout, holdout_checksum: pictures that were moved out of the train files (see `holdout_file`), 0 for none
     note: why this source was taken, when it was not asked for
     """
 
@@ -30,6 +32,8 @@ class Source:
     counts: dict[str, int]
     checksums: dict[str, str]
     note: str = ""
+    holdout: int = 0
+    holdout_checksum: str = ""
 
 
 def read_source(folder: Path) -> Source:
@@ -53,11 +57,19 @@ def verify(folder: Path) -> Source:
     if not source.checksums:
         raise DataError(f"{folder}: has no {SOURCE_FILE}, so there are no checksums to compare with.")
     wrong = [name for name, digest in source.checksums.items() if _digest(folder / name) != digest]
+    if source.holdout and (holdout_file(folder).exists() and _digest(holdout_file(folder)) != source.holdout_checksum):
+        wrong.append(str(holdout_file(folder)))
     if wrong:
         raise DataError(
             f"{folder}: missing or changed since it was made: {', '.join(wrong)}. Make it again with --force."
         )
     return source
+
+
+def holdout_file(folder: Path) -> Path:
+    """Where the pictures that only the grader scores on lie: beside the data folder, never in it."""
+    folder = Path(folder).resolve()
+    return folder.with_name(folder.name + "_holdout") / HOLDOUT_FILE
 
 
 def checked_source(folder: Path) -> Source:

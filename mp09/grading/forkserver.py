@@ -68,7 +68,7 @@ class ForkServer:
         """Kill a worker, then what comes to us from it, until nothing comes any more."""
         limit = time.monotonic() + END_LIMIT_S
         if pid in self.workers:
-            _kill_user(os.stat(f"/proc/{pid}").st_uid)
+            _kill_user(_user(pid))
             os.kill(pid, signal.SIGKILL)
         while pid in self.workers and time.monotonic() < limit:
             self._reap()
@@ -94,6 +94,12 @@ class ForkServer:
         for pid in strangers:
             os.kill(pid, signal.SIGKILL)
         return len(strangers)
+
+
+def _user(pid: int) -> int:
+    """Real user id. (The owner of /proc/<pid> would be root: a process that changed its user is not dumpable.)"""
+    with open(f"/proc/{pid}/status") as file:
+        return int(next(line for line in file if line.startswith("Uid:")).split()[1])
 
 
 def _kill_user(user: int) -> None:
@@ -145,11 +151,15 @@ def _first_to_go() -> None:
 
 
 def _warm() -> None:
-    """What torch loads on first use. Nothing here may start threads: a forked child would wait for them forever."""
+    """What torch loads on first use.
+
+    Nothing here may start threads, which a forked child would wait for forever, or look for a GPU, which a forked
+    child could then not use: Adam is made, but takes no step.
+    """
     torch.set_num_threads(1)
     weight = torch.nn.Parameter(torch.zeros(1))
     weight.grad = torch.zeros(1)
-    torch.optim.Adam([weight]).step()
+    torch.optim.Adam([weight])
     torch.optim.SGD([weight], lr=0.0).step()
 
 

@@ -4,7 +4,6 @@ import importlib.util
 import math
 import os
 import sys
-import tempfile
 import time
 import unittest
 from collections.abc import Callable
@@ -15,9 +14,9 @@ from typing import Protocol
 from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
 
 from mp09 import __version__
-from mp09.data.source import checked_source
+from mp09.data.source import checked_source, holdout_file
 from mp09.errors import GradingError
-from mp09.files import write_json
+from mp09.files import scratch_folder, write_json
 from mp09.grading import gradescope, rubric
 from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, TestResult
 from mp09.grading.sandbox import AUTO, Sandbox, Settings
@@ -77,15 +76,14 @@ def grade(
     with ExitStack() as stack:
         if sandbox is None:
             settings = Settings(device=device, threads=threads or usable_cores(), seed=seed, isolation=isolation)
-            guarded = [tests, *([out.parent] if out else [])]
+            guarded = [tests, holdout_file(data).parent, *([out.parent] if out else [])]
             sandbox = stack.enter_context(Sandbox(settings, guarded=guarded))
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mp09-", ignore_cleanup_errors=True))
-        os.chmod(scratch, 0o711)  # workers of another user pass through
+        scratch = stack.enter_context(scratch_folder())
         submission = Submission(
             source,
             kit=kit,
             data=data,
-            scratch=Path(scratch),
+            scratch=scratch,
             sandbox=sandbox,
             deadline=started + timeout_s,
             waiting=watcher and watcher.waiting,
@@ -98,9 +96,11 @@ def grade(
                 max_score=maximum,
                 status="infrastructure fault" if result.fault else "graded",
                 sandbox=sandbox.level,
-                source=data_source.name,
-                scored=data_source.counts["test_batch"],
+                source=data_source.name + (", held out" if submission.held_out else ""),
+                scored=data_source.holdout if submission.held_out else data_source.counts["test_batch"],
                 accuracy=submission.measured_accuracy,
+                near_step=rubric.near_step(submission.measured_accuracy),
+                remarks=tuple(sandbox.remarks),
                 seconds=round(time.monotonic() - started, 1),
                 seed=sandbox.settings.seed,
                 device=submission.about.get("device", ""),

@@ -22,6 +22,8 @@ def render(report: GradeReport) -> dict[str, Any]:
             "data_source": report.source,
             "scored_pictures": report.scored,
             "isolation": report.sandbox,
+            "isolation_remarks": list(report.remarks),
+            "near_step": report.near_step,
             "device": report.device,
             "versions": report.versions,
             "seed": report.seed,

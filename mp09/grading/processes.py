@@ -129,6 +129,10 @@ class Warm:
                 os.close(descriptor)
         return Forked(self, pid, pipes[0][1], *(read for read, _ in pipes[1:]))
 
+    def count(self) -> int:
+        """Processes below the warm one."""
+        return len(psutil.Process(self._process.pid).children(recursive=True))
+
     def ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
         with self._lock:
             try:

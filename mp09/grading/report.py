@@ -25,7 +25,11 @@ class TestResult:
 
 @dataclass(frozen=True)
 class GradeReport:
-    """One graded submission. status: "graded" or "infrastructure fault"; accuracy: 0..1, None when not measured."""
+    """One graded submission.
+
+    status: "graded" or "infrastructure fault"; sandbox: the isolation level, and `remarks` on it; accuracy: 0..1, None
+    when not measured; near_step: it is so close to a step that another machine might give other points.
+    """
 
     tests: tuple[TestResult, ...]
     score: float
@@ -37,5 +41,7 @@ class GradeReport:
     accuracy: float | None
     seconds: float
     seed: int
+    near_step: bool = False
+    remarks: tuple[str, ...] = ()
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)

@@ -12,12 +12,14 @@ TOTAL = 100
 
 # Ten points for each accuracy that is reached.
 ACCURACY_STEPS = (0.75, 0.80, 0.85, 0.90)
+NEAR_STEP = 0.005
 # Below this nothing was trained, so "the backbone did not change" earns nothing.
 TRAINED_ACCURACY = 0.50
 
 BATCH_SIZE = 64  # of the loader whose batches are counted
 SAMPLES = 64  # pictures whose contents and labels are compared
 EVALUATION_BATCH_SIZE = 250
+TESTED = 100  # pictures that the submission's own test() is tried on, for advice
 REPEATED = 2000  # pictures that are classified a second time, in another order and with another batch size:
 REPEATED_BATCH_SIZES = (50, 200)
 AGREEMENT = 0.995  # of both; rounding that depends on the batch size changes fewer
@@ -46,6 +48,11 @@ FILE_COUNT_LIMIT = 10_000  # files and folders that a submission may make
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
 LOG_LIMIT = 20_000  # characters kept of what a submission prints
 OUTPUT_LIMIT = 10_000  # characters of a test's output
+
+
+def near_step(accuracy: float | None) -> bool:
+    """Whether an accuracy is within half a percentage point of a step, so that an instructor may want to look."""
+    return accuracy is not None and any(abs(accuracy - step) <= NEAR_STEP for step in ACCURACY_STEPS)
 
 
 def accuracy_points(accuracy: float, agreement: float = 1.0) -> int:

@@ -16,7 +16,6 @@ import site
 import socket
 import sys
 import sysconfig
-import tempfile
 import threading
 import time
 import uuid
@@ -29,6 +28,7 @@ import numpy as np
 import psutil
 
 from mp09.errors import GradingError, ProtocolError
+from mp09.files import scratch_folder
 from mp09.grading import protocol, rubric
 from mp09.grading.processes import Forked, Spawned, Warm, inherited_environment
 
@@ -125,25 +125,28 @@ class Sandbox:
             plan["policy"] = _policy(folder, readable, gpu=self.settings.device != "cpu")
         return Worker(self._warm.fork(plan), folder, self.settings)
 
+    def leftovers(self) -> int:
+        """Processes of workers that are still there; 0 when all are closed."""
+        return self._warm.count() if self._warm else 0
+
     def _probe(self, guarded: list[str]) -> list[str]:
         """Try from inside what must fail; returns remarks. Raises GradingError when isolation does not hold."""
         with (
-            tempfile.TemporaryDirectory(prefix="mp09-") as scratch,
+            scratch_folder() as scratch,
             socket.create_server(("127.0.0.1", 0)) as tcp,
             socket.socket(socket.AF_UNIX) as abstract,
         ):
             abstract.bind(f"\0mp09-{uuid.uuid4().hex}")
             abstract.listen()
-            os.chmod(scratch, 0o711)
-            inside = Path(scratch) / "inside"
+            inside = scratch / "inside"
             inside.mkdir()
-            (Path(scratch) / "outside").write_text("private")
+            (scratch / "outside").write_text("private")
             with self.start(inside) as worker:
                 about = worker.about["isolation"]
                 got_out = worker.request(
                     "probe",
                     timeout_s=rubric.START_LIMIT_S,
-                    paths=[*guarded, f"{scratch}/outside", scratch],
+                    paths=[*guarded, f"{scratch}/outside", str(scratch)],
                     parent=os.getpid(),
                     port=tcp.getsockname()[1],
                     abstract=abstract.getsockname()[1:].decode(),

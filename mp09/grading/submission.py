@@ -16,8 +16,9 @@ import numpy as np
 
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch, write_batch
 from mp09.data.imageset import ImageSet
-from mp09.errors import GradingError
-from mp09.grading import rubric
+from mp09.data.source import holdout_file
+from mp09.errors import GradingError, ProtocolError
+from mp09.grading import replies, rubric
 from mp09.grading.diagnose import calls, model
 from mp09.grading.diagnose.data import Samples
 from mp09.grading.diagnose.record import Failed
@@ -25,7 +26,7 @@ from mp09.grading.protocol import Message
 from mp09.grading.sandbox import Sandbox, Worker, WorkerEnded, arrays_of
 
 DATA_FOLDER = "cifar10_batches"
-SCORED, REPEATED = "scored_batch", "repeated_batch"
+COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"
 CHECKPOINT = "resnet18.pt"
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
 Waiting = Callable[[str, float], None]  # (operation, seconds so far)
@@ -82,13 +83,19 @@ class Submission:
 
     # What tests ask -------------------------------------------------------------------------------------------------
 
-    def dataset_length(self) -> int:
-        """len(build_dataset([test_batch]))."""
-        return self._ask("data", "length", files=self._files(TEST_FILE)).fields["length"]
+    def dataset_lengths(self) -> list[tuple[int, int]]:
+        """(pictures in the file, len(build_dataset([file]))) for test_batch, and for a file of another length."""
+        return [
+            (count, self._ask("data", "length", key=file, files=[file]).fields["length"])
+            for file, count in self._counted_files()
+        ]
 
-    def loader_batches(self) -> int:
-        """Batches of a loader over test_batch with batch size 64."""
-        return self._ask("data", "batches", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE).fields["count"]
+    def loader_batches(self) -> list[tuple[int, int]]:
+        """(pictures in the file, batches of a loader over it with batch size 64) for the same files."""
+        return [
+            (count, self._ask("data", "batches", key=file, files=[file], batch_size=rubric.BATCH_SIZE).fields["count"])
+            for file, count in self._counted_files()
+        ]
 
     def first_batch(self) -> list[str]:
         """What the loader's first batch consists of, in words."""
@@ -101,6 +108,8 @@ class Submission:
         wanted = self._random().integers(0, len(truth), rubric.SAMPLES)
         reply = self._ask("data", "samples", files=self._files(*SAMPLED_FILES), indices=wanted.tolist())
         given = wanted[wanted < reply.fields["length"]]
+        if not len(given) == len(reply.fields["images"]) == len(reply.fields["labels"]):
+            raise Failed(calls.ended("samples", "protocol", "other items came than were asked for", ""))
         return Samples(
             expected_length=len(truth),
             expected_images=truth.images[given],
@@ -144,24 +153,34 @@ class Submission:
     def _predict(self, name: str, positions: np.ndarray, batch_size: int) -> np.ndarray:
         """Classes of `scored` pictures, asked with a batch file that holds dummies for labels."""
         self._train()
-        path = self._questions / name
-        if not path.exists():
-            dummies = np.zeros(len(positions), dtype=np.int64)  # the labels stay here
-            names = [f"{i}.png" for i in range(len(dummies))]
-            write_batch(path, self.scored.images[positions], dummies, label="scored", filenames=names)
-        link = f"{DATA_FOLDER}/{path.name}"
-        file = link if os.path.lexists(self._folder("model") / link) else str(path)
+        file = self._question("model", name, self.scored.images[positions])
         fields = {"file": file, "count": len(positions), "batch_size": batch_size}
         predictions = self._ask("model", "predict", key=name, **fields).arrays["predictions"]
         if predictions.shape != positions.shape:
             raise Failed(model.prediction_count(len(positions), predictions.shape))
         return predictions
 
+    def _counted_files(self) -> list[tuple[str, int]]:
+        """test_batch, and a file that nobody has seen, with a number of pictures chosen by the seed."""
+        count = int(self._random().integers(len(self.public) // 2, len(self.public)))
+        file = self._question("data", COUNTED, self.public.images[:count])
+        return [(self._files(TEST_FILE)[0], len(self.public)), (file, count)]
+
+    def _question(self, group: str, name: str, images: np.ndarray) -> str:
+        """The path, for the group's worker, of a batch file with these pictures and dummies for labels."""
+        path = self._questions / name
+        if not path.exists():
+            dummies = np.zeros(len(images), dtype=np.int64)  # the labels stay here
+            names = [f"{i}.png" for i in range(len(dummies))]
+            write_batch(path, images, dummies, label="question", filenames=names)
+        link = f"{DATA_FOLDER}/{name}"
+        return link if os.path.lexists(self._folder(group) / link) else str(path)
+
     def test_value(self) -> float | None:
         """What the submission's test() returns for some public pictures; None when it is not a number or raises."""
         try:
             self._train()
-            return self._ask("model", "tested", file=self._files(TEST_FILE)[0], count=500).fields["value"]
+            return self._ask("model", "tested", file=self._files(TEST_FILE)[0], count=rubric.TESTED).fields["value"]
         except Failed:
             return None
 
@@ -170,15 +189,18 @@ class Submission:
     def _read_truth(self) -> None:
         """The pictures of test_batch, and of the train files that `samples` takes from; before a submission runs."""
         self.public = read_batch(self._data / TEST_FILE)
+        holdout = holdout_file(self._data)
+        self.held_out = holdout.exists()
+        self._truth = read_batch(holdout) if self.held_out else self.public
         parts = [read_batch(self._data / name) for name in SAMPLED_FILES]
         images, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels"))
         self._sampled = ImageSet(images, labels, parts[0].classes)
 
     @cached_property
     def scored(self) -> ImageSet:
-        """The pictures that accuracy is measured on, in an order of this run's seed."""
-        order = self._random().permutation(len(self.public))
-        return ImageSet(self.public.images[order], self.public.labels[order], self.public.classes)
+        """The pictures that accuracy is measured on, held out or else public, in an order of this run's seed."""
+        order = self._random().permutation(len(self._truth))
+        return ImageSet(self._truth.images[order], self._truth.labels[order], self._truth.classes)
 
     # How it is asked ------------------------------------------------------------------------------------------------
 
@@ -216,9 +238,12 @@ class Submission:
             reply = worker.request(operation, timeout_s=limit_s, waiting=tick, **fields)
         except WorkerEnded as ended:
             raise Failed(calls.ended(operation, ended.kind, str(ended), worker.log)) from ended
-        if "error" in reply.fields:
-            raise Failed(calls.raised(operation, reply.fields["error"]))
-        return reply
+        try:
+            return replies.checked(operation, reply)
+        except ProtocolError as error:
+            raise Failed(calls.ended(operation, "protocol", str(error), worker.log)) from error
+        except replies.Raised as raised:
+            raise Failed(calls.raised(operation, raised.error)) from raised
 
     def _worker(self, group: str) -> Worker:
         """The group's worker, with the submission loaded."""
@@ -264,7 +289,7 @@ class Submission:
             (folder / DATA_FOLDER).mkdir()
             for file in self._data.resolve().iterdir():
                 _link(file, folder / DATA_FOLDER / file.name)
-            for name in (SCORED, REPEATED):  # they come later
+            for name in (COUNTED, SCORED, REPEATED):  # they come later
                 _link(self._questions / name, folder / DATA_FOLDER / name)
         return folder
 

@@ -75,6 +75,9 @@ def summary(report: GradeReport) -> list[str]:
         f"Accuracy  {accuracy} on {report.scored} pictures of: {report.source}",
         f"Run       {report.seconds:.0f} s on {report.device or 'no device'}, isolation: {report.sandbox}",
     ]
+    lines += [f"Note      {remark}" for remark in report.remarks]
+    if report.near_step:
+        lines.append("Note      the accuracy is within half a percentage point of a step")
     if report.status != "graded":
         lines.insert(
             0, "THE GRADER COULD NOT RUN EVERY TEST. This is not the student's fault; the score is incomplete."

@@ -274,11 +274,11 @@ def _describe(value: Any) -> str:
 
 def _values(value: Any) -> np.ndarray | None:
     """Numbers of a tensor, array, picture or number, in a type that travels; None for anything else."""
-    if isinstance(value, torch.Tensor):
-        return _array(value)
     try:
+        if isinstance(value, torch.Tensor):
+            return _array(value)
         array = np.asarray(value)
-    except Exception:  # any object may refuse
+    except Exception:  # any object may refuse, and so do tensors without data
         return None
     return _array(torch.as_tensor(array)) if array.dtype.kind in "biuf" and array.size <= 1 << 24 else None
 

@@ -94,3 +94,10 @@ def test_a_batch_of_another_form_is_refused(tmp_path, content, message):
 
 def test_the_file_names_are_those_of_the_course():
     assert (*TRAIN_FILES, TEST_FILE) == (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+
+
+def test_the_ten_classes_of_the_official_archive_are_refused(tmp_path):
+    images = np.zeros((2, 3, 32, 32), np.uint8)
+    write_batch(tmp_path / "b", images, [0, 9], label="x", filenames=["a", "b"])
+    with pytest.raises(DataError, match=r"labels 0..9, expected 0..7.*--archive"):
+        read_batch(tmp_path / "b")

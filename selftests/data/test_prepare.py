@@ -24,7 +24,7 @@ from mp09.data import prepare
 from mp09.data.cifar import CLASSES, TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.download import download
 from mp09.data.prepare import make_batches
-from mp09.data.source import read_source, verify
+from mp09.data.source import holdout_file, read_source, verify
 from mp09.data.sources import _CIFAR10, from_archive, from_download, from_images, from_synthetic
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum
@@ -458,3 +458,63 @@ def test_real_pictures_within_a_minute_and_a_gigabyte(real_images, tmp_path):
     print(f"\n48,000 real pictures: {seconds:.1f} s, {peak / 1e3:.0f} MB")
     assert (seconds < 60, peak < 1_000_000) == (True, True)
     assert read_source(tmp_path / "out").name == "CIFAR-10 (JPEG)"
+
+
+# Held out
+
+
+def test_pictures_are_held_out_of_the_train_files(tmp_path):
+    whole = make_batches(tmp_path / "whole", from_synthetic(0), per_file=40)
+    source = make_batches(tmp_path / "out", from_synthetic(0), per_file=40, holdout=80)
+    private = read_batch(holdout_file(tmp_path / "out"))
+    public = [read_batch(tmp_path / "out" / name) for name in TRAIN_FILES]
+    assert np.bincount(private.labels).tolist() == [10] * 8
+    assert [len(part) for part in public] == [24] * 5
+    assert source.counts["test_batch"] == whole.counts["test_batch"] == 40
+    images = {image.tobytes() for part in (private, *public) for image in part.images}
+    assert images == {image.tobytes() for name in TRAIN_FILES for image in read_batch(tmp_path / "whole" / name).images}
+
+
+def test_the_holdout_stays_until_another_one_is_asked_for(tmp_path):
+    out = tmp_path / "out"
+    first = make_batches(out, from_synthetic(0), per_file=40, holdout=80)
+    assert make_batches(out) == first
+    assert make_batches(out, from_synthetic(0), per_file=40, holdout=0).holdout == 0
+    assert not holdout_file(out).exists()
+
+
+def test_a_changed_holdout_is_found(tmp_path):
+    make_batches(tmp_path / "out", from_synthetic(0), per_file=40, holdout=80)
+    holdout_file(tmp_path / "out").write_bytes(b"other")
+    with pytest.raises(DataError, match="holdout_batch"):
+        verify(tmp_path / "out")
+
+
+@pytest.mark.parametrize("holdout", [-40, 30, 200])
+def test_a_holdout_that_cannot_be_is_refused(tmp_path, holdout):
+    with pytest.raises(DataError, match=f"--holdout: expected a multiple of 40 .* below 200, got {holdout}"):
+        make_batches(tmp_path / "out", from_synthetic(0), per_file=40, holdout=holdout)
+
+
+# Others' files
+
+
+def test_a_file_of_ours_beside_made_files_is_not_lost(tmp_path):
+    make_batches(tmp_path / "out", from_synthetic(0), per_file=40)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"not made by this command: notes\.txt"):
+        make_batches(tmp_path / "out", from_synthetic(1), per_file=40)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_a_neighbour_with_a_similar_name_is_not_removed(tmp_path):
+    (tmp_path / ".out.backup").mkdir()
+    make_batches(tmp_path / "out", from_synthetic(0), per_file=40)
+    assert (tmp_path / ".out.backup").is_dir()
+
+
+def test_another_seed_is_another_order(tmp_path):
+    make_batches(tmp_path / "out", from_synthetic(0), per_file=40)
+    assert make_batches(tmp_path / "out", from_synthetic(0), per_file=40, seed=5).seed == 5
+    with pytest.raises(DataError, match=r"--seed: expected 0\.\.4294967295, got -1"):
+        make_batches(tmp_path / "out", seed=-1)

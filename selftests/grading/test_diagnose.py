@@ -162,6 +162,29 @@ def test_a_dropped_layer_is_allowed():
     assert (verdict(backbone), backbone.dropped) == ("", ["conv1.weight"])
 
 
+def test_a_block_cut_off_is_allowed_though_others_of_its_shape_are_there():
+    shallow = {"a": RNG.normal(size=(8, 8, 3, 3)), "b": RNG.normal(size=(8, 8, 3, 3)), "bn": RNG.random(8) + 1}
+    backbone = model.compare_backbone(shallow, {"x": shallow["a"], "head.bias": RNG.normal(size=8)})
+    assert (verdict(backbone), backbone.dropped) == ("", ["b", "bn"])
+
+
+def test_an_untouched_copy_beside_a_trained_one_does_not_help():
+    trained_copy = {f"new.{name}": tensor + 0.01 for name, tensor in CHECKPOINT.items()}
+    backbone = model.compare_backbone(CHECKPOINT, {**CHECKPOINT, **trained_copy})
+    assert verdict(backbone) == "backbone-changed"
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("float16", 11), ("bfloat16", 8)])
+def test_half_precision_is_rounding_not_training(kind, bits):
+    def rounded(tensor):
+        mantissa, exponent = np.frexp(tensor)
+        return np.ldexp(np.round(mantissa * 2**bits) / 2**bits, exponent).astype(np.float32)
+
+    tensors = {name: rounded(tensor) for name, tensor in CHECKPOINT.items()}
+    assert verdict(model.compare_backbone(CHECKPOINT, tensors, dict.fromkeys(tensors, kind))) == ""
+    assert verdict(model.compare_backbone(CHECKPOINT, tensors)) == "backbone-changed"
+
+
 def test_a_random_backbone_was_not_loaded():
     fresh = {"conv1_weight": RNG.normal(size=(64, 3, 3, 3)), "layer1_0_bn1_weight": np.ones(64)}
     assert verdict(trained(**fresh)) == "backbone-not-loaded"

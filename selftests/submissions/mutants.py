@@ -1,6 +1,6 @@
 """Mistakes that students make, as small edits of the reference: what each must cost, and what must be said about it.
 
-An edit is a pair (text of submitted.py, replacement); one that no longer applies is an error.
+An edit is a pair (text of submitted.py, replacement); one that no longer applies is an error. Mutants train briefly.
 """
 
 from dataclasses import dataclass
@@ -8,58 +8,75 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """score: of 100 points; diagnosis: the key that must be named by one of the failing tests, with points or not."""
+    """points: of 100; diagnosis: the key that a failing test must name; advice: words that must be said instead.
+
+    equivalent: why the rubric can't tell it from the reference; such a mutant does not count.
+    """
 
     name: str
-    score: int
+    points: float
     diagnosis: str
     edits: tuple[tuple[str, str], ...]
-
-    def apply(self, source: str) -> str:
-        """The edited source. Raises ValueError when an edit does not apply exactly once."""
-        for old, new in self.edits:
-            if source.count(old) != 1:
-                raise ValueError(f"{self.name}: {source.count(old)} places for {old!r}, expected 1")
-            source = source.replace(old, new)
-        return source
+    advice: str = ""
+    equivalent: str = ""
 
 
-RETURN_TRAINED = "    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model"
+TRAIN = "    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model"
+TURN = "image = self.images[index].transpose(1, 2, 0)"
+LABEL = "        label = self.labels[index]\n"
+APPLY = "            image = self.transform(image)\n"
+ITEM = "        return image, self._target(index)\n"
+LOADER = "return DataLoader(dataset, **loader_params)"
+OPTIMIZER = 'build_optimizer("Adam", model.parameters(), {"lr": 6e-3})'
+FREEZE = "        self.backbone.requires_grad_(False)\n"
+LOAD = "resnet18(pretrained=True)"
+LOGITS = "        return self.classifier(features.float())\n"
+STEP = "        loss.backward()\n        optimizer.step()\n"
+EVAL = "        self.backbone.eval()\n"
+# The reference's batch path, out of the way of mutants that change single items.
+NO_BATCHES = ("        if not isinstance(self.transform, Preprocess):", "        if True:")
 WITH_GRAPH = ("with torch.no_grad(), torch.autocast(x.device", "with torch.autocast(x.device")
 
 
 def fine_tune(part: str) -> tuple[str, str]:
     """Train `part` too, with a small learning rate: the weights change, the accuracy hardly does."""
     return (
-        'build_optimizer("Adam", model.parameters(), {"lr": 3e-3})',
+        OPTIMIZER,
         f'torch.optim.Adam([{{"params": model.{part}.parameters(), "lr": 1e-6}}, '
-        '{"params": model.classifier.parameters()}], lr=3e-3)',
+        '{"params": model.classifier.parameters()}], lr=6e-3)',
     )
 
 
-# The reference's batch path, out of the way of mutants that change single items.
-NO_BATCHES = ("        if not isinstance(self.transform, Preprocess):", "        if True:")
+def returned(value: str) -> tuple[tuple[str, str], ...]:
+    """run_model() returns something else."""
+    return ((TRAIN, TRAIN.replace("return model", f"return {value}")),)
+
+
+def undone(before: str) -> tuple[str, str]:
+    """The transform for the network undoes what the dataset did wrong, so that training is unharmed."""
+    return (
+        "return Preprocess()",
+        f"return lambda image: Preprocess()({before})",
+    )
+
 
 MUTANTS = (
+    # The data set
     Mutant(
         "scrambled-reshape",
         94,
         "image-scrambled",
         (
             NO_BATCHES,
-            (
-                "image = self.images[index].transpose(1, 2, 0)",
-                "image = self.images[index].reshape(32, 32, 3)",
-            ),
-            ("return Preprocess()", "return Unscramble()"),
-            (
-                "class Preprocess:",
-                "class Unscramble:\n"
-                "    def __call__(self, image):\n"
-                "        return Preprocess()(np.ascontiguousarray(image).reshape(3, 32, 32).transpose(1, 2, 0))\n\n\n"
-                "class Preprocess:",
-            ),
+            (TURN, "image = self.images[index].reshape(32, 32, 3)"),
+            undone("np.ascontiguousarray(image).reshape(3, 32, 32).transpose(1, 2, 0)"),
         ),
+    ),
+    Mutant(
+        "transposed",
+        94,
+        "image-transposed",
+        (NO_BATCHES, (TURN, "image = self.images[index].transpose(2, 1, 0)"), undone("image.transpose(1, 0, 2)")),
     ),
     Mutant(
         "bgr",
@@ -67,56 +84,127 @@ MUTANTS = (
         "image-bgr",
         (
             NO_BATCHES,
-            ("image = self.images[index].transpose(1, 2, 0)", "image = self.images[index][::-1].transpose(1, 2, 0).copy()"),
-            ("return self.single(image)", "return self.single(np.ascontiguousarray(image[:, :, ::-1]))"),
+            (TURN, "image = self.images[index][::-1].transpose(1, 2, 0).copy()"),
+            undone("np.ascontiguousarray(image[:, :, ::-1])"),
         ),
     ),
     Mutant(
         "not-divided-by-255",
         94,
         "image-scale",
+        (NO_BATCHES, (TURN, TURN + ".astype(np.float32)"), undone("image.astype(np.uint8)")),
+    ),
+    Mutant(
+        "normalised-by-the-dataset",
+        94,
+        "image-normalised",
         (
             NO_BATCHES,
-            ("image = self.images[index].transpose(1, 2, 0)", "image = self.images[index].transpose(1, 2, 0).astype(np.float32)"),
-            ("return self.single(image)", "return self.single(image.astype(np.uint8))"),
+            (APPLY, APPLY + "            image = transforms.Normalize(MEAN, STD)(image)\n"),
+            ("return Preprocess()", "return transforms.ToTensor()"),
         ),
     ),
     Mutant(
-        "only-first-file",
-        96,
-        "dataset-length",
-        (("for path in data_files:", "for path in data_files[:1]:"),),
+        "augmented-by-the-dataset",
+        84,
+        "image-augmented",
+        (NO_BATCHES, (APPLY, APPLY + "            image = transforms.RandomHorizontalFlip()(image)\n")),
     ),
     Mutant(
-        "labels-shifted",
-        36,
-        "labels",
-        (("label = self.labels[index]", "label = (self.labels[index] + 1) % 8"),),
+        "height-width-channels",
+        94,
+        "image-shape",
+        (
+            NO_BATCHES,
+            (APPLY, APPLY + "            image = image.permute(1, 2, 0)\n"),
+            ("        features = self.backbone(x.to", "        features = self.backbone(x.permute(0, 3, 1, 2).to"),
+        ),
     ),
     Mutant(
-        "length-one-less",
-        85,
-        "dataset-length",
-        (("return len(self.labels)\n", "return len(self.labels) - 1\n"),),
+        "flattened",
+        94,
+        "image-shape",
+        (
+            NO_BATCHES,
+            (APPLY, APPLY + "            image = image.flatten()\n"),
+            (
+                "            features = self.backbone(x.to",
+                "            features = self.backbone(x.view(-1, 3, 32, 32).to",
+            ),
+        ),
     ),
+    Mutant(
+        "divided-to-whole-numbers",
+        34,
+        "image-constant",
+        (NO_BATCHES, (TURN, "image = (self.images[index] // 255).transpose(1, 2, 0)")),
+    ),
+    Mutant("transform-ignored", 34, "image-shape", (NO_BATCHES, (APPLY, "            pass\n"))),
+    Mutant(
+        "item-is-a-dict",
+        30,
+        "bad-item",
+        ((ITEM, '        return {"image": image, "label": self._target(index)}\n'), NO_BATCHES),
+    ),
+    Mutant(
+        "item-the-wrong-way-round",
+        30,
+        "image-shape",
+        ((ITEM, "        return self._target(index), image\n"), NO_BATCHES),
+    ),
+    Mutant("only-first-file", 96, "dataset-length", (("for path in data_files:", "for path in data_files[:1]:"),)),
+    Mutant("labels-shifted", 36, "labels", ((LABEL, "        label = (self.labels[index] + 1) % 8\n"),)),
+    Mutant("labels-off-by-one-item", 36, "labels", ((LABEL, "        label = self.labels[index - 1]\n"),)),
+    Mutant("labels-all-the-same", 36, "labels", ((LABEL, "        label = self.labels[0]\n"),)),
+    Mutant("labels-as-text", 36, "label-type", ((LABEL, "        label = str(self.labels[index])\n"),)),
+    Mutant("labels-as-floats", 40, "raised", ((LABEL, "        label = float(self.labels[index])\n"),)),
+    Mutant(
+        "labels-one-hot", 100, "", ((LABEL, "        label = torch.eye(8)[self.labels[index]]\n"),), advice="one-hot"
+    ),
+    Mutant("length-one-less", 85, "dataset-length", (("return len(self.labels)\n", "return len(self.labels) - 1\n"),)),
+    Mutant(
+        "build-dataset-returns-nothing",
+        0,
+        "bad-length",
+        (("    return CIFAR10(data_files, transform)\n", "    CIFAR10(data_files, transform)\n"),),
+    ),
+    # The loader
     Mutant(
         "batch-size-hard-coded",
         85,
         "loader-batches",
-        (("return DataLoader(dataset, **loader_params)", 'return DataLoader(dataset, 32, loader_params["shuffle"])'),),
+        ((LOADER, 'return DataLoader(dataset, 32, sampler=loader_params.get("sampler"))'),),
     ),
     Mutant(
         "last-batch-dropped",
         85,
         "loader-batches",
-        (("return DataLoader(dataset, **loader_params)", "return DataLoader(dataset, **loader_params, drop_last=True)"),),
+        ((LOADER, "return DataLoader(dataset, **loader_params, drop_last=True)"),),
     ),
+    Mutant("loader-is-the-dataset", 25, "loader-batches", ((LOADER, "return dataset"),)),
     Mutant(
-        "backbone-unfrozen",
+        "shuffle-ignored",
+        100,
+        "",
+        (
+            (
+                LOADER,
+                'return DataLoader(dataset, **{**loader_params, "shuffle": loader_params.get("sampler") and None})',
+            ),
+        ),
+        equivalent="the rubric counts batches; the order in training shows only in the accuracy",
+    ),
+    # The network
+    Mutant("backbone-unfrozen", 80, "backbone-changed", ((FREEZE, ""), WITH_GRAPH, fine_tune("backbone"))),
+    Mutant(
+        "frozen-by-a-misspelt-name",
         80,
         "backbone-changed",
         (
-            ("        self.backbone.requires_grad_(False)\n", ""),
+            (
+                FREEZE,
+                "        for parameter in self.backbone.parameters():\n            parameter.require_grad = False\n",
+            ),
             WITH_GRAPH,
             fine_tune("backbone"),
         ),
@@ -126,41 +214,143 @@ MUTANTS = (
         80,
         "backbone-changed",
         (
-            ("(False)\n        self.backbone.to(", "(False)\n        self.backbone.layer4.requires_grad_(True)\n        self.backbone.to("),
+            (
+                "(False)\n        self.backbone.to(",
+                "(False)\n        self.backbone.layer4.requires_grad_(True)\n        self.backbone.to(",
+            ),
             WITH_GRAPH,
             fine_tune("backbone.layer4"),
         ),
     ),
     Mutant(
-        "backbone-not-loaded",
+        "everything-frozen",
+        40,
+        "raised",
+        (
+            (
+                "        self.classifier = nn.Linear(features, NUM_CLASSES)\n",
+                "        self.classifier = nn.Linear(features, NUM_CLASSES).requires_grad_(False)\n",
+            ),
+        ),
+    ),
+    Mutant("backbone-not-loaded", 40, "backbone-not-loaded", ((LOAD, "resnet18()"),)),
+    Mutant(
+        "loaded-into-nothing",
         40,
         "backbone-not-loaded",
-        (("resnet18(pretrained=True)", "resnet18()"),),
+        (
+            (
+                LOAD,
+                'resnet18()\n        state = {f"net.{k}": v for k, v in torch.load("resnet18.pt").items()}\n'
+                "        self.backbone.load_state_dict(state, strict=False)",
+            ),
+        ),
     ),
+    Mutant("seven-classes", 40, "raised", (("NUM_CLASSES = 8", "NUM_CLASSES = 7"),)),
     Mutant(
-        "head-not-trained",
+        "ten-outputs",
+        100,
+        "",
+        (("NUM_CLASSES = 8", "NUM_CLASSES = 10"),),
+        equivalent="accepted: the two classes that never come are never learned",
+    ),
+    Mutant("batch-statistics-in-training", 100, "", ((EVAL, "        pass\n"),), advice="BatchNorm statistics moved"),
+    Mutant("train-mode-at-evaluation", 90, "not-a-function", ((EVAL, "        self.backbone.train()\n"),)),
+    # Learning
+    Mutant(
+        "head-not-in-the-optimizer",
         40,
         "nothing-trained",
-        (("        optimizer.step()\n", ""),),
+        ((OPTIMIZER, "torch.optim.Adam([torch.zeros(1, requires_grad=True)])"),),
+    ),
+    Mutant("step-missing", 40, "nothing-trained", ((STEP, "        loss.backward()\n"),)),
+    Mutant("backward-missing", 40, "nothing-trained", ((STEP, "        optimizer.step()\n"),)),
+    Mutant("loss-detached", 40, "raised", ((STEP, STEP.replace("loss", "loss.detach()")),)),
+    Mutant("uphill", 40, "nothing-trained", ((STEP, STEP.replace("loss", "(-loss)")),)),
+    Mutant(
+        "gradient-never-zeroed",
+        70,
+        "accuracy-low",
+        (("        optimizer.zero_grad()\n", ""),),
     ),
     Mutant(
-        "learning-rate-absurd",
+        "softmax-before-cross-entropy",
+        100,
+        "",
+        (
+            (
+                LOGITS,
+                LOGITS.replace("self.classifier(features.float())", "self.classifier(features.float()).softmax(1)"),
+            ),
+        ),
+        equivalent="the head learns more slowly, and still enough",
+    ),
+    Mutant("nll-without-log-softmax", 60, "accuracy-low", ((TRAIN, TRAIN.replace("CrossEntropyLoss", "NLLLoss")),)),
+    Mutant("learning-rate-absurd", 40, "accuracy-nan", (('{"lr": 6e-3}', '{"lr": 1e37}'),)),
+    Mutant("learning-rate-tiny", 40, "nothing-trained", (('{"lr": 6e-3}', '{"lr": 1e-8}'),)),
+    Mutant(
+        "labels-shuffled-in-training",
         40,
-        "accuracy-nan",
-        (('{"lr": 3e-3}', '{"lr": 1e37}'),),
+        "nothing-trained",
+        (
+            (
+                "        loss = loss_fn(model(images), labels)\n",
+                "        loss = loss_fn(model(images), labels[torch.randperm(len(labels))])\n",
+            ),
+        ),
     ),
     Mutant(
-        "returns-class",
+        "one-batch-only",
         40,
-        "not-a-model",
-        ((RETURN_TRAINED, RETURN_TRAINED.replace("return model", "return FinetuneNet")),),
+        "nothing-trained",
+        (
+            (
+                "        count += len(labels)\n    return total",
+                "        count += len(labels)\n        break\n    return total",
+            ),
+        ),
+    ),
+    Mutant("returns-the-untrained-model", 40, "nothing-trained", returned("build_model()")),
+    Mutant("returns-class", 40, "not-a-model", returned("FinetuneNet")),
+    Mutant("returns-state-dict", 40, "not-a-model", returned("model.state_dict()")),
+    Mutant("returns-nothing", 40, "not-a-model", returned("None")),
+    Mutant(
+        "other-normalisation-at-test",
+        40,
+        "nothing-trained",
+        (
+            (
+                "return Preprocess()",
+                'return Preprocess() if mode == "train" else transforms.Compose([transforms.ToTensor(), transforms.Normalize((5, 5, 5), (1, 1, 1))])',
+            ),
+        ),
     ),
     Mutant(
-        "returns-state-dict",
-        40,
-        "not-a-model",
-        ((RETURN_TRAINED, RETURN_TRAINED.replace("return model", "return model.state_dict()")),),
+        "augmentation-at-test",
+        90,
+        "not-a-function",
+        (
+            (
+                "return Preprocess()",
+                "return transforms.Compose([transforms.ToTensor(), transforms.RandomCrop(32, padding=6), transforms.Normalize(MEAN, STD)])",
+            ),
+        ),
     ),
+    Mutant(
+        "test-as-a-percentage",
+        100,
+        "",
+        (("    return correct / count\n", "    return 100 * correct / count\n"),),
+        advice="a fraction 0..1 is what",
+    ),
+    Mutant(
+        "test-returns-nothing",
+        100,
+        "",
+        (("    return correct / count\n", "    print(correct / count)\n"),),
+        advice="test() returned no number",
+    ),
+    # Code that does not get that far
     Mutant(
         "cuda-hard-coded",
         40,
@@ -171,19 +361,21 @@ MUTANTS = (
         "run-model-missing",
         40,
         "missing-function",
-        (("def run_model()", "def run_my_model()"), ("return run_model() if trained", "return run_my_model() if trained")),
+        (
+            ("def run_model()", "def run_my_model()"),
+            ("return run_model() if trained", "return run_my_model() if trained"),
+        ),
+    ),
+    Mutant("exits-at-import", 0, "exit", (("NUM_CLASSES = 8", "NUM_CLASSES = 8\nimport sys; sys.exit(0)"),)),
+    Mutant("syntax-error", 0, "syntax", (("NUM_CLASSES = 8", "NUM_CLASSES = = 8"),)),
+    Mutant(
+        "package-missing", 0, "missing-module", (("import pickle\n", "import pickle\nimport tensorflow_datasets\n"),)
     ),
     Mutant(
-        "exits-at-import",
-        0,
-        "exit",
-        (("NUM_CLASSES = 8", "NUM_CLASSES = 8\nimport sys; sys.exit(0)"),),
-    ),
-    Mutant(
-        "syntax-error",
-        0,
-        "syntax",
-        (("NUM_CLASSES = 8", "NUM_CLASSES = = 8"),),
+        "absolute-path",
+        40,
+        "missing-file",
+        (("DATA = Path(__file__).resolve().parent", 'DATA = Path("C:/Users/me/mp09")'),),
     ),
     Mutant(
         "process-ends-in-training",

@@ -1,43 +1,69 @@
-"""Each submission gets exactly the points it must get, and the diagnosis that helps."""
-
-from pathlib import Path
+"""Each submission gets exactly what it must get. All controls, and a sample of `python -m mp09 validate`."""
 
 import pytest
 
-from mp09.release.strip import strip
-from selftests.conftest import ROOT
-from selftests.submissions.mutants import MUTANTS
+from mp09.data.prepare import make_batches
+from mp09.data.sources import from_synthetic
+from mp09.errors import ReleaseError
+from mp09.release.validate import ATTACKS, CONTROLS, MUTANTS, Case, Row, Validation, edited, load_cases, run_case
+from selftests.conftest import PER_FILE, ROOT
 
-CORRECT = sorted((Path(__file__).parent / "correct").glob("*.py"))
-REFERENCE = ROOT / "submitted.py"
-# The ten numbers of the checkpoint's own fc say less about drawn pictures than its 512 features: 0.88.
-BELOW_FULL_MARKS = {"kept_fc_stacked": (90, ["accuracy-low", "accuracy-low"])}
+CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
+SAMPLE = {
+    *("scrambled-reshape", "labels-one-hot", "backbone-not-loaded", "augmentation-at-test", "cuda-hard-coded"),
+    *("flow/double_fork", "flow/kill_parent", "flow/own_signal_handlers", "forging/writes_results"),
+    *("forging/nasty_words", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
+    *("leaks/reads_the_rubric_through_modules", "leaks/reads_the_holdout", "leaks/connects_out", "leaks/reads_processes"),
+    *("objects/pickle_payload", "learning/memorises_public_labels", "resources/fork_bomb", "resources/memory_at_once"),
+    *("shape/fifo", "shape/ships-modules"),
+}
+
+
+@pytest.fixture(scope="session")
+def held_out_data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("held_out") / "cifar10_batches"
+    make_batches(folder, from_synthetic(0), per_file=PER_FILE, holdout=PER_FILE)
+    return folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [REFERENCE, *CORRECT], ids=lambda path: path.stem)
-def test_correct_solutions_get_all_points(path, run_grader):
-    report = run_grader(path)
-    verdict = (report.score, [test.diagnosis for test in report.tests if test.diagnosis])
-    assert verdict == BELOW_FULL_MARKS.get(path.stem, (100, []))
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.kind == CONTROLS or case.name in SAMPLE], ids=lambda case: case.name
+)
+def test_verdict(case, sandbox, held_out_data):
+    if case.kind == ATTACKS and sandbox.level != "sandboxed":
+        pytest.skip(f"no isolation by the kernel here: {sandbox.remarks}")
+    assert run_case(case, sandbox, kit=ROOT, tests=ROOT / "tests", data=held_out_data).problem == ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_mistakes_cost_their_own_points(mutant, run_grader, tmp_path):
-    (tmp_path / "submitted.py").write_text(mutant.apply(REFERENCE.read_text()))
-    report = run_grader(tmp_path)
-    assert report.score == mutant.score
-    assert mutant.diagnosis in {test.diagnosis for test in report.tests}
+def test_the_corpus_is_large_enough():
+    assert len([case for case in CASES if case.kind == ATTACKS]) >= 80
+    assert len([case for case in CASES if case.kind == MUTANTS and case.counts]) >= 40
+    assert len([case for case in CASES if case.kind == CONTROLS]) >= 10
+    assert {case.name for case in CASES} >= SAMPLE
 
 
-def test_skeleton_gets_nothing_and_is_told_what_to_write(run_grader, tmp_path):
-    (tmp_path / "submitted.py").write_text(strip(REFERENCE.read_text()))
-    report = run_grader(tmp_path)
-    assert report.score == 0
-    assert {test.diagnosis for test in report.tests} == {"not-written"}
+def test_what_differs_is_said(sandbox, held_out_data):
+    generous = next(case for case in CASES if case.name == "skeleton")
+    case = Case(generous.kind, "generous", generous.build, points=5, diagnosis="image-bgr", advice="well done")
+    problem = run_case(case, sandbox, kit=ROOT, tests=ROOT / "tests", data=held_out_data).problem
+    assert problem == "0 points, expected 5; diagnosis image-bgr not named; advice not given: well done"
 
 
 def test_an_edit_that_no_longer_applies_is_an_error():
-    with pytest.raises(ValueError, match="labels-shifted: 0 places"):
-        next(m for m in MUTANTS if m.name == "labels-shifted").apply("nothing like the reference")
+    with pytest.raises(ReleaseError, match="0 places for 'old', expected 1"):
+        edited("nothing like the reference", [("old", "new")])
+
+
+def test_an_attack_without_points_is_an_error(tmp_path):
+    (tmp_path / "mutants.py").write_text("MUTANTS = ()")
+    (tmp_path / "attacks" / "flow").mkdir(parents=True)
+    (tmp_path / "attacks" / "flow" / "x.py").write_text("# Does something.\n")
+    with pytest.raises(ReleaseError, match="flow/x: says nothing about its points"):
+        load_cases(tmp_path, ROOT / "submitted.py")
+
+
+def test_the_tables_as_json():
+    rows = (Row(CONTROLS, "a", True, 100, 100), Row(ATTACKS, "b", False, 100, 0))
+    result = Validation(rows, "sandboxed", 1.0).as_json()
+    assert [(result[kind]["total"], result[kind]["ok"]) for kind in (CONTROLS, MUTANTS, ATTACKS)] == [(1, 1), (0, 0), (1, 0)]

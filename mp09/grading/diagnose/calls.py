@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mp09.grading.diagnose.record import Diagnosis
+from mp09.grading.replies import readable
 
 NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
 CALLS = {
@@ -37,6 +38,7 @@ def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
         "disk": "Write no files; nothing that you write is kept.",
         "protocol": "The connection to the grader is not yours to write to.",
     }
+    log = readable(log[-2000:])
     tail = "".join(f"\n          | {line}" for line in log.strip().splitlines()[-5:])
     return Diagnosis(f"ended-{kind}", f"{CALLS[operation]} to return", message + tail, remedies[kind])
 

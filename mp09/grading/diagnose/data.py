@@ -65,6 +65,7 @@ class Samples:
     labels: list[np.ndarray | None]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # pictures of NaN and infinity
 def images(samples: Samples) -> Diagnosis | None:
     """Images of a dataset with ToTensor()."""
     if not samples.images:

@@ -1,3 +1,4 @@
+# points: 90
 # Keeps the checkpoint's own fc, frozen, and stacks a classifier on its ten outputs; no get_preprocess_transform;
 # the dataset ignores the transform and returns a list; test() returns nothing.
 import pickle

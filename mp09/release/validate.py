@@ -1,0 +1,317 @@
+"""Proves that the rubric works here: every control, mutant and attack must get exactly what it must get.
+
+A folder of submissions holds
+
+    correct/*.py     controls: solutions that differ in structure
+    mutants.py       MUTANTS: mistakes, as edits of the reference
+    attacks/*/*.py   what a submission may try, by group; attacks/shapes.py builds those that are not one text file
+
+Controls and attacks say in their first comment lines what they must get:
+
+    # Kills the grader.
+    # points: 40            exactly; controls: 100 unless they say otherwise
+    # base: untrained       this text follows the reference ("reference"), one that trains briefly ("brief"), or one
+                            whose run_model() does not train ("untrained", 40 points)
+    # seconds: 20           time limit for the whole grading
+"""
+
+import importlib.util
+import json
+import re
+import site
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from mp09.data.prepare import make_batches
+from mp09.data.source import holdout_file
+from mp09.data.sources import from_synthetic
+from mp09.errors import GradingError, ReleaseError
+from mp09.grading.grade import grade
+from mp09.grading.report import GradeReport
+from mp09.grading.sandbox import PROCESS, Sandbox, Settings
+from mp09.release.strip import strip
+
+CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
+MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind
+BRIEF = (("num_samples=6400", "num_samples=3200"), ('{"lr": 3e-3}', '{"lr": 6e-3}'))
+UNTRAINED = (("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),)
+ATTACK_SECONDS = 60.0
+GRACE_SECONDS = 20.0  # for ending processes and writing results after the time limit
+SAMPLE_POINTS = 25.0  # of the reference with --only dataset
+
+
+@dataclass(frozen=True)
+class Case:
+    """One submission and what must come of it.
+
+    build: writes it into an empty folder; points: exactly; diagnosis: a key that must be named, "" for any;
+    advice: words that must be said; counts: False when the rubric can't tell it from a correct solution.
+    """
+
+    kind: str
+    name: str
+    build: Callable[[Path], None]
+    points: float
+    diagnosis: str = ""
+    advice: str = ""
+    seconds: float = 900.0
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a case. problem: "" when all is as it must be."""
+
+    kind: str
+    name: str
+    ok: bool
+    points: float | None
+    expected: float
+    diagnoses: tuple[str, ...] = ()
+    seconds: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All rows, and where they came from."""
+
+    rows: tuple[Row, ...]
+    isolation: str
+    seconds: float
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        return all(row.ok for row in self.rows)
+
+    def of(self, kind: str) -> list[Row]:
+        return [row for row in self.rows if row.kind == kind]
+
+    def as_json(self) -> dict[str, Any]:
+        tables = {
+            kind: {"total": len(rows), "ok": sum(row.ok for row in rows), "rows": [asdict(row) for row in rows]}
+            for kind, rows in ((kind, self.of(kind)) for kind in (CONTROLS, MUTANTS, ATTACKS))
+        }
+        return {"isolation": self.isolation, "seconds": self.seconds, "remarks": list(self.remarks), **tables}
+
+
+def table(validation: Validation) -> Table:
+    """One line a case, for the terminal."""
+    table = Table("", "case", "points", "must be", "diagnoses", "s", title=f"isolation: {validation.isolation}")
+    for kind in (CONTROLS, MUTANTS, ATTACKS):
+        rows = validation.of(kind)
+        for row in rows:
+            got = "none" if row.points is None else f"{row.points:g}"
+            mark = Text("✓", "green") if row.ok else Text("✗", "bold red")
+            words = ", ".join(row.diagnoses) if row.ok else row.problem
+            table.add_row(mark, f"{kind[:-1]} {row.name}", got, f"{row.expected:g}", words, f"{row.seconds:.0f}")
+        if rows:
+            table.add_row("", f"{sum(row.ok for row in rows)} of {len(rows)} {kind}", "", "", "", "", end_section=True)
+    table.caption = "; ".join([f"{validation.seconds:.0f} s", *validation.remarks])
+    return table
+
+
+def load_cases(folder: Path, reference: Path) -> list[Case]:
+    """All cases of a folder of submissions. Raises ReleaseError when one says nothing about its points."""
+    source = reference.read_text(encoding="utf-8")
+    cases = [_control("reference", source), _skeleton(source)]
+    cases += [_control(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("correct/*.py"))]
+    brief = edited(source, BRIEF)
+    for mutant in _module(folder / "mutants.py").MUTANTS:
+        text = edited(brief, mutant.edits)
+        fields = {"diagnosis": mutant.diagnosis, "advice": mutant.advice, "counts": not mutant.equivalent}
+        cases.append(Case(MUTANTS, mutant.name, _file(text), mutant.points, **fields))
+    bases = {"reference": source, "brief": brief, "untrained": edited(source, UNTRAINED)}
+    for path in sorted(folder.glob("attacks/*/*.py")):
+        cases.append(_attack(f"{path.parent.name}/{path.stem}", path.read_text(encoding="utf-8"), bases))
+    if (shapes := folder / "attacks" / "shapes.py").exists():
+        for name, (points, build) in _module(shapes).SHAPES.items():
+            cases.append(Case(ATTACKS, f"shape/{name}", _shape(build, bases), points, seconds=ATTACK_SECONDS))
+    return cases
+
+
+def edited(source: str, edits: Iterable[tuple[str, str]]) -> str:
+    """The source with each (old, new) replaced. Raises ReleaseError when one does not apply exactly once."""
+    for old, new in edits:
+        if source.count(old) != 1:
+            raise ReleaseError(f"{source.count(old)} places for {old!r}, expected 1: the reference has changed.")
+        source = source.replace(old, new)
+    return source
+
+
+def validate(
+    cases: list[Case],
+    *,
+    kit: Path,
+    tests: Path,
+    data: Path | None = None,
+    jobs: int = 1,
+    threads: int = 1,
+    isolation: str = "auto",
+    progress: Callable[[Row, int, int], None] | None = None,
+) -> Validation:
+    """Grade every case, `jobs` at a time, and check what came of it.
+
+    Without `data`, on a small drawn set (400 pictures a file) of which as many are held out.
+    Attacks need level "sandboxed": at level "process" they are left out, and a remark says so.
+    """
+    started = time.monotonic()
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="mp09-data-") as folder:
+            data = Path(folder) / "cifar10_batches"
+            make_batches(data, from_synthetic(0), per_file=400, holdout=400)
+            options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
+            return validate(cases, kit=kit, tests=tests, data=data, **options)
+    settings = Settings(device="cpu", threads=threads, isolation=isolation)
+    idle: list[Sandbox] = [Sandbox(settings, guarded=[tests, holdout_file(data).parent]) for _ in range(jobs)]
+    level, remarks = idle[0].level, list(idle[0].remarks)
+    if level == PROCESS:
+        remarks.append('attacks were left out: level "process" is no security boundary')
+        cases = [case for case in cases if case.kind != ATTACKS]
+    rows, lock = [], threading.Lock()
+
+    def run(case: Case) -> None:
+        with lock:
+            sandbox = idle.pop()
+        try:
+            row = run_case(case, sandbox, kit=kit, tests=tests, data=data)
+        finally:
+            with lock:
+                idle.append(sandbox)
+        with lock:
+            rows.append(row)
+            if progress:
+                progress(row, len(rows), len(cases))
+
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(run, sorted(cases, key=lambda case: case.kind == ATTACKS)))
+    finally:
+        for sandbox in idle:
+            sandbox.close()
+    order = {(case.kind, case.name): i for i, case in enumerate(cases)}
+    rows.sort(key=lambda row: order[row.kind, row.name])
+    return Validation(tuple(rows), level, round(time.monotonic() - started, 1), tuple(remarks))
+
+
+def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path) -> Row:
+    """Grade one case, and look at what it left behind."""
+    started = time.monotonic()
+    options = {"kit": kit, "tests": tests, "data": data, "sandbox": sandbox}
+    with tempfile.TemporaryDirectory(prefix="mp09-case-") as scratch:
+        folder, out = Path(scratch) / "submission", Path(scratch) / "results" / "results.json"
+        folder.mkdir()
+        out.parent.mkdir()
+        case.build(folder)
+        report, problems = None, []
+        try:
+            report = grade(folder, out=out, timeout_s=case.seconds, **options)
+            problems += _wrong(case, report)
+            problems += _wrong_file(out, report)
+        except GradingError as error:
+            problems.append(f"the grader could not run: {error}")
+        seconds = time.monotonic() - started
+        if seconds > case.seconds + GRACE_SECONDS:
+            problems.append(f"took {seconds:.0f} s, {case.seconds:.0f} allowed")
+    if case.kind == ATTACKS:
+        problems += _left_behind(sandbox, kit)
+        problems += _next_one(options)
+    return Row(
+        kind=case.kind,
+        name=case.name,
+        ok=not problems,
+        points=report and report.score,
+        expected=case.points,
+        diagnoses=tuple(sorted({test.diagnosis for test in report.tests if test.diagnosis})) if report else (),
+        seconds=round(seconds, 1),
+        problem="; ".join(problems),
+    )
+
+
+def _wrong(case: Case, report: GradeReport) -> list[str]:
+    problems = []
+    if report.score != case.points:
+        problems.append(f"{report.score:g} points, expected {case.points:g}")
+    if report.status != "graded":
+        problems.append(f"the grader reports a fault of its own: {[t.output for t in report.tests if t.status][:1]}")
+    if case.diagnosis and case.diagnosis not in {test.diagnosis for test in report.tests}:
+        problems.append(f"diagnosis {case.diagnosis} not named")
+    if case.advice and not any(case.advice in text for test in report.tests for text in test.advice):
+        problems.append(f"advice not given: {case.advice}")
+    return problems
+
+
+def _wrong_file(out: Path, report: GradeReport) -> list[str]:
+    """The results file must be ours, and say what the report says."""
+    try:
+        written = json.loads(out.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return [f"results.json: {error}"]
+    same = (written["score"], len(written["tests"])) == (report.score, len(report.tests))
+    return [] if same else ["results.json is not the report"]
+
+
+def _left_behind(sandbox: Sandbox, kit: Path) -> list[str]:
+    problems = [f"{count} processes survive"] if (count := sandbox.leftovers()) else []
+    places = [Path(tempfile.gettempdir()), Path("/dev/shm"), Path("/var/tmp"), Path.home(), Path.cwd(), kit, kit.parent]
+    places += [Path(json.__file__).parent, *(Path(path) for path in site.getsitepackages())]
+    found = {str(path) for place in places if place.is_dir() for path in place.glob(f"*{MARKER}*")}
+    return problems + [f"left behind: {path}" for path in sorted(found)]
+
+
+def _next_one(options: dict[str, Any]) -> list[str]:
+    """The reference's data tests, in the same warm process, must be unimpressed."""
+    report = grade(options["kit"] / "submitted.py", only="dataset", **options)
+    return [] if report.score == SAMPLE_POINTS else [f"the next submission got {report.score:g} of {SAMPLE_POINTS:g}"]
+
+
+def _control(name: str, text: str) -> Case:
+    header = _header(text)
+    return Case(CONTROLS, name, _file(text), float(header.get("points", 100)), header.get("diagnosis", ""))
+
+
+def _skeleton(source: str) -> Case:
+    return Case(CONTROLS, "skeleton", _file(strip(source)), 0.0, "not-written")
+
+
+def _attack(name: str, text: str, bases: dict[str, str]) -> Case:
+    header = _header(text)
+    if "points" not in header:
+        raise ReleaseError(f"{name}: says nothing about its points.")
+    if base := header.get("base"):
+        text = f"{bases[base]}\n\n{text}"
+    seconds = float(header.get("seconds", ATTACK_SECONDS))
+    return Case(ATTACKS, name, _file(text), float(header["points"]), header.get("diagnosis", ""), seconds=seconds)
+
+
+def _header(text: str) -> dict[str, str]:
+    """The `# key: value` lines among the first comment lines."""
+    comments = re.match(r"(#[^\n]*\n)*", text)[0]
+    return dict(re.findall(r"^# (points|base|seconds|diagnosis): (\S+)", comments, re.MULTILINE))
+
+
+def _file(text: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "submitted.py").write_text(text, encoding="utf-8") and None
+
+
+def _shape(build: Callable[[Path, str], None], bases: dict[str, str]) -> Callable[[Path], None]:
+    return lambda folder: build(folder, bases["untrained"])
+
+
+def _module(path: Path):
+    spec = importlib.util.spec_from_file_location(f"submissions_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,6 @@
+# Two processes read the requests and answer them.
+# points: 0
+import os
+
+os.fork()
+raise SystemExit

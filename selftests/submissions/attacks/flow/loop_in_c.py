@@ -1,0 +1,4 @@
+# Computes inside C, with the interpreter's lock held.
+# points: 0
+# seconds: 8
+9**9**9

@@ -1,0 +1,4 @@
+# A length below nothing.
+# points: 0
+# base: untrained
+CIFAR10.__len__ = lambda self: -5

@@ -1,0 +1,3 @@
+# An error message of a gigabyte.
+# points: 0
+raise ValueError("x" * 10**9)

@@ -1,0 +1,4 @@
+# Two hundred threads for one picture.
+# points: 40
+# base: untrained
+torch.set_num_threads(200)
