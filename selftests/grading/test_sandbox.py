@@ -1,0 +1,90 @@
+"""Levels of isolation: what is chosen, what the probe finds, and what a worker may do at level "sandboxed"."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mp09.errors import GradingError
+from mp09.grading.sandbox import Sandbox, Settings
+from selftests.conftest import ROOT
+
+
+@pytest.fixture
+def kept_in(sandbox):
+    if sandbox.level != "sandboxed":
+        pytest.skip(f"no isolation by the kernel here: {sandbox.remarks}")
+    return sandbox
+
+
+def printed(sandbox: Sandbox, folder: Path, source: str) -> str:
+    """What a submission prints when it is imported."""
+    (folder / "submitted.py").write_text(source)
+    folder.chmod(0o755)
+    with sandbox.start(folder) as worker:
+        worker.request("load", timeout_s=60)
+        time.sleep(0.2)  # the log comes through a pipe of its own
+        return worker.log.strip()
+
+
+def test_elsewhere_than_on_linux_workers_are_started_anew(monkeypatch, run_grader):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    report = run_grader(ROOT / "submitted.py", only="dataset", sandbox=None, device="cpu")
+    assert (report.score, report.sandbox) == (25, "process")
+    assert report.remarks == ("the kernel's isolation is for Linux; this is darwin",)
+
+
+def test_isolation_that_is_required_and_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(GradingError, match=r'level "sandboxed" is not to be had here: .* this is darwin'):
+        Sandbox(Settings(isolation="sandboxed"))
+
+
+def test_level_process_is_to_be_had_everywhere():
+    with Sandbox(Settings(isolation="process")) as sandbox:
+        assert (sandbox.level, sandbox.remarks) == ("process", [])
+
+
+def test_the_probe_finds_what_is_readable(kept_in):
+    with pytest.raises(GradingError, match=r"it was possible to read .*site-packages"):
+        Sandbox(Settings(isolation="sandboxed"), guarded=[Path(psutil.__file__).parent])
+
+
+def test_a_worker_is_forked_without_new_imports(kept_in, tmp_path):
+    started = time.monotonic()
+    printed(kept_in, tmp_path, "import torch, torchvision")
+    assert time.monotonic() - started < 1.0
+
+
+def test_the_working_folder_is_writable_and_its_surroundings_are_not(kept_in, tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    outside = str(tmp_path / "outside")
+    source = f"open('mine', 'w')\ntry: open({outside!r}, 'w')\nexcept OSError as error: print(type(error).__name__)"
+    assert printed(kept_in, inside, source) == "PermissionError"
+    assert (inside / "mine").exists()
+
+
+def test_children_are_kept_in_too(kept_in, tmp_path):
+    source = "import subprocess, sys; print(subprocess.run(['cat', '/etc/shadow'], capture_output=True).returncode)"
+    assert printed(kept_in, tmp_path, source) == "1"
+
+
+def test_loader_workers_and_threads_work(kept_in, tmp_path):
+    source = (
+        "import torch\nfrom torch.utils.data import DataLoader, TensorDataset\n"
+        "loader = DataLoader(TensorDataset(torch.arange(6.)), 2, num_workers=2)\n"
+        "print(sum(batch.sum().item() for (batch,) in loader))\n"
+    )
+    assert printed(kept_in, tmp_path, source) == "15.0"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="is about root")
+def test_root_is_given_up(kept_in, tmp_path):
+    source = "import os; print(os.getuid() != 0, open('/proc/self/status').read().count('CapEff:\\t0000000000000000'))"
+    words = printed(kept_in, tmp_path, source).split()
+    assert words[0] == "True"
+    assert kept_in.leftovers() == 0
