@@ -39,8 +39,7 @@ class Hidden(SubmissionTest):
     @tags("model")
     def test_frozen_backbone(self):
         """Only the classifier was trained: the pretrained weights are unchanged"""
-        trained = self.submission.trained()
-        backbone = model.compare_backbone(trained.checkpoint, trained.tensors, trained.types)
+        backbone = self.submission.backbone()
         if backbone.moved_statistics:
             self.advise(model.ADVICE_STATISTICS)
         if backbone.dropped:

@@ -59,8 +59,7 @@ class Practice(SubmissionTest):
     @tags("model")
     def test_frozen(self):
         """Practice: run_model() leaves the pretrained weights as they were"""
-        trained = self.submission.trained()
-        backbone = model.compare_backbone(trained.checkpoint, trained.tensors, trained.types)
+        backbone = self.submission.backbone()
         self.expect(model.frozen(backbone, accuracy=self.submission.accuracy()))
 
     @number("2.4")

@@ -13,6 +13,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -45,7 +46,11 @@ class ForkServer:
             if not packet:
                 break
             request = json.loads(packet)
-            self._answer(self._end(request["end"]) if "end" in request else self._fork(request["fork"], descriptors))
+            try:
+                answer = self._end(request["end"]) if "end" in request else self._fork(request["fork"], descriptors)
+            except (OSError, ValueError) as error:
+                answer = {"error": str(error)}
+            self._answer(answer)
         for pid in list(self.workers):
             self._end(pid)
 
@@ -67,14 +72,16 @@ class ForkServer:
     def _end(self, pid: int) -> dict:
         """Kill a worker, then what comes to us from it, until nothing comes any more."""
         limit = time.monotonic() + END_LIMIT_S
+        user = _user(pid) if pid in self.workers else 0
+        _kill_user(user)
         if pid in self.workers:
-            _kill_user(_user(pid))
             os.kill(pid, signal.SIGKILL)
         while pid in self.workers and time.monotonic() < limit:
             self._reap()
             time.sleep(0.001)
         while (left := self._reap()) and time.monotonic() < limit:
             time.sleep(0.001)
+        _clear_shared_memory(user)
         return {"left": left}
 
     def _reap(self) -> int:
@@ -97,14 +104,17 @@ class ForkServer:
 
 
 def _user(pid: int) -> int:
-    """Real user id. (The owner of /proc/<pid> would be root: a process that changed its user is not dumpable.)"""
-    with open(f"/proc/{pid}/status") as file:
-        return int(next(line for line in file if line.startswith("Uid:")).split()[1])
+    """Real user id. (The owner of /proc/<pid> would be root: a process that changed its user is not dumpable.)
+
+    The first line holds a name that the process chooses; the kernel escapes in it what ends a line, and only that.
+    """
+    with open(f"/proc/{pid}/status", "rb") as file:
+        return int(next(line for line in file.read().split(b"\n") if line.startswith(b"Uid:\t")).split()[1])
 
 
 def _kill_user(user: int) -> None:
     """Kill all processes of a worker's own user at once, so that none can fork meanwhile."""
-    if user == os.getuid():
+    if not isolation.is_worker_user(user):
         return
     pid = os.fork()
     if pid == 0:
@@ -114,6 +124,15 @@ def _kill_user(user: int) -> None:
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
+
+
+def _clear_shared_memory(user: int) -> None:
+    """Remove what a worker's own user left in /dev/shm."""
+    if not isolation.is_worker_user(user):
+        return
+    for entry in os.scandir("/dev/shm"):
+        if entry.stat(follow_symlinks=False).st_uid == user:
+            shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
 
 def _children() -> set[int]:

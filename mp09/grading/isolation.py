@@ -36,19 +36,26 @@ TCP, SCOPES = 0b11, 0b11  # bind and connect (ABI 4); abstract sockets and signa
 SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT = 444, 445, 446  # the same on all architectures
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 
+USERS = 4000
 USER_IDS = (1_879_048_192, 61_184)  # bases that no distribution hands out; the second fits into 16 bits
 
 FORBIDDEN = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "perf_event_open", "bpf"),
     *("userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key"),
+    *("memfd_create", "memfd_secret", "shmget", "shmat", "msgget", "semget", "mq_open"),
     *("mount", "umount2", "pivot_root", "chroot", "mount_setattr", "move_mount", "open_tree"),
     *("fsopen", "fsmount", "fsconfig", "fspick", "unshare", "setns", "open_by_handle_at", "name_to_handle_at"),
-    *("shmget", "shmat", "msgget", "semget", "mq_open", "personality", "modify_ldt", "iopl", "ioperm"),
+    *("personality", "modify_ldt", "iopl", "ioperm"),
     *("acct", "syslog", "quotactl", "swapon", "swapoff", "reboot"),
     *("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module"),
     *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname"),
 )
 CLONE_NAMESPACES = (0x00000080, 0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
+
+
+def is_worker_user(user: int) -> bool:
+    """Whether a user id is one of those that workers take."""
+    return any(base <= user < base + USERS for base in USER_IDS)
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Policy:
 
 
 def confine(policy: Policy) -> dict:
-    """Put this process under the policy. Returns {"landlock_abi": int, "own_user": bool}.
+    """Put this process under the policy. Returns {"landlock_abi": int, "user": its own, or None}.
 
     Raises OSError when the kernel, or a library that speaks to it, does not offer a layer; the process must then end.
     """
@@ -77,7 +84,7 @@ def confine(policy: Policy) -> dict:
         raise _error("no-new-privs")
     abi = _landlock(policy)
     _seccomp()
-    return {"landlock_abi": abi, "own_user": own_user}
+    return {"landlock_abi": abi, "user": os.getuid() if own_user else None}
 
 
 def limit(policy: Policy) -> None:
@@ -126,7 +133,7 @@ def _take_user(folder: str) -> bool:
     """Become a user that nobody is, and own the folder; False where user ids are few."""
     os.setgroups([])
     for base in USER_IDS:
-        user = base + os.getpid() % 4000
+        user = base + os.getpid() % USERS
         try:
             os.chown(folder, user, user)
             os.setresgid(user, user, user)

@@ -139,7 +139,10 @@ class Warm:
                 socket.send_fds(self._control, [json.dumps(request).encode()], descriptors or [])
             except OSError as error:
                 raise self._gone() from error
-            return self._receive()
+            answer = self._receive()
+        if "error" in answer:
+            raise GradingError(f"the process that workers are forked from: {answer['error']}")
+        return answer
 
     def close(self) -> None:
         self._control.close()

@@ -73,7 +73,12 @@ def read(stream: BinaryIO) -> Message | None:
 
 def _spec(entry: Any) -> tuple[str, np.dtype, list[int], int]:
     name, dtype_name, shape = entry
-    if not isinstance(name, str) or dtype_name not in DTYPES or len(shape) > DIMENSIONS_LIMIT:
+    if (
+        not isinstance(name, str)
+        or dtype_name not in DTYPES
+        or not isinstance(shape, list)
+        or len(shape) > DIMENSIONS_LIMIT
+    ):
         raise ValueError(f"array {entry!r}"[:100])
     if not all(type(length) is int and 0 <= length <= ARRAYS_LIMIT for length in shape):
         raise ValueError(f"shape {shape!r}"[:100])

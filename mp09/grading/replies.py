@@ -1,5 +1,7 @@
 """What a worker may answer. A submission shares its process, so an answer can be whatever `protocol` lets through."""
 
+import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,12 @@ FIELDS: dict[str, dict[str, type | tuple]] = {
     "predict": {},
     "tested": {"value": (float, int, type(None))},
 }
+# operation -> the arrays that it may send: these names and a number, or any
+ARRAYS = {"samples": r"(images|labels)\d+", "tensors": r".*", "predict": "predictions"}
+TENSORS_LIMIT = 2000
+TENSORS_OF_A_SHAPE_LIMIT = 200
+NUMBER_LIMIT = 2**63
+KINDS = {"", "missing", "model", "item", "length", "output"}  # what `worker.Refused` names
 ERROR = {"kind": str, "type": str, "message": str, "where": list}
 
 
@@ -36,8 +44,16 @@ class Raised(Exception):  # noqa: N818 (an event of the submission's)
 def checked(operation: str, reply: Message) -> Message:
     """The reply with readable texts, or Raised, or ProtocolError when it is not an answer to this operation."""
     if "error" in reply.fields:
-        raise Raised(_fields(reply.fields["error"], ERROR))
+        error = _fields(reply.fields["error"], ERROR)
+        if error["kind"] not in KINDS:
+            raise ProtocolError("an error of an unknown kind")
+        raise Raised(error)
     fields = _fields(reply.fields, FIELDS[operation])
+    if not all(re.fullmatch(ARRAYS.get(operation, ""), name, re.DOTALL) for name in reply.arrays):
+        raise ProtocolError("an answer with other arrays than asked for")
+    shapes = Counter(array.shape for array in reply.arrays.values())
+    if shapes.total() > TENSORS_LIMIT or max(shapes.values(), default=0) > TENSORS_OF_A_SHAPE_LIMIT:
+        raise ProtocolError(f"an answer of {shapes.total()} arrays")
     if operation == "predict":
         predictions = reply.arrays.get("predictions")
         if predictions is None or predictions.dtype != np.int64 or predictions.ndim != 1:
@@ -57,6 +73,8 @@ def _fields(fields: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     for name, kind in wanted.items():
         if not isinstance(fields[name], kind) or isinstance(fields[name], bool):
             raise ProtocolError(f"an answer whose {name} is of another type")
+        if isinstance(fields[name], int) and abs(fields[name]) > NUMBER_LIMIT:
+            raise ProtocolError(f"an answer whose {name} is too large a number")
     return {name: _clean(value) for name, value in fields.items()}
 
 

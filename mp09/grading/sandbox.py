@@ -12,8 +12,10 @@ import glob
 import importlib.util
 import os
 import queue
+import signal
 import site
 import socket
+import stat
 import sys
 import sysconfig
 import threading
@@ -174,12 +176,14 @@ class Worker:
         self._memory = min(settings.memory_mib << 20, int(0.8 * psutil.virtual_memory().total))
         self._disk = settings.disk_mib << 20
         self._disk_checked = 0.0
+        self._user: int | None = None
         self._log = bytearray()
-        self._replies: queue.Queue = queue.Queue(maxsize=4)
+        self._replies: queue.Queue = queue.Queue(maxsize=1)
         for target in (self._read_replies, self._read_log):
             threading.Thread(target=target, daemon=True).start()
         try:
             self.about = self.request("about", timeout_s=rubric.START_LIMIT_S).fields
+            self._user = self.about["isolation"].get("user")
         except WorkerEnded as error:  # no submission is loaded yet: this is ours
             self.close()
             raise GradingError(f"a worker could not start: {error}. {self.log.strip()}") from error
@@ -234,10 +238,11 @@ class Worker:
     def _check(self, passed: float, timeout_s: float) -> None:
         if passed > timeout_s:
             raise self._end("time", f"no answer within {timeout_s:.0f} s")
-        if (used := _memory_bytes(self._process.pid, self._memory)) > self._memory:
+        used = _memory_bytes(self._process.pid, self._memory) + _shared_bytes(self._user)
+        if used > self._memory:
             raise self._end("memory", f"{used >> 20} MiB of memory used, {self._memory >> 20} allowed")
         if time.monotonic() - self._disk_checked > DISK_POLL_S:
-            if (used := _disk_bytes(self._folder)) > self._disk:
+            if _disk_bytes(self._folder) + _unlinked_bytes(self._process.pid) > self._disk:
                 raise self._end(
                     "disk", f"files of more than {self._disk >> 20} MiB, or too many, in the working folder"
                 )
@@ -253,8 +258,6 @@ class Worker:
             return "it closed its connection"
         if code >= 0:
             return f"it ended with exit code {code}"
-        import signal
-
         names = {number.value: number.name for number in signal.Signals}
         return f"it was ended by signal {names.get(-code, -code)}"
 
@@ -262,7 +265,7 @@ class Worker:
         try:
             while message := protocol.read(self._process.stdout):
                 self._replies.put(message)
-        except (ProtocolError, ValueError, OSError) as error:
+        except Exception as error:  # whatever a submission made of the stream
             self._replies.put(error if isinstance(error, ProtocolError) else ProtocolError(str(error)))
         self._replies.put(None)
 
@@ -328,15 +331,49 @@ def _memory_bytes(pid: int, limit: int) -> int:
     return total["pss"] or total["rss"]
 
 
+def _shared_bytes(user: int | None) -> int:
+    """What a worker's own user keeps in /dev/shm."""
+    return 0 if user is None else sum(_blocks(e.path) for e in os.scandir(SHARED_MEMORY) if _owner(e) == user)
+
+
+def _owner(entry: os.DirEntry) -> int | None:
+    try:
+        return entry.stat(follow_symlinks=False).st_uid
+    except OSError:  # gone meanwhile
+        return None
+
+
+def _unlinked_bytes(pid: int) -> int:
+    """Files without a name that a process and its descendants keep open."""
+    total = 0
+    try:
+        family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.Error:
+        return 0
+    for member in family:
+        for link in glob.glob(f"/proc/{member}/fd/*"):
+            try:
+                status = os.stat(link)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                total += status.st_blocks * 512
+    return total
+
+
 def _disk_bytes(folder: Path) -> int:
     """Size of what lies in a folder; more than any limit when there are too many files to count."""
-    total = 0
-    for count, (path, _, files) in enumerate(os.walk(folder)):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_blocks * 512
-            except (OSError, AttributeError):  # gone meanwhile; no st_blocks on Windows
-                continue
-        if count + len(files) > rubric.FILE_COUNT_LIMIT:
+    total = count = 0
+    for path, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
+        if count > rubric.FILE_COUNT_LIMIT:
             return sys.maxsize
+        total += sum(_blocks(os.path.join(path, name)) for name in files)
     return total
+
+
+def _blocks(path: str) -> int:
+    try:
+        return os.lstat(path).st_blocks * 512
+    except (OSError, AttributeError):  # gone meanwhile; no st_blocks on Windows
+        return 0

@@ -8,7 +8,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -30,15 +29,6 @@ COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"
 CHECKPOINT = "resnet18.pt"
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
 Waiting = Callable[[str, float], None]  # (operation, seconds so far)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The trained model's tensors by name, the types of those that are not float32, and the checkpoint's tensors."""
-
-    tensors: dict[str, np.ndarray]
-    types: dict[str, str]
-    checkpoint: dict[str, np.ndarray]
 
 
 class Submission:
@@ -121,11 +111,15 @@ class Submission:
             labels=arrays_of(reply, "labels", len(given)),
         )
 
-    def trained(self) -> Trained:
-        """The model that run_model() returns."""
+    def backbone(self) -> model.Backbone:
+        """Where the checkpoint's tensors are in the model that run_model() returns."""
         self._train()
+        return self._backbone
+
+    @cached_property
+    def _backbone(self) -> model.Backbone:
         reply = self._ask("model", "tensors")
-        return Trained(reply.arrays, reply.fields["types"], self._answers["checkpoint"].arrays)
+        return model.compare_backbone(self._answers["checkpoint"].arrays, reply.arrays, reply.fields["types"])
 
     def predictions(self) -> np.ndarray:
         """int64 (N,): the trained model's class for each of the `scored` pictures."""

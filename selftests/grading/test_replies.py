@@ -18,6 +18,8 @@ from mp09.grading.replies import Raised, checked, readable
         ("samples", {"length": 3, "images": {}, "labels": []}),
         ("predict", {}),
         ("load", {"error": 3}),
+        ("load", {"error": {"kind": "xyz", "type": "X", "message": "", "where": []}}),
+        ("tested", {"value": 10**400}),
         ("load", {"error": {"kind": "", "type": "X", "message": 3, "where": []}}),
     ],
 )
@@ -41,3 +43,16 @@ def test_an_exception_of_the_submission_is_raised_in_readable_words():
 
 def test_long_texts_are_cut():
     assert len(readable("x" * 10**6)) == 2000
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "count"),
+    [
+        ("length", {"length": 3}, 1),
+        ("samples", {"length": 3, "images": [], "labels": []}, 1),
+        ("tensors", {"types": {}}, 300),
+    ],
+)
+def test_arrays_that_were_not_asked_for_are_refused(operation, fields, count):
+    with pytest.raises(ProtocolError, match="arrays"):
+        checked(operation, Message("id", fields, {f"other{i}": np.zeros(2) for i in range(count)}))

@@ -1,6 +1,7 @@
 """Levels of isolation: what is chosen, what the probe finds, and what a worker may do at level "sandboxed"."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import psutil
 import pytest
 
 from mp09.errors import GradingError
+from mp09.grading import isolation
 from mp09.grading.sandbox import Sandbox, Settings
 from selftests.conftest import ROOT
 
@@ -88,3 +90,21 @@ def test_root_is_given_up(kept_in, tmp_path):
     words = printed(kept_in, tmp_path, source).split()
     assert words[0] == "True"
     assert kept_in.leftovers() == 0
+
+
+def test_the_user_of_a_process_is_not_what_its_name_says():
+    code = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b'\\rUid: 54321'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        found = subprocess.run(
+            [sys.executable, "-c", f"from mp09.grading.forkserver import _user; print(_user({process.pid}))"],
+            capture_output=True,
+            text=True,
+        )
+        process.stdin.close()
+    assert found.stdout.strip() == str(os.getuid())
+
+
+@pytest.mark.parametrize(("user", "expected"), [(0, False), (1000, False), (-1, False), (61_184, True), (65_183, True)])
+def test_only_users_of_workers_are_ever_killed(user, expected):
+    assert isolation.is_worker_user(user) is expected
