@@ -36,8 +36,8 @@ TCP, SCOPES = 0b11, 0b11  # bind and connect (ABI 4); abstract sockets and signa
 SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT = 444, 445, 446  # the same on all architectures
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 
-USERS = 4000
-USER_IDS = (1_879_048_192, 61_184)  # bases that no distribution hands out; the second fits into 16 bits
+# User ids that no distribution hands out: one for every process id there can be; few, where ids have only 16 bits.
+USER_IDS = (range(1_879_048_192, 1_879_048_192 + (1 << 22)), range(61_184, 65_184))
 
 FORBIDDEN = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "perf_event_open", "bpf"),
@@ -55,7 +55,7 @@ CLONE_NAMESPACES = (0x00000080, 0x00020000, 0x02000000, 0x04000000, 0x08000000, 
 
 def is_worker_user(user: int) -> bool:
     """Whether a user id is one of those that workers take."""
-    return any(base <= user < base + USERS for base in USER_IDS)
+    return any(user in ids for ids in USER_IDS)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Policy:
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
-    processes: int = 512
+    processes: int = 256
     file_bytes: int = 1 << 30
     open_files: int = 4096
 
@@ -132,8 +132,8 @@ def _become_nobody(policy: Policy) -> bool:
 def _take_user(folder: str) -> bool:
     """Become a user that nobody is, and own the folder; False where user ids are few."""
     os.setgroups([])
-    for base in USER_IDS:
-        user = base + os.getpid() % USERS
+    for ids in USER_IDS:
+        user = ids[os.getpid() % len(ids)]
         try:
             os.chown(folder, user, user)
             os.setresgid(user, user, user)

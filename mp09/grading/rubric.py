@@ -43,6 +43,7 @@ LIMITS_S = {
 
 MEMORY_LIMIT_MIB = 6144
 DISK_LIMIT_MIB = 2048
+PROCESS_LIMIT = 100
 FILE_COUNT_LIMIT = 10_000  # files and folders that a submission may make
 # What Python and CUDA need from the environment; nothing else is passed on to a worker.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")

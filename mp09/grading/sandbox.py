@@ -37,6 +37,7 @@ from mp09.grading.processes import Forked, Spawned, Warm, inherited_environment
 PROCESS, SANDBOXED, AUTO = "process", "sandboxed", "auto"
 POLL_S = 0.1
 DISK_POLL_S = 1.0
+SHARE_LIMIT_S = 1.0
 # What programs on Linux read besides Python: libraries, the processor's features, time zone, fonts, user names.
 SYSTEM_FILES = (
     *("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/sys/devices/system", "/proc/cpuinfo", "/proc/meminfo"),
@@ -51,7 +52,7 @@ GPU_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/dxg")
 
 
 class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
-    """The worker is gone: `kind` is "died", "time", "memory", "disk" or "protocol"; the message says it in words."""
+    """The worker is gone, in words. `kind`: "died", "time", "memory", "disk", "processes" or "protocol"."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(message)
@@ -238,11 +239,14 @@ class Worker:
     def _check(self, passed: float, timeout_s: float) -> None:
         if passed > timeout_s:
             raise self._end("time", f"no answer within {timeout_s:.0f} s")
-        used = _memory_bytes(self._process.pid, self._memory) + _shared_bytes(self._user)
+        family = _family(self._process.pid)
+        if len(family) > rubric.PROCESS_LIMIT:
+            raise self._end("processes", f"more than {rubric.PROCESS_LIMIT} processes started")
+        used = _memory_bytes(family, self._memory) + _shared_bytes(self._user)
         if used > self._memory:
             raise self._end("memory", f"{used >> 20} MiB of memory used, {self._memory >> 20} allowed")
         if time.monotonic() - self._disk_checked > DISK_POLL_S:
-            if _disk_bytes(self._folder) + _unlinked_bytes(self._process.pid) > self._disk:
+            if _disk_bytes(self._folder) + _unlinked_bytes(family) > self._disk:
                 raise self._end(
                     "disk", f"files of more than {self._disk >> 20} MiB, or too many, in the working folder"
                 )
@@ -312,23 +316,40 @@ def _policy(folder: Path, readable: Sequence[Path], *, gpu: bool) -> dict[str, A
     return {"read": sorted(read), "write": [str(folder), SHARED_MEMORY], "devices": devices}
 
 
-def _memory_bytes(pid: int, limit: int) -> int:
-    """Memory of a process and its descendants: resident, and where that is too much, their fair share of it."""
-    total = {"rss": 0, "pss": 0}
+def _family(pid: int) -> list[psutil.Process]:
+    """A process and its descendants; none when it is gone."""
     try:
         root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
+        return [root, *root.children(recursive=True)]
     except psutil.Error:
+        return []
+
+
+def _memory_bytes(family: list[psutil.Process], limit: int) -> int:
+    """Memory of processes: resident, and where that is too much, their fair share of it.
+
+    The share is slow to read where many compete for the processor: what was not read in time counts in proportion.
+    """
+    resident = {process: _bytes_of(process, "memory_info", "rss", 0) for process in family}
+    if (total := sum(resident.values())) <= limit:
+        return total
+    asked, share, started = 0, 0, time.monotonic()
+    for process in sorted(family, key=resident.get, reverse=True):
+        asked += resident[process]
+        share += _bytes_of(process, "memory_full_info", "pss", resident[process])
+        if time.monotonic() - started > SHARE_LIMIT_S:
+            break
+    return total * share // asked
+
+
+def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> int:
+    """0 for a process that is gone; `unknown` where the system does not tell."""
+    try:
+        return getattr(getattr(process, info)(), kind, unknown)
+    except psutil.NoSuchProcess:
         return 0
-    for kind, info in (("rss", "memory_info"), ("pss", "memory_full_info")):
-        for process in family:
-            try:
-                total[kind] += getattr(getattr(process, info)(), kind, 0)
-            except psutil.Error:
-                continue
-        if total["rss"] <= limit or not hasattr(psutil.Process, "memory_maps"):
-            return total["rss"]
-    return total["pss"] or total["rss"]
+    except psutil.Error:
+        return unknown
 
 
 def _shared_bytes(user: int | None) -> int:
@@ -343,15 +364,11 @@ def _owner(entry: os.DirEntry) -> int | None:
         return None
 
 
-def _unlinked_bytes(pid: int) -> int:
-    """Files without a name that a process and its descendants keep open."""
+def _unlinked_bytes(family: list[psutil.Process]) -> int:
+    """Files without a name that processes keep open."""
     total = 0
-    try:
-        family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-    except psutil.Error:
-        return 0
-    for member in family:
-        for link in glob.glob(f"/proc/{member}/fd/*"):
+    for process in family:
+        for link in glob.glob(f"/proc/{process.pid}/fd/*"):
             try:
                 status = os.stat(link)
             except OSError:

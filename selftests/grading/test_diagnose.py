@@ -37,6 +37,7 @@ IMAGE_FAULTS = {
     "minus one to one": (TRUTH * 2 - 1, "image-normalised"),
     "mirrored": (np.concatenate([TRUTH[:9], TRUTH[9:, :, :, ::-1]]), "image-augmented"),
     "black": (TRUTH * 0, "image-constant"),
+    "divided to whole numbers": (IMAGES // 255 / 255, "image-constant"),
     "noise": (RNG.random(TRUTH.shape), "image-contents"),
     "nan": (TRUTH * np.nan, "image-contents"),
     "rows last": (TRUTH.transpose(0, 2, 3, 1), "image-shape"),
@@ -266,7 +267,7 @@ def test_what_the_worker_refuses_is_explained(kind):
     assert diagnosis.key == REFUSED[kind]
 
 
-@pytest.mark.parametrize("kind", ["time", "memory", "disk", "died", "protocol"])
+@pytest.mark.parametrize("kind", ["time", "memory", "disk", "processes", "died", "protocol"])
 def test_the_end_of_the_process_is_explained_with_its_last_words(kind):
     diagnosis = calls.ended("train", kind, "it ended", "a\nb\nlast words")
     assert diagnosis.key == f"ended-{kind}"
@@ -280,7 +281,7 @@ def test_every_diagnosis_has_its_section():
         re.findall(r'^\s+"([a-z]+-[a-z-]+)",$', source, re.M)
     )
     keys |= set(re.findall(r'\), "([a-z-]+)", "', source)) | {f"bad-{kind}" for kind in calls.REFUSALS}
-    keys |= {f"ended-{kind}" for kind in ("time", "memory", "disk", "died", "protocol")} | {
+    keys |= {f"ended-{kind}" for kind in ("time", "memory", "disk", "processes", "died", "protocol")} | {
         key for _, key, _ in calls.EXCEPTIONS
     }
     keys |= {key for _, key, _ in data.PICTURES}

@@ -36,6 +36,7 @@ def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
         "memory": "Keep pictures as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
         "died": "Something ended Python itself: sys.exit, os._exit, or a crash in compiled code. Take it out.",
         "disk": "Write no files; nothing that you write is kept.",
+        "processes": "The grader counts what a DataLoader starts too: num_workers=2 is plenty.",
         "protocol": "The connection to the grader is not yours to write to.",
     }
     log = readable(log[-2000:])

@@ -1,10 +1,10 @@
-# A hundred daemons, each in a session of its own.
+# Fifty daemons, each in a session of its own.
 # points: 40
 # base: untrained
 import os
 import time
 
-for _ in range(100):
+for _ in range(50):
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
