@@ -17,6 +17,7 @@ Controls and attacks say in their first comment lines what they must get:
 
 import importlib.util
 import json
+import random
 import re
 import site
 import sys
@@ -42,10 +43,14 @@ from mp09.grading.sandbox import PROCESS, Sandbox, Settings
 from mp09.release.strip import strip
 
 CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
-MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind
-BRIEF = (("num_samples=6400", "num_samples=3200"), ('{"lr": 3e-3}', '{"lr": 6e-3}'))
-UNTRAINED = (("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),)
+MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind; see `_marker`
+BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 1e-2}'))
+UNTRAINED = (
+    ("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),
+    ("features = self.backbone(x.to(memory_format=torch.channels_last))", "features = x.flatten(1)[:, :512]"),  # quick
+)
 ATTACK_SECONDS = 60.0
+MEMORY_MIB = 3072  # small, that several may run into it at a time
 GRACE_SECONDS = 20.0  # for ending processes and writing results after the time limit
 SAMPLE_POINTS = 25.0  # of the reference with --only dataset
 
@@ -173,7 +178,7 @@ def validate(
             make_batches(data, from_synthetic(0), per_file=400, holdout=400)
             options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
             return validate(cases, kit=kit, tests=tests, data=data, **options)
-    settings = Settings(device="cpu", threads=threads, isolation=isolation)
+    settings = Settings(device="cpu", threads=threads, memory_mib=MEMORY_MIB, isolation=isolation)
     idle: list[Sandbox] = [Sandbox(settings, guarded=[tests, holdout_file(data).parent]) for _ in range(jobs)]
     level, remarks = idle[0].level, list(idle[0].remarks)
     if level == PROCESS:
@@ -196,7 +201,9 @@ def validate(
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(run, sorted(cases, key=lambda case: case.kind == ATTACKS)))
+            # The long ones first, then in a mixed order: attacks, many of which wait, beside trainings.
+            mixed = random.Random(0).sample(cases, len(cases))
+            list(pool.map(run, sorted(mixed, key=lambda case: case.kind != CONTROLS)))
     finally:
         for sandbox in idle:
             sandbox.close()
@@ -225,7 +232,7 @@ def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path
         if seconds > case.seconds + GRACE_SECONDS:
             problems.append(f"took {seconds:.0f} s, {case.seconds:.0f} allowed")
     if case.kind == ATTACKS:
-        problems += _left_behind(sandbox, kit)
+        problems += _left_behind(sandbox, kit, _marker(case.name))
         problems += _next_one(options)
     return Row(
         kind=case.kind,
@@ -262,7 +269,7 @@ def _wrong_file(out: Path, report: GradeReport) -> list[str]:
     return [] if same else ["results.json is not the report"]
 
 
-def _left_behind(sandbox: Sandbox, kit: Path) -> list[str]:
+def _left_behind(sandbox: Sandbox, kit: Path, marker: str) -> list[str]:
     problems = [f"{count} processes survive"] if (count := sandbox.leftovers()) else []
     places = [Path(tempfile.gettempdir()), Path("/dev/shm"), Path("/var/tmp"), Path.home(), Path.cwd(), kit, kit.parent]
     places += [Path(json.__file__).parent, *(Path(path) for path in site.getsitepackages())]
@@ -292,7 +299,13 @@ def _attack(name: str, text: str, bases: dict[str, str]) -> Case:
     if base := header.get("base"):
         text = f"{bases[base]}\n\n{text}"
     seconds = float(header.get("seconds", ATTACK_SECONDS))
+    text = text.replace(MARKER, _marker(name))
     return Case(ATTACKS, name, _file(text), float(header["points"]), header.get("diagnosis", ""), seconds=seconds)
+
+
+def _marker(name: str) -> str:
+    """An attack's own marker: others run beside it."""
+    return f"{MARKER}_{name.replace('/', '_')}"
 
 
 def _header(text: str) -> dict[str, str]:

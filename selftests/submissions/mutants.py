@@ -27,7 +27,7 @@ LABEL = "        label = self.labels[index]\n"
 APPLY = "            image = self.transform(image)\n"
 ITEM = "        return image, self._target(index)\n"
 LOADER = "return DataLoader(dataset, **loader_params)"
-OPTIMIZER = 'build_optimizer("Adam", model.parameters(), {"lr": 6e-3})'
+OPTIMIZER = 'build_optimizer("Adam", model.parameters(), {"lr": 1e-2})'
 FREEZE = "        self.backbone.requires_grad_(False)\n"
 LOAD = "resnet18(pretrained=True)"
 LOGITS = "        return self.classifier(features.float())\n"
@@ -43,7 +43,7 @@ def fine_tune(part: str) -> tuple[str, str]:
     return (
         OPTIMIZER,
         f'torch.optim.Adam([{{"params": model.{part}.parameters(), "lr": 1e-6}}, '
-        '{"params": model.classifier.parameters()}], lr=6e-3)',
+        '{"params": model.classifier.parameters()}], lr=1e-2)',
     )
 
 
@@ -269,9 +269,9 @@ MUTANTS = (
     Mutant("uphill", 40, "nothing-trained", ((STEP, STEP.replace("loss", "(-loss)")),)),
     Mutant(
         "gradient-never-zeroed",
-        70,
+        60,
         "accuracy-low",
-        (("        optimizer.zero_grad()\n", ""),),
+        (("        optimizer.zero_grad()\n", ""), ('{"lr": 1e-2}', '{"lr": 3e-1}')),
     ),
     Mutant(
         "softmax-before-cross-entropy",
@@ -286,8 +286,8 @@ MUTANTS = (
         equivalent="the head learns more slowly, and still enough",
     ),
     Mutant("nll-without-log-softmax", 60, "accuracy-low", ((TRAIN, TRAIN.replace("CrossEntropyLoss", "NLLLoss")),)),
-    Mutant("learning-rate-absurd", 40, "accuracy-nan", (('{"lr": 6e-3}', '{"lr": 1e37}'),)),
-    Mutant("learning-rate-tiny", 40, "nothing-trained", (('{"lr": 6e-3}', '{"lr": 1e-8}'),)),
+    Mutant("learning-rate-absurd", 40, "accuracy-nan", (('{"lr": 1e-2}', '{"lr": 1e37}'),)),
+    Mutant("learning-rate-tiny", 40, "nothing-trained", (('{"lr": 1e-2}', '{"lr": 1e-8}'),)),
     Mutant(
         "labels-shuffled-in-training",
         40,
@@ -332,7 +332,7 @@ MUTANTS = (
         (
             (
                 "return Preprocess()",
-                "return transforms.Compose([transforms.ToTensor(), transforms.RandomCrop(32, padding=6), transforms.Normalize(MEAN, STD)])",
+                "return transforms.Compose([transforms.ToTensor(), transforms.RandomHorizontalFlip(), transforms.Normalize(MEAN, STD)])",
             ),
         ),
     ),

@@ -101,8 +101,8 @@ def test(test_dataloader, model):
 def run_model():
     files = ["./cifar10_batches/data_batch_%s" % n for n in "12345"]
     model = build_model()
-    optimizer = build_optimizer("Adam", model.parameters(), {"lr": 2e-3})
+    optimizer = build_optimizer("Adam", model.parameters(), {"lr": 4e-3})
     loader = build_dataloader(build_dataset(files, get_preprocess_transform()), {"batch_size": 50, "shuffle": True})
-    for _ in range(3):
+    for _ in range(2):
         train(loader, model, nn.NLLLoss(), optimizer)
     return model

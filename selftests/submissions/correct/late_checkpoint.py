@@ -102,7 +102,7 @@ def run_model():
     folder = "cifar10_batches"
     files = sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.startswith("data_batch"))
     loader = build_dataloader(build_dataset(files, get_preprocess_transform("train")), dict(batch_size=32, shuffle=True))
-    optimizer = build_optimizer("Adam", model.classifier.parameters(), {"lr": 1e-3})
-    for epoch in range(4):
+    optimizer = build_optimizer("Adam", model.classifier.parameters(), {"lr": 3e-3})
+    for epoch in range(2):
         train(loader, model, nn.CrossEntropyLoss(), optimizer)
     return model

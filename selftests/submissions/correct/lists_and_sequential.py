@@ -90,7 +90,7 @@ def run_model():
     data = build_dataset([f"cifar10_batches/data_batch_{i}" for i in range(1, 6)], get_preprocess_transform("train"))
     loader = build_dataloader(data, {"batch_size": 64, "shuffle": True})
     model = build_model()
-    optimizer = build_optimizer("Adam", model.head.parameters(), {"lr": 0.002})
-    for _ in range(4):
+    optimizer = build_optimizer("Adam", model.head.parameters(), {"lr": 0.004})
+    for _ in range(2):
         train(loader, model, nn.CrossEntropyLoss(), optimizer)
     return model

@@ -97,7 +97,7 @@ def run_model():
     )
     loader = build_dataloader(train_set, {"batch_size": 64, "shuffle": True})
     model = build_model()
-    optim = build_optimizer("SGD", filter(lambda p: p.requires_grad, model.parameters()), {"lr": 0.02, "momentum": 0.9})
-    for _epoch in range(3):
+    optim = build_optimizer("SGD", filter(lambda p: p.requires_grad, model.parameters()), {"lr": 0.03, "momentum": 0.9})
+    for _epoch in range(2):
         train(loader, model, nn.CrossEntropyLoss(), optim)
     return model
