@@ -43,8 +43,11 @@ def fine_tune(part: str) -> tuple[str, str]:
     return (
         OPTIMIZER,
         f'torch.optim.Adam([{{"params": model.{part}.parameters(), "lr": 1e-6}}, '
-        '{"params": model.classifier.parameters()}], lr=1e-2)',
+        '{"params": model.classifier.parameters()}], lr=2e-2)',
     )
+
+
+FEWER = ("num_samples=1600", "num_samples=800")  # where each takes long
 
 
 def returned(value: str) -> tuple[tuple[str, str], ...]:
@@ -195,7 +198,7 @@ MUTANTS = (
         equivalent="the rubric counts batches; the order in training shows only in the accuracy",
     ),
     # The network
-    Mutant("backbone-unfrozen", 80, "backbone-changed", ((FREEZE, ""), WITH_GRAPH, fine_tune("backbone"))),
+    Mutant("backbone-unfrozen", 80, "backbone-changed", ((FREEZE, ""), WITH_GRAPH, FEWER, fine_tune("backbone"))),
     Mutant(
         "frozen-by-a-misspelt-name",
         80,
@@ -206,6 +209,7 @@ MUTANTS = (
                 "        for parameter in self.backbone.parameters():\n            parameter.require_grad = False\n",
             ),
             WITH_GRAPH,
+            FEWER,
             fine_tune("backbone"),
         ),
     ),
@@ -219,6 +223,7 @@ MUTANTS = (
                 "(False)\n        self.backbone.layer4.requires_grad_(True)\n        self.backbone.to(",
             ),
             WITH_GRAPH,
+            FEWER,
             fine_tune("backbone.layer4"),
         ),
     ),
