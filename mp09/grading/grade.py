@@ -91,10 +91,10 @@ def grade(
 
         def report() -> GradeReport:
             return GradeReport(
-                tests=tuple(result.records),
-                score=sum(test.score for test in result.records),
+                tests=tuple(records),
+                score=sum(test.score for test in records),
                 max_score=maximum,
-                status="infrastructure fault" if result.fault else "graded",
+                status="infrastructure fault" if any(t.status == COULD_NOT_RUN for t in records) else "graded",
                 sandbox=sandbox.level,
                 source=data_source.name + (", held out" if submission.held_out else ""),
                 scored=data_source.holdout if submission.held_out else data_source.counts["test_batch"],
@@ -108,12 +108,13 @@ def grade(
             )
 
         def finished(record: TestResult) -> None:
-            if out and any(test.status != COULD_NOT_RUN for test in result.records):
+            if out and any(test.status != COULD_NOT_RUN for test in records):
                 write_json(out, gradescope.render(report()))
             if watcher:
                 watcher.finished(record)
 
-        result = Result(finished)
+        records: list[TestResult] = []
+        result = Result(records, finished)
         maximum = sum(result.getWeight(test) or 0 for test in suite)
         try:
             for test in suite:
@@ -122,8 +123,8 @@ def grade(
             result.add_missing(suite)
         finally:
             submission.close()
-        if all(test.status == COULD_NOT_RUN for test in result.records):
-            raise GradingError(f"no test could run. {result.records[0].output}")
+        if all(test.status == COULD_NOT_RUN for test in records):
+            raise GradingError(f"no test could run. {records[0].output}")
         return report()
 
 
@@ -157,17 +158,13 @@ def cores_of_container(cpu_max: Path) -> int | None:
 
 
 class Result(JSONTestResult):
-    """Collects a TestResult for every test, those included that gradescope_utils loses."""
+    """Collects a TestResult for every test in `records`, those included that gradescope_utils loses."""
 
-    def __init__(self, finished: Callable[[TestResult], None]):
+    def __init__(self, records: list[TestResult], finished: Callable[[TestResult], None]):
         super().__init__(sys.stderr, True, 0, results=[], leaderboard=[], failure_prefix="")
-        self.records: list[TestResult] = []
+        self.records = records
         self._finished = finished
         self._seen: set[str] = set()
-
-    @property
-    def fault(self) -> bool:
-        return any(record.status == COULD_NOT_RUN for record in self.records)
 
     def processResult(self, test, err=None):  # noqa: N802 (unittest's name); passed, failed and error come here
         if not isinstance(test, unittest.TestCase):  # setUpClass or setUpModule failed: see add_missing

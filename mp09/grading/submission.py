@@ -68,8 +68,10 @@ class Submission:
         self.measured_accuracy: float | None = None
 
     def close(self) -> None:
+        """End the workers, and forget their answers: a network's tensors are large."""
         for worker in self._workers.values():
             worker.close()
+        self._answers.clear()
 
     # What tests ask -------------------------------------------------------------------------------------------------
 
