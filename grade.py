@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from mp09.errors import Mp09Error
 from mp09.grading import rubric
+from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
 
 HERE = Path(__file__).resolve().parent
 
@@ -56,6 +58,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="also write results.json here, after every test"
     )
+    parser.add_argument(
+        "--hidden-visibility",
+        choices=VISIBILITIES,
+        default=AFTER_PUBLISHED,
+        help="in results.json: when Gradescope shows hidden tests (default: %(default)s)",
+    )
+    parser.add_argument("--leaderboard", action="store_true", help="in results.json: the accuracy for a leaderboard")
     for name in ("--epochs", "--batch"):
         parser.add_argument(name, type=int, help="accepted for old command lines: run_model() decides for itself")
     return parser.parse_args(argv)
@@ -67,12 +76,13 @@ def main(argv: list[str] | None = None) -> int:
     isolation = "sandboxed" if args.require_isolation else args.isolation
     from rich.console import Console
 
-    from mp09.grading import gradescope, text
+    from mp09.grading import text
     from mp09.grading.grade import grade
 
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that lacks a ✓ gets a ? instead of an error
     console = Console(stderr=args.json)
+    results = partial(render, hidden=args.hidden_visibility, leaderboard=args.leaderboard)
     watcher = text.TerminalWatcher(console)
     try:
         report = grade(
@@ -85,6 +95,7 @@ def main(argv: list[str] | None = None) -> int:
             timeout_s=args.timeout,
             only=args.only,
             out=args.output,
+            render=results,
             watcher=watcher,
             isolation=isolation,
         )
@@ -98,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         watcher.stop()
     console.print("", *text.summary(report), sep="\n", highlight=False)
     if args.json:
-        print(json.dumps(gradescope.render(report), indent=2))
+        print(json.dumps(results(report), indent=2))
     return 0 if report.status == "graded" else 1
 
 

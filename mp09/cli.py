@@ -7,17 +7,23 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from mp09.errors import Mp09Error, ReleaseError
+
+KIT = Path(__file__).resolve().parents[1]
+DATA = Path("cifar10_batches")
+DEFAULT = "default: %(default)s"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a check failed, 2 an error explained in one line."""
     parser = argparse.ArgumentParser(prog="python -m mp09", description="CNN Image Classifier: data, grading, checks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_data, _add_doctor, _add_validate):
-        add(commands)
+    for room, add in COMMANDS:
+        if find_spec(f"mp09.{room}"):  # a handout has only some of the rooms
+            add(commands)
     args = parser.parse_args(argv)
     try:
         return args.run(args)
@@ -49,11 +55,7 @@ def _add_data(commands) -> None:
     source.add_argument("--synthetic", action="store_true", help="drawn pictures; needs nothing")
     source.add_argument("--verify", action="store_true", help="only compare the folder with its checksums")
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("cifar10_batches"),
-        metavar="DIR",
-        help="the folder to make (default: %(default)s)",
+        "--out", type=Path, default=DATA, metavar="DIR", help="the folder to make (default: %(default)s)"
     )
     parser.add_argument("--per-file", type=int, metavar="N", help="pictures a file (default: 8000 in a new folder)")
     parser.add_argument(
@@ -107,9 +109,7 @@ def _data(args: argparse.Namespace) -> int:
 def _add_doctor(commands) -> None:
     about = "check Python, packages, data, checkpoint, threads, GPU and sandbox, and say what to do"
     parser = commands.add_parser("doctor", help=about, description=about)
-    parser.add_argument(
-        "--data", type=Path, default=Path("cifar10_batches"), metavar="DIR", help="default: %(default)s"
-    )
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
     parser.set_defaults(run=_doctor)
 
 
@@ -145,16 +145,15 @@ def _validate(args: argparse.Namespace) -> int:
     from mp09.grading.grade import usable_cores
     from mp09.release import validate as room
 
-    kit = Path(__file__).resolve().parents[1]
-    cases = room.load_cases(kit / "selftests" / "submissions", kit / "submitted.py")
+    cases = room.load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
     cases = [case for case in cases if args.only in (None, case.kind) and args.name in case.name]
     if not cases:
         raise ReleaseError(f"no case is called {args.name!r}.")
     with _progress_bar() as progress:
         validation = room.validate(
             cases,
-            kit=kit,
-            tests=kit / "tests",
+            kit=KIT,
+            tests=KIT / "tests",
             data=args.data,
             jobs=args.jobs or usable_cores() + 1,  # attacks wait more than they compute
             isolation=args.isolation,
@@ -164,6 +163,76 @@ def _validate(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, validation.as_json())
     return 0 if validation.ok else 1
+
+
+def _add_release(commands) -> None:
+    about = "build what leaves this repository: the students' handout, or Gradescope's autograder"
+    parser = commands.add_parser("release", help=about, description=about)
+    from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES
+
+    kinds = parser.add_subparsers(required=True, metavar="handout|gradescope")
+
+    handout = kinds.add_parser("handout", help="the folder that students get, without solution and hidden tests")
+    handout.add_argument("--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=DEFAULT)
+    handout.add_argument("--batches", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    handout.add_argument(
+        "--data",
+        choices=("include", "fetch"),
+        default="include",
+        help="put the batch files in, or have students make them with `python -m mp09 data` (default: %(default)s)",
+    )
+    handout.set_defaults(run=_handout)
+
+    package = kinds.add_parser("gradescope", help="the autograder to upload to Gradescope")
+    package.add_argument("--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=DEFAULT)
+    package.add_argument("--batches", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    package.add_argument(
+        "--minutes", type=int, default=10, help="Gradescope's time limit for the assignment (default: %(default)s)"
+    )
+    package.add_argument(
+        "--hidden-visibility", choices=VISIBILITIES, default=AFTER_PUBLISHED, help="when students see hidden tests"
+    )
+    package.add_argument(
+        "--isolation",
+        choices=("sandboxed", "auto"),
+        default="sandboxed",
+        help='"auto": where the kernel can\'t isolate, grade at level "process" (default: %(default)s: don\'t grade)',
+    )
+    package.add_argument("--leaderboard", action="store_true", help="show accuracies on the leaderboard")
+    package.set_defaults(run=_gradescope)
+
+
+def _handout(args: argparse.Namespace) -> int:
+    from mp09.data.source import holdout_file
+    from mp09.release.handout import build_handout
+
+    data = args.batches if args.data == "include" else None
+    if data is None and holdout_file(args.batches).exists():
+        raise ReleaseError(
+            f"{holdout_file(args.batches)}: pictures are held out for the grader, and whoever fetches the data has "
+            "them too. Use --data include."
+        )
+    out = build_handout(KIT, args.out, data=data)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {'with' if data else 'without'} data")
+    return 0
+
+
+def _gradescope(args: argparse.Namespace) -> int:
+    from mp09.data.source import holdout_file
+    from mp09.release.autograder import build_autograder
+
+    out = build_autograder(
+        KIT,
+        args.out,
+        data=args.batches,
+        minutes=args.minutes,
+        hidden=args.hidden_visibility,
+        isolation=args.isolation,
+        leaderboard=args.leaderboard,
+    )
+    held_out = " with held-out pictures" if holdout_file(args.batches).exists() else " (nothing is held out)"
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB{held_out}")
+    return 0
 
 
 @contextmanager
@@ -182,3 +251,7 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[what], completed=done, total=total or None)
 
         yield progress
+
+
+# (room that a command needs, function that adds it)
+COMMANDS = (("data", _add_data), ("grading", _add_doctor), ("release", _add_validate), ("release", _add_release))

@@ -43,6 +43,7 @@ def grade(
     threads: int | None = None,
     only: str | None = None,
     out: Path | None = None,
+    render: Callable[[GradeReport], dict] = gradescope.render,
     watcher: Watcher | None = None,
     isolation: str = AUTO,
     sandbox: Sandbox | None = None,
@@ -56,7 +57,8 @@ def grade(
         timeout_s: for the whole run; what does not fit in fails, with the reason.
         threads: of torch in the worker; default: all cores this process may use.
         only: "dataset", "dataloader", "model" or "accuracy".
-        out: results.json for Gradescope, written after every test; an older one is removed first.
+        out: results.json for Gradescope, written after every test, and once more when every process of the submission
+            is gone; an older one is removed first. render: makes it of the report.
         isolation: "auto", "sandboxed" or "process" (see `sandbox`).
         sandbox: one that is open already, for many submissions; its settings replace device, seed, threads, isolation.
 
@@ -109,7 +111,7 @@ def grade(
 
         def finished(record: TestResult) -> None:
             if out and any(test.status != COULD_NOT_RUN for test in records):
-                write_json(out, gradescope.render(report()))
+                write_json(out, render(report()))
             if watcher:
                 watcher.finished(record)
 
@@ -125,7 +127,10 @@ def grade(
             submission.close()
         if all(test.status == COULD_NOT_RUN for test in records):
             raise GradingError(f"no test could run. {records[0].output}")
-        return report()
+        graded = report()
+        if out:
+            write_json(out, render(graded))
+        return graded
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:

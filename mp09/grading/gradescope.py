@@ -4,9 +4,13 @@ from typing import Any
 
 from mp09.grading.report import COULD_NOT_RUN, PASSED, GradeReport, TestResult
 
+AFTER_PUBLISHED = "after_published"
+# When students see a hidden test. With "hidden" they don't see their total either.
+VISIBILITIES = (AFTER_PUBLISHED, "after_due_date", "hidden", "visible")
 
-def render(report: GradeReport) -> dict[str, Any]:
-    """The dict to be written as results.json."""
+
+def render(report: GradeReport, *, hidden: str = AFTER_PUBLISHED, leaderboard: bool = False) -> dict[str, Any]:
+    """The dict to be written as results.json. hidden: the visibility of tests that are not plainly visible."""
     accuracy = "not measured" if report.accuracy is None else f"{report.accuracy:.4f}"
     return {
         "score": report.score,
@@ -16,7 +20,8 @@ def render(report: GradeReport) -> dict[str, Any]:
         "test_output_format": "text",
         "test_name_format": "text",
         "stdout_visibility": "hidden",
-        "tests": [_test(test) for test in report.tests],
+        "tests": [_test(test, hidden) for test in report.tests],
+        **({"leaderboard": [{"name": "Accuracy", "value": report.accuracy or 0.0}]} if leaderboard else {}),
         "extra_data": {
             "accuracy": report.accuracy,
             "data_source": report.source,
@@ -34,7 +39,7 @@ def render(report: GradeReport) -> dict[str, Any]:
     }
 
 
-def _test(test: TestResult) -> dict[str, Any]:
+def _test(test: TestResult, hidden: str) -> dict[str, Any]:
     advice = [f"Advice:   {text}" for text in test.advice]
     return {
         "number": test.number,
@@ -43,7 +48,7 @@ def _test(test: TestResult) -> dict[str, Any]:
         "max_score": test.max_score,
         "status": "passed" if test.status == PASSED else "failed",
         "output": "\n".join(filter(None, [test.output, *advice])),
-        "visibility": test.visibility,
+        "visibility": test.visibility if test.visibility == "visible" else hidden,
         "tags": list(test.tags),
         "extra_data": {"diagnosis": test.diagnosis, "ungraded": test.status == COULD_NOT_RUN},
     }

@@ -1,0 +1,59 @@
+"""Gradescope's autograder: a zip with setup.sh, run_autograder, the grading room, all tests, data and checkpoint."""
+
+from pathlib import Path
+
+from mp09.data.source import checked_source, holdout_file
+from mp09.errors import ReleaseError
+from mp09.grading.gradescope import AFTER_PUBLISHED
+from mp09.release.archive import room, write_zip
+from mp09.release.handout import BATCH_FILES, DATA
+
+ROOMS = ("__init__.py", "errors.py", "files.py", "data", "grading")
+FILES = ("models.py", "grade.py", "resnet18.pt", "tests/test_visible.py", "tests/test_hidden.py")
+NOT_FOR_GRADING = ("jupyter", "nbval", "pytest")  # of requirements.txt
+TEMPLATES = Path(__file__).with_name("templates")
+RESERVE_S = 60  # that the results are written before Gradescope's own time limit gives 0 points
+LIMITS_MIN = (2, 40)  # Gradescope's
+
+
+def build_autograder(
+    kit: Path,
+    out: Path,
+    *,
+    data: Path,
+    minutes: int = 10,
+    hidden: str = AFTER_PUBLISHED,
+    isolation: str = "sandboxed",
+    leaderboard: bool = False,
+) -> Path:
+    """Write the autograder to `out` and return it.
+
+    Args:
+        kit: the repository; data: a data folder; its held-out pictures, if there are any, go in too.
+        minutes: Gradescope's time limit for the assignment, 2..40; ours is a minute below it.
+        hidden: when students see the hidden tests: one of `gradescope.VISIBILITIES`.
+        isolation: "sandboxed": grade nothing where the kernel can't; "auto": then grade at level "process".
+        leaderboard: show accuracies on the assignment's leaderboard.
+
+    Raises:
+        ReleaseError: a file is missing, or `minutes` is out of range; DataError: the data folder is not good.
+    """
+    if not LIMITS_MIN[0] <= minutes <= LIMITS_MIN[1]:
+        raise ReleaseError(f"--minutes: expected {LIMITS_MIN[0]} to {LIMITS_MIN[1]}, got {minutes}.")
+    if missing := [name for name in FILES if not (kit / name).is_file()]:
+        raise ReleaseError(f"{kit}: {', '.join(missing)} missing; the autograder is built from the whole repository.")
+    checked_source(data)
+    options = [f"--timeout {minutes * 60 - RESERVE_S}", f"--isolation {isolation}", f"--hidden-visibility {hidden}"]
+    options += ["--leaderboard"] * leaderboard
+    run = (TEMPLATES / "run_autograder").read_text(encoding="utf-8").replace("{options}", " ".join(options))
+    contents = {name: kit / name for name in FILES} | room(kit, *ROOMS)
+    contents |= {"run_autograder": run, "setup.sh": TEMPLATES / "setup.sh", "requirements.txt": _requirements(kit)}
+    contents |= {f"{DATA}/{name}": data / name for name in BATCH_FILES if (data / name).is_file()}
+    if (private := holdout_file(data)).is_file():
+        contents[f"{DATA}_holdout/{private.name}"] = private
+    return write_zip(out, contents, executable=frozenset({"run_autograder", "setup.sh"}))
+
+
+def _requirements(kit: Path) -> str:
+    lines = (kit / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(NOT_FOR_GRADING))

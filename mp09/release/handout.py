@@ -1,0 +1,58 @@
+"""The folder that students get: the assignment without its solution, the visible tests, and the grader's rooms."""
+
+import json
+from pathlib import Path
+
+from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES
+from mp09.data.source import SOURCE_FILE, checked_source
+from mp09.errors import ReleaseError
+from mp09.release.archive import room, write_zip
+from mp09.release.strip import strip
+
+ROOT = "cnn_image_classifier"  # the folder in the archive
+ROOMS = ("__init__.py", "__main__.py", "cli.py", "errors.py", "files.py", "data", "grading")
+FILES = ("models.py", "grade.py", "resnet18.pt", "requirements.txt", "LICENSE", "tests/test_visible.py")
+DOCS = ("docs/student.md", "docs/synthetic.png")
+DATA = "cifar10_batches"
+BATCH_FILES = (*TRAIN_FILES, TEST_FILE, META_FILE, SOURCE_FILE)
+README = Path(__file__).with_name("templates") / "handout.md"
+INCLUDED = f"The pictures are in `{DATA}/`."
+FETCHED = f"The pictures are not in this folder yet. This makes `{DATA}/`:\n\n    .venv/bin/python -m mp09 data"
+
+
+def build_handout(kit: Path, out: Path, *, data: Path | None = None) -> Path:
+    """Write the handout to `out` and return it.
+
+    Args:
+        kit: the repository.
+        data: a data folder whose public files are put in; None: students make their own.
+
+    Raises:
+        ReleaseError: a solution region is damaged, or a file is missing.
+        DataError: the data folder is missing or damaged.
+    """
+    missing = [name for name in (*FILES, *DOCS) if not (kit / name).is_file()]
+    if missing:
+        raise ReleaseError(f"{kit}: {', '.join(missing)} missing; the handout is built from the whole repository.")
+    contents = {name: kit / name for name in (*FILES, *DOCS)} | room(kit, *ROOMS)
+    contents["submitted.py"] = strip((kit / "submitted.py").read_text(encoding="utf-8"))
+    contents["mp09_notebook.ipynb"] = clear((kit / "mp09_notebook.ipynb").read_text(encoding="utf-8"))
+    contents["README.md"] = README.read_text(encoding="utf-8").replace("{data}", INCLUDED if data else FETCHED)
+    if data:
+        checked_source(data)
+        contents |= {f"{DATA}/{name}": data / name for name in BATCH_FILES if (data / name).is_file()}
+    return write_zip(out, {f"{ROOT}/{name}": content for name, content in contents.items()})
+
+
+def clear(notebook: str) -> str:
+    """The notebook without the outputs of cells tagged nbval-ignore-output: results, curves and pictures.
+
+    The others say "ok: ...", and `pytest --nbval` compares a student's with them.
+    """
+    contents = json.loads(notebook)
+    for cell in contents["cells"]:
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = None
+            if "nbval-ignore-output" in cell["metadata"].get("tags", ()):
+                cell["outputs"] = []
+    return json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
