@@ -67,6 +67,10 @@ def raised(operation: str, error: dict[str, Any]) -> Diagnosis:
             error["message"].removeprefix("run_model() returned "),
             "Return the model object itself: not its class, not its state_dict, not nothing.",
         )
+    if error["type"] == "NotImplementedError":
+        place = error["where"][-1].split(":")[0] if error["where"] else "submitted.py"
+        got = f"this part is not written yet: {error['message']}"
+        return Diagnosis("not-written", f"{call} to work", got, f"Write it: {place}.")
     if error["kind"]:
         return Diagnosis(f"bad-{error['kind']}", f"{call} to work", error["message"], REFUSALS[error["kind"]])
     for matches, key, remedy in EXCEPTIONS:
@@ -82,7 +86,6 @@ REFUSALS = {
 }
 
 EXCEPTIONS: list[tuple[Callable[[dict], bool], str, str]] = [
-    (lambda e: e["type"] == "NotImplementedError", "not-written", "This part is not written yet."),
     (lambda e: e["type"] in ("SyntaxError", "IndentationError", "TabError"), "syntax", "Python can't read the file."),
     (
         lambda e: e["type"] == "ModuleNotFoundError",

@@ -1,0 +1,154 @@
+"""What students get is complete, works, and gives nothing away."""
+
+import json
+import py_compile
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from mp09.errors import ReleaseError
+from mp09.release.handout import ROOT as FOLDER
+from mp09.release.handout import build_handout
+from mp09.release.strip import BEGIN, END
+from selftests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def archive(small_data, tmp_path_factory):
+    return build_handout(ROOT, tmp_path_factory.mktemp("dist") / "handout.zip", data=small_data)
+
+
+@pytest.fixture
+def handout(archive, tmp_path):
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path)
+    return tmp_path / FOLDER
+
+
+def grade(folder, *options):
+    return subprocess.run(
+        [sys.executable, "grade.py", *options], cwd=folder, capture_output=True, text=True, encoding="utf-8"
+    )
+
+
+def solution_lines() -> list[str]:
+    """Lines of the reference that tell how to solve a task."""
+    inside, lines = False, []
+    for line in (ROOT / "submitted.py").read_text().splitlines():
+        inside = (inside or bool(BEGIN.match(line))) and not END.match(line)
+        if inside and not BEGIN.match(line) and len(line.strip()) > 30:
+            lines.append(line.strip())
+    return lines
+
+
+def test_it_holds_what_the_course_lists(handout):
+    names = {path.name for path in handout.iterdir()}
+    assert names >= {"mp09_notebook.ipynb", "submitted.py", "models.py", "grade.py", "tests", "cifar10_batches"}
+    assert names >= {"resnet18.pt", "requirements.txt", "README.md"}
+
+
+def test_nothing_of_the_solution_is_in_it(handout):
+    lines = solution_lines()
+    assert len(lines) > 20
+    texts = {path: path.read_text() for path in handout.rglob("*") if path.suffix in {".py", ".md", ".ipynb", ".txt"}}
+    assert not [(path.name, line) for path, text in texts.items() for line in lines if line in text]
+    assert not any("BEGIN SOLUTION" in text for text in texts.values())
+
+
+def test_no_hidden_tests_and_no_private_pictures(handout):
+    names = [path.relative_to(handout).as_posix() for path in handout.rglob("*")]
+    assert [name for name in names if name.startswith("tests/")] == ["tests/test_visible.py"]
+    assert not [name for name in names if "holdout" in name or "selftests" in name or "release" in name]
+
+
+def test_the_holdout_stays_home(small_data, tmp_path):
+    from mp09.data.prepare import make_batches
+    from mp09.data.sources import from_synthetic
+
+    data = tmp_path / "cifar10_batches"
+    make_batches(data, from_synthetic(0), per_file=40, holdout=40)
+    private = (tmp_path / "cifar10_batches_holdout" / "holdout_batch").read_bytes()
+    with zipfile.ZipFile(build_handout(ROOT, tmp_path / "handout.zip", data=data)) as file:
+        assert not any("holdout" in name for name in file.namelist())
+        assert private not in [file.read(name) for name in file.namelist()]
+
+
+def test_every_file_compiles(handout):
+    for path in handout.rglob("*.py"):
+        py_compile.compile(str(path), doraise=True)
+
+
+def test_the_first_run_fails_in_words_and_quickly(handout):
+    started = time.monotonic()
+    done = grade(handout)
+    assert time.monotonic() - started < 20
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "✓" not in done.stdout
+    assert done.stdout.count("docs/student.md#not-written") == done.stdout.count("✗") == 6
+    assert "Score     0 / 30" in done.stdout
+
+
+def test_the_readme_shows_what_the_first_run_prints(handout):
+    readme = (handout / "README.md").read_text()
+    shown = [line.strip() for line in readme.partition("✗")[2].partition("Every failure")[0].splitlines()]
+    printed = " ".join([*grade(handout, "--only", "dataset").stdout.split(), "...", "Score", "0", "/", "30"])
+    missing = [line for line in shown if " ".join(line.split()) not in printed]
+    assert len(shown) > 5
+    assert not missing
+
+
+def test_with_the_reference_filled_in_it_gives_the_visible_points(handout):
+    (handout / "submitted.py").write_text((ROOT / "submitted.py").read_text())
+    done = grade(handout)
+    assert "Score     30 / 30" in done.stdout
+    assert "✗" not in done.stdout
+
+
+def test_the_notebook_has_no_results(archive):
+    with zipfile.ZipFile(archive) as file:
+        notebook = json.loads(file.read(f"{FOLDER}/mp09_notebook.ipynb"))
+    outputs = json.dumps([cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"])
+    assert "image/png" not in outputs
+    assert "accuracy 0." not in outputs
+    assert "ok: the model learns" in outputs  # nbval compares a student's notebook with these
+
+
+def test_only_commands_whose_room_is_there(handout):
+    done = subprocess.run([sys.executable, "-m", "mp09", "--help"], cwd=handout, capture_output=True, text=True)
+    assert "doctor" in done.stdout
+    assert "validate" not in done.stdout
+    assert "release" not in done.stdout
+
+
+def test_without_data_students_make_their_own(tmp_path):
+    with zipfile.ZipFile(build_handout(ROOT, tmp_path / "handout.zip")) as file:
+        assert not any("cifar10_batches" in name for name in file.namelist())
+        assert "python -m mp09 data" in file.read(f"{FOLDER}/README.md").decode()
+
+
+def test_two_builds_are_equal(archive, small_data, tmp_path):
+    again = build_handout(ROOT, tmp_path / "again.zip", data=small_data)
+    assert again.read_bytes() == archive.read_bytes()
+
+
+def test_a_kit_that_is_not_whole(tmp_path):
+    with pytest.raises(ReleaseError, match="missing"):
+        build_handout(tmp_path, tmp_path / "handout.zip")
+    assert not (tmp_path / "handout.zip").exists()
+
+
+def test_fetching_is_refused_while_pictures_are_held_out(tmp_path, capsys):
+    from mp09.cli import main
+
+    holdout = tmp_path / "cifar10_batches_holdout" / "holdout_batch"
+    holdout.parent.mkdir()
+    holdout.write_bytes(b"")
+    out = tmp_path / "handout.zip"
+    options = ["--batches", str(tmp_path / "cifar10_batches"), "--out", str(out)]
+    assert main(["release", "handout", "--data", "fetch", *options]) == 2
+    assert "held out" in capsys.readouterr().err
+    assert not out.exists()
