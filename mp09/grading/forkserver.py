@@ -62,6 +62,8 @@ class ForkServer:
         if pid == 0:
             try:
                 _become_worker(plan, descriptors[:3])
+            except OSError as error:  # a layer of isolation is not to be had
+                os.write(2, str(error).encode())
             finally:
                 os._exit(1)
         for descriptor in descriptors[:3]:

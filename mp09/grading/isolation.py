@@ -114,34 +114,58 @@ def _processes_of_user() -> int:
 
 
 def _become_nobody(policy: Policy) -> bool:
-    """Give up root. One capability stays, to read what only root could read; Landlock says what that may be."""
-    paths = _there((*policy.read, *policy.write))
+    """Give up root. Returns whether this process has a user of its own now.
+
+    One capability stays where it is needed, to read what only root could read; Landlock says what that may be. Where
+    that can't be kept, as in a container, this stays user 0, without its powers.
+    """
     for capability in range(64):
         if capability != CAP_DAC_READ_SEARCH:
             LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    own_user = _take_user(policy.write[0])
-    if own_user and not all(os.access(path, os.R_OK) for path in paths):
-        _set_capabilities((CAP_DAC_READ_SEARCH,))
-        LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
-    else:
-        _set_capabilities(())
-    return own_user
-
-
-def _take_user(folder: str) -> bool:
-    """Become a user that nobody is, and own the folder; False where user ids are few."""
     os.setgroups([])
+    user = _user_to_be()
+    readable = user and _readable_for(user, _there((*policy.read, *policy.write[1:])))
+    if user and (readable or CAP_DAC_READ_SEARCH in _capabilities()):
+        os.chown(policy.write[0], user, user)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        _set_capabilities(() if readable else (CAP_DAC_READ_SEARCH,))
+        LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
+        return True
+    _set_capabilities(())
+    return False
+
+
+def _user_to_be() -> int | None:
+    """A user id that nobody has; None where this process can't take one."""
     for ids in USER_IDS:
         user = ids[os.getpid() % len(ids)]
         try:
-            os.chown(folder, user, user)
-            os.setresgid(user, user, user)
-            os.setresuid(user, user, user)
-            return True
+            os.setresuid(-1, user, -1)
         except OSError:
             continue
-    return False
+        os.setresuid(-1, 0, -1)
+        return user
+    return None
+
+
+def _readable_for(user: int, paths: list[str]) -> bool:
+    os.setresgid(-1, user, -1)
+    os.setresuid(-1, user, -1)
+    try:
+        return all(os.access(path, os.R_OK, effective_ids=True) for path in paths)
+    finally:
+        os.setresuid(-1, 0, -1)
+        os.setresgid(-1, 0, -1)
+
+
+def _capabilities() -> set[int]:
+    """The permitted ones of this process."""
+    with open("/proc/self/status", "rb") as file:
+        line = next(line for line in file.read().split(b"\n") if line.startswith(b"CapPrm:"))
+    bits = int(line.split()[1], 16)
+    return {capability for capability in range(64) if bits >> capability & 1}
 
 
 def _set_capabilities(kept: Iterable[int]) -> None:

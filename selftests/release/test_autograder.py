@@ -1,0 +1,171 @@
+"""Gradescope's package, laid out and run as Gradescope does."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import jsonschema
+import psutil
+import pytest
+
+from mp09.data.prepare import make_batches
+from mp09.data.sources import from_synthetic
+from mp09.errors import ReleaseError
+from mp09.release.autograder import build_autograder
+from mp09.release.strip import strip
+from mp09.release.validate import BRIEF, edited
+from selftests.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="Gradescope's containers run Linux, as root"
+)
+HERE = Path(__file__).parent
+SCHEMA = json.loads((HERE / "results.schema.json").read_text())
+CONTAINER = [sys.executable, HERE / "container.py"]
+REFERENCE = (ROOT / "submitted.py").read_text()
+METADATA = {"id": 123, "created_at": "2026-11-21T12:00:00Z", "users": [{"name": "A", "email": "a@example.edu"}]}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "cifar10_batches"
+    make_batches(folder, from_synthetic(0), per_file=400, holdout=240)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def package(data, tmp_path_factory):
+    return build_autograder(ROOT, tmp_path_factory.mktemp("dist") / "autograder.zip", data=data, leaderboard=True)
+
+
+def lay_out(package, root, submission, *, image=True):
+    """Gradescope's folders below `root`, after setup.sh without its installations."""
+    root.chmod(0o755)
+    with zipfile.ZipFile(package) as file:
+        file.extractall(root / "source")
+        for info in file.infolist():
+            (root / "source" / info.filename).chmod(info.external_attr >> 16)
+    (root / "venv").symlink_to(sys.prefix)
+    shutil.copy(root / "source" / "run_autograder", root)
+    (root / "submission").mkdir()
+    (root / "submission" / "submitted.py").write_text(submission)
+    (root / "submission_metadata.json").write_text(json.dumps(METADATA))
+    (root / "results").mkdir()
+    (root / "results" / "results.json").write_text('{"score": 100}')  # of the submission before
+    subprocess.run([*CONTAINER, root / "source" / "setup.sh", root, "--no-install"], check=True)
+    return root
+
+
+def run(root):
+    done = subprocess.run(
+        [*CONTAINER, root / "run_autograder", root], cwd=root, capture_output=True, text=True, encoding="utf-8"
+    )
+    return done, root / "results" / "results.json"
+
+
+@pytest.fixture(scope="module")
+def graded(package, tmp_path_factory):
+    submission = edited(REFERENCE, BRIEF)
+    root = lay_out(package, tmp_path_factory.mktemp("autograder"), submission)
+    done, results = run(root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(results.read_text())
+
+
+def test_the_reference_gets_its_points(graded):
+    assert graded["score"] == 100
+    assert sum(test["score"] for test in graded["tests"]) == 100
+    assert graded["extra_data"]["data_source"] == "synthetic, held out"
+
+
+def test_results_are_in_gradescopes_format(graded):
+    jsonschema.validate(graded, SCHEMA)
+    assert max(len(test["output"]) for test in graded["tests"]) < 100_000
+
+
+def test_isolation_holds_in_a_container(graded):
+    assert graded["extra_data"]["isolation"] == "sandboxed"
+
+
+def test_students_see_a_total(graded):
+    assert {test["visibility"] for test in graded["tests"]} == {"visible", "after_published"}
+    assert graded["stdout_visibility"] == "hidden"
+
+
+def test_the_leaderboard_shows_the_accuracy(graded):
+    assert graded["leaderboard"] == [{"name": "Accuracy", "value": graded["extra_data"]["accuracy"]}]
+
+
+def test_a_skeleton_gets_no_points_and_a_valid_result(package, tmp_path):
+    root = lay_out(package, tmp_path, strip(REFERENCE))
+    _, results = run(root)
+    graded = json.loads(results.read_text())
+    jsonschema.validate(graded, SCHEMA)
+    assert graded["score"] == 0
+
+
+def test_a_package_that_could_not_grade_leaves_no_result(package, tmp_path):
+    root = lay_out(package, tmp_path, REFERENCE)
+    (root / "source" / "cifar10_batches" / "test_batch").write_bytes(b"damaged")
+    done, results = run(root)
+    assert done.returncode == 2
+    assert "test_batch" in done.stderr
+    assert not results.exists()  # not even the old one
+
+
+def test_an_endless_loop_ends_at_our_own_deadline(data, tmp_path):
+    endless = REFERENCE.replace("    torch.manual_seed(0)  # the same", "    while True:\n        pass\n    # the same")
+    assert endless != REFERENCE
+    package = build_autograder(ROOT, tmp_path / "autograder.zip", data=data)
+    (tmp_path / "root").mkdir()
+    root = lay_out(package, tmp_path / "root", endless)
+    script = root / "run_autograder"
+    script.write_text(script.read_text().replace("--timeout 540", "--timeout 12"))
+    _, results = run(root)
+    graded = json.loads(results.read_text())
+    assert graded["score"] == 40
+    assert {t["extra_data"]["diagnosis"] for t in graded["tests"] if t["status"] == "failed"} == {"ended-time"}
+    assert not [p.pid for p in psutil.process_iter() if str(root) in " ".join(_command(p))]
+
+
+def _command(process):
+    try:
+        return [*process.cmdline(), process.cwd()]
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "--timeout 540 --isolation sandboxed --hidden-visibility after_published"),
+        ({"minutes": 40, "hidden": "hidden"}, "--timeout 2340 --isolation sandboxed --hidden-visibility hidden"),
+        ({"isolation": "auto"}, "--timeout 540 --isolation auto --hidden-visibility after_published"),
+    ],
+)
+def test_choices_end_up_in_run_autograder(data, tmp_path, options, expected):
+    package = build_autograder(ROOT, tmp_path / "autograder.zip", data=data, **options)
+    with zipfile.ZipFile(package) as file:
+        assert expected in file.read("run_autograder").decode()
+
+
+def test_what_is_and_is_not_in_it(package):
+    with zipfile.ZipFile(package) as file:
+        names = set(file.namelist())
+        requirements = file.read("requirements.txt").decode()
+        scripts = [file.getinfo(name).external_attr >> 16 & 0o111 for name in ("setup.sh", "run_autograder")]
+    assert {"setup.sh", "run_autograder", "tests/test_hidden.py", "cifar10_batches_holdout/holdout_batch"} <= names
+    assert not {"submitted.py", "mp09_notebook.ipynb"} & names
+    assert "torch==" in requirements
+    assert "jupyter" not in requirements
+    assert scripts == [0o111, 0o111]
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 41])
+def test_gradescopes_limits(data, tmp_path, minutes):
+    with pytest.raises(ReleaseError, match="--minutes"):
+        build_autograder(ROOT, tmp_path / "autograder.zip", data=data, minutes=minutes)
