@@ -4,4 +4,5 @@ import sys
 
 from mp09.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes of a class import this file too
+    sys.exit(main())

@@ -7,12 +7,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from mp09.errors import Mp09Error, ReleaseError
+from mp09.errors import ClassError, Mp09Error, ReleaseError
 
 KIT = Path(__file__).resolve().parents[1]
-DATA = Path("cifar10_batches")
+DATA, GRADES = Path("cifar10_batches"), Path("grades")
+LIMIT_S = 900.0  # for one submission
 DEFAULT = "default: %(default)s"
 
 
@@ -234,6 +236,86 @@ def _gradescope(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add_grade_all(commands) -> None:
+    about = "grade the submissions of a class into a gradebook"
+    parser = commands.add_parser(
+        "grade-all",
+        help=about,
+        description=about,
+        epilog="Run it again to go on where it was cut off, or to grade what was handed in anew.",
+    )
+    parser.add_argument(
+        "submissions",
+        type=Path,
+        help="Gradescope's or Canvas' export, or a folder or zip of folders, zips and .py files",
+    )
+    parser.add_argument("--out", type=Path, default=GRADES, metavar="DIR", help=DEFAULT)
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only-failed", action="store_true", help="only those that could not be graded before")
+    which.add_argument("--regrade", action="store_true", help="all, graded before or not")
+    parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: one a core)")
+    parser.add_argument("--threads", type=int, metavar="N", help="of torch, a grading (default: cores / jobs)")
+    parser.add_argument(
+        "--timeout", type=float, default=LIMIT_S, metavar="SECONDS", help="for a submission (default: %(default)g)"
+    )
+    parser.add_argument("--memory", type=int, metavar="MIB", help="for a submission (default: an equal share)")
+    parser.add_argument("--seed", type=int, default=42, help=DEFAULT)
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
+    )
+    parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help=DEFAULT)
+    parser.add_argument(
+        "--executor", choices=("local", "ray"), default="local", help="ray: a task a submission, on a cluster"
+    )
+    parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
+    parser.set_defaults(run=_grade_all)
+
+
+def _grade_all(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from mp09.classroom import batch, collect
+    from mp09.classroom.cluster import RayPool
+    from mp09.classroom.pool import LocalPool
+    from mp09.classroom.screen import Screen
+    from mp09.classroom.task import Place, Rules
+    from mp09.grading.sandbox import Settings
+
+    for name, value in (("--jobs", args.jobs), ("--threads", args.threads), ("--memory", args.memory)):
+        if value is not None and value < 1:
+            raise ClassError(f"{name}: expected 1 or more, got {value}.")
+    handins = collect.collect(args.submissions)
+    jobs = args.jobs or batch.default_jobs()
+    place = Place(KIT, KIT / "tests", args.data.resolve())
+    settings = Settings(
+        device=args.device,
+        threads=args.threads or batch.default_threads(jobs),
+        seed=args.seed,
+        memory_mib=args.memory or batch.default_memory_mib(jobs),
+        isolation=args.isolation,
+    )
+    settings = replace(settings, isolation=batch.level_here(settings, place))
+    pool = RayPool(args.address) if args.executor == "ray" else LocalPool(jobs)
+    console = Console(stderr=True)
+    console.print(f"{len(handins)} submissions, isolation: {settings.isolation}", highlight=False)
+    with Screen(console) as screen:
+        done = batch.grade_all(
+            handins,
+            args.out,
+            pool=pool,
+            place=place,
+            rules=Rules(settings, args.timeout),
+            only_failed=args.only_failed,
+            regrade=args.regrade,
+            watch=screen.update,
+        )
+    print(f"{args.out / batch.BOOK}: graded {done.done - done.failed}, failed {done.failed}, as before {done.known}")
+    if done.failed:
+        print("What could not be graded says why in the report; try again: --only-failed")
+    return 1 if done.failed else 0
+
+
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A progress callback (what, done, total) that draws one bar a step on stderr."""
@@ -253,4 +335,10 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 
 # (room that a command needs, function that adds it)
-COMMANDS = (("data", _add_data), ("grading", _add_doctor), ("release", _add_validate), ("release", _add_release))
+COMMANDS = (
+    ("data", _add_data),
+    ("grading", _add_doctor),
+    ("release", _add_validate),
+    ("release", _add_release),
+    ("classroom", _add_grade_all),
+)

@@ -26,3 +26,7 @@ class ProtocolError(Mp09Error):
 
 class ReleaseError(Mp09Error):
     """The source can't be turned into a handout, e.g. a solution region that is never closed."""
+
+
+class ClassError(Mp09Error):
+    """The submissions of a class, or its gradebook, are not what they should be."""

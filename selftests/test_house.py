@@ -17,7 +17,8 @@ ROOMS = {
     "data": (set(), {"numpy", "PIL"}),
     "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
     "release": ({"data", "grading"}, {"rich"}),
-    "cli": ({"data", "grading", "release"}, {"rich"}),
+    "classroom": ({"data", "grading"}, {"rich", "psutil", "yaml", "ray", "jinja2", "copydetect"}),
+    "cli": ({"data", "grading", "release", "classroom"}, {"rich"}),
     "__main__": ({"cli"}, set()),
     "__init__": (set(), set()),
 }

@@ -103,6 +103,7 @@ def grade(
                 accuracy=submission.measured_accuracy,
                 near_step=rubric.near_step(submission.measured_accuracy),
                 remarks=tuple(sandbox.remarks),
+                memory_mib=submission.peak_memory >> 20,
                 seconds=round(time.monotonic() - started, 1),
                 seed=sandbox.settings.seed,
                 device=submission.about.get("device", ""),

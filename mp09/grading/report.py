@@ -28,7 +28,8 @@ class GradeReport:
     """One graded submission.
 
     status: "graded" or "infrastructure fault"; sandbox: the isolation level, and `remarks` on it; accuracy: 0..1, None
-    when not measured; near_step: it is so close to a step that another machine might give other points.
+    when not measured; near_step: it is so close to a step that another machine might give other points; memory_mib:
+    the most that a worker with all its processes took.
     """
 
     tests: tuple[TestResult, ...]
@@ -42,6 +43,7 @@ class GradeReport:
     seconds: float
     seed: int
     near_step: bool = False
+    memory_mib: int = 0
     remarks: tuple[str, ...] = ()
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)

@@ -178,6 +178,7 @@ class Worker:
         self._disk = settings.disk_mib << 20
         self._disk_checked = 0.0
         self._user: int | None = None
+        self.peak_memory = 0  # bytes, of all its processes, as often as it was looked at
         self._log = bytearray()
         self._replies: queue.Queue = queue.Queue(maxsize=1)
         for target in (self._read_replies, self._read_log):
@@ -243,6 +244,7 @@ class Worker:
         if len(family) > rubric.PROCESS_LIMIT:
             raise self._end("processes", f"more than {rubric.PROCESS_LIMIT} processes started")
         used = _memory_bytes(family, self._memory) + _shared_bytes(self._user)
+        self.peak_memory = max(self.peak_memory, used)
         if used > self._memory:
             raise self._end("memory", f"{used >> 20} MiB of memory used, {self._memory >> 20} allowed")
         if time.monotonic() - self._disk_checked > DISK_POLL_S:

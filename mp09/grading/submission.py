@@ -65,13 +65,23 @@ class Submission:
         self._answers: dict[str, Message | Failed] = {}
         self._read_truth()
         self.about: dict = {}
+        self._peak_memory = 0
         self.measured_accuracy: float | None = None
 
     def close(self) -> None:
         """End the workers, and forget their answers: a network's tensors are large."""
-        for worker in self._workers.values():
-            worker.close()
+        for group in list(self._workers):
+            self._end(group)
         self._answers.clear()
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes that a worker with all its processes took at most."""
+        return max(self._peak_memory, *(worker.peak_memory for worker in self._workers.values()), 0)
+
+    def _end(self, group: str) -> None:
+        self._peak_memory = self.peak_memory
+        self._workers.pop(group).close()
 
     # What tests ask -------------------------------------------------------------------------------------------------
 
@@ -250,7 +260,9 @@ class Submission:
         if group == "model" and isinstance(self._answers.get("train"), Message):
             raise Failed(calls.lost_model())
         if group == "model" and "data" in self._workers:  # two workers would need twice the memory
-            self._workers.pop("data").close()
+            self._end("data")
+        if group in self._workers:
+            self._end(group)
         worker = self._sandbox.start(self._folder(group), [self._data.resolve(), self._questions])
         self.about = worker.about
         try:

@@ -1,0 +1,1 @@
+"""A whole class: collects submissions from an export, grades them into a gradebook, and reports. For instructors."""
