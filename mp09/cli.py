@@ -316,6 +316,41 @@ def _grade_all(args: argparse.Namespace) -> int:
     return 1 if done.failed else 0
 
 
+def _add_report(commands) -> None:
+    about = "one page about a class: scores, tests, diagnoses, students"
+    parser = commands.add_parser("report", help=about, description=about)
+    parser.add_argument("grades", type=Path, nargs="?", default=GRADES, metavar="DIR", help=DEFAULT)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in DIR")
+    parser.add_argument("--csv", action="store_true", help="also plain.csv, gradescope.csv and canvas.csv in DIR")
+    parser.add_argument(
+        "--similar", action="store_true", help="also look for pairs that share code (extra: instructor)"
+    )
+    parser.set_defaults(run=_report)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from mp09.classroom import batch, gradebook, page, similar, tables
+    from mp09.files import write_text
+    from mp09.release.strip import strip
+
+    with gradebook.Gradebook(args.grades / batch.BOOK) as book:
+        entries, terms = book.entries(), book.terms()
+    pairs = None
+    if args.similar:
+        skeleton = strip((KIT / "submitted.py").read_text(encoding="utf-8"))
+        pairs = similar.similar_pairs(args.grades / batch.COPIES, skeleton)
+    files = {args.out or args.grades / "report.html": page.page(entries, terms, pairs)}
+    if args.csv:
+        files |= {args.grades / f"{name}.csv": render(entries) for name, render in tables.FORMATS.items()}
+    try:
+        for path, text in files.items():
+            write_text(path, text)
+            print(path)
+    except OSError as error:
+        raise ClassError(f"{path}: could not be written: {error}") from error
+    return 0
+
+
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A progress callback (what, done, total) that draws one bar a step on stderr."""
@@ -341,4 +376,5 @@ COMMANDS = (
     ("release", _add_validate),
     ("release", _add_release),
     ("classroom", _add_grade_all),
+    ("classroom", _add_report),
 )

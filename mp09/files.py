@@ -45,9 +45,13 @@ def scratch_folder() -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON, atomically; NaN and infinity are refused with ValueError."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, atomically; what has no place in UTF-8, such as half a surrogate pair, becomes "?"."""
     with atomic_write(path) as file:
-        file.write(text.encode() + b"\n")
+        file.write(text.encode(errors="replace"))
 
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:

@@ -89,8 +89,8 @@ def collect(path: Path) -> list[Handin]:
     """
     tree = _tree(path)
     top = tree.top()
-    while len(top) == 1 and _is_wrapper(tree.below(first := next(iter(top)))):
-        tree = tree.below(first)
+    while len(top) == 1 and _is_wrapper(inner := tree.below(next(iter(top)))):
+        tree = inner
         top = tree.top()
     if "" in top.get(SUBMITTED, ()):
         raise ClassError(f"{path}: is one submission, not a folder of them: python grade.py --submission {path}")
@@ -218,7 +218,8 @@ def _zip_tree(name: str, file: Path | io.BytesIO, *, nested: bool) -> Tree:
 
 def _is_wrapper(tree: Tree) -> bool:
     """Whether the only folder of an export is not a submission, but holds them."""
-    top = tree.top()
+    if not (top := tree.top()):
+        return False  # it is a file
     many = sum(below != [""] or name.endswith(".zip") for name, below in top.items()) > 1
     return METADATA in top or (SUBMITTED not in top and (many or all(CANVAS.fullmatch(name) for name in top)))
 

@@ -1,0 +1,38 @@
+"""The report: one HTML page that needs no network and runs no script but its own."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from mp09.classroom.gradebook import Entry
+from mp09.classroom.similar import Pair
+from mp09.classroom.summary import BINS, diagnoses_of, summarize
+from mp09.grading import rubric
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def page(entries: list[Entry], terms: dict[str, str], pairs: list[Pair] | None = None) -> str:
+    """The page's HTML; pairs: None when nobody looked for similar submissions. All text is escaped."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    return environment.get_template("report.html").render(
+        summary=summarize(entries),
+        terms=terms,
+        pairs=pairs,
+        names={entry.key: entry.name for entry in entries},
+        steps=rubric.ACCURACY_STEPS,
+        bins=BINS,
+        diagnoses_of=diagnoses_of,
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _hash(text: str) -> str:
+    """For the page's content security policy: the browser runs this text alone."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,110 @@
+"""What a gradebook says about a class: a pure function of its entries."""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+
+from mp09.classroom.gradebook import GRADED, Entry
+from mp09.grading import rubric
+from mp09.grading.report import PASSED
+
+BINS = 20
+
+
+@dataclass(frozen=True)
+class TestRate:
+    """How many of the graded submissions pass a test; practice checks give no points."""
+
+    __test__ = False  # not a test class for pytest
+
+    number: str
+    name: str
+    max_score: float
+    passed: int
+    graded: int
+    mean: float
+
+    @property
+    def rate(self) -> float:
+        return self.passed / self.graded if self.graded else 0.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """scores, accuracies: counts in BINS equal bins of 0..max_score and 0..1."""
+
+    entries: tuple[Entry, ...]
+    graded: tuple[Entry, ...]
+    faults: tuple[Entry, ...]
+    near_step: tuple[Entry, ...]
+    max_score: float
+    mean: float | None
+    median: float | None
+    full: int
+    scores: tuple[int, ...]
+    accuracies: tuple[int, ...]
+    measured: int
+    tests: tuple[TestRate, ...]
+    diagnoses: tuple[tuple[str, tuple[Entry, ...]], ...]
+    seconds: float
+
+
+def summarize(entries: list[Entry]) -> Summary:
+    """The figures of a report."""
+    graded = tuple(entry for entry in entries if entry.status == GRADED and entry.report)
+    scores = [entry.report.score for entry in graded]
+    accuracies = [entry.report.accuracy for entry in graded if entry.report.accuracy is not None]
+    maximum = max((entry.report.max_score for entry in graded), default=float(rubric.TOTAL))
+    return Summary(
+        entries=tuple(entries),
+        graded=graded,
+        faults=tuple(entry for entry in entries if entry not in graded),
+        near_step=tuple(entry for entry in graded if entry.report.near_step),
+        max_score=maximum,
+        mean=statistics.mean(scores) if scores else None,
+        median=statistics.median(scores) if scores else None,
+        full=sum(score == maximum for score in scores),
+        scores=_histogram(scores, maximum),
+        accuracies=_histogram(accuracies, 1.0),
+        measured=len(accuracies),
+        tests=_rates(graded),
+        diagnoses=_diagnoses(graded),
+        seconds=sum(entry.report.seconds for entry in graded),
+    )
+
+
+def diagnoses_of(entry: Entry) -> list[str]:
+    """The keys that a submission's failures name, each once."""
+    return sorted({test.diagnosis for test in entry.report.tests if test.diagnosis}) if entry.report else []
+
+
+def _histogram(values: list[float], maximum: float) -> tuple[int, ...]:
+    bins = Counter(min(int(value / maximum * BINS), BINS - 1) for value in values)
+    return tuple(bins[i] for i in range(BINS))
+
+
+def _rates(graded: tuple[Entry, ...]) -> tuple[TestRate, ...]:
+    by_number: dict[str, list] = {}
+    for entry in graded:
+        for test in entry.report.tests:
+            by_number.setdefault(test.number, []).append(test)
+    return tuple(
+        TestRate(
+            number,
+            tests[0].name,
+            tests[0].max_score,
+            sum(test.status == PASSED for test in tests),
+            len(tests),
+            statistics.mean(test.score for test in tests),
+        )
+        for number, tests in sorted(by_number.items())
+    )
+
+
+def _diagnoses(graded: tuple[Entry, ...]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+    """The most frequent first."""
+    who: dict[str, list[Entry]] = {}
+    for entry in graded:
+        for key in diagnoses_of(entry):
+            who.setdefault(key, []).append(entry)
+    return tuple((key, tuple(found)) for key, found in sorted(who.items(), key=lambda item: (-len(item[1]), item[0])))

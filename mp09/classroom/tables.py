@@ -1,0 +1,80 @@
+"""The grades as CSV: Gradescope's and Canvas' columns, and a plain table with everything."""
+
+import csv
+import io
+
+from mp09.classroom.gradebook import Entry
+from mp09.classroom.summary import diagnoses_of
+
+ASSIGNMENT = "CNN Image Classifier"
+COLUMNS = (
+    *("key", "name", "email", "sid", "submitted_at", "late", "status", "problem"),
+    *("score", "max_score", "accuracy", "near_step", "diagnoses", "data", "isolation"),
+    *("device", "seed", "seconds", "memory_mib"),
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
+
+
+def plain(entries: list[Entry]) -> str:
+    """One row a submission: everything but the tests' words."""
+    numbers = _numbers(entries)
+    rows = [[*COLUMNS, *numbers]]
+    for entry in entries:
+        report = entry.report
+        about = [entry.key, entry.name, entry.email, entry.sid, entry.submitted_at, int(entry.late), entry.status]
+        about.append(entry.problem)
+        if report:
+            about += [report.score, report.max_score, report.accuracy, int(report.near_step)]
+            about += [" ".join(diagnoses_of(entry)), report.source, report.sandbox, report.device]
+            about += [report.seed, report.seconds, report.memory_mib]
+        rows.append([*about, *[""] * (len(COLUMNS) - len(about)), *_scores(entry, numbers)])
+    return _csv(rows)
+
+
+def gradescope(entries: list[Entry]) -> str:
+    """The columns of Gradescope's "Download grades"."""
+    numbers = _numbers(entries)
+    tests = {test.number: test for entry in entries if entry.report for test in entry.report.tests}
+    rows = [
+        ["First Name", "Last Name", "SID", "Email", "Total Score", "Max Points", "Status", "Submission Time"]
+        + [f"{number}: {tests[number].name} ({tests[number].max_score:.1f} pts)" for number in numbers]
+    ]
+    for entry in entries:
+        first, last = entry.name.rsplit(" ", 1) if " " in entry.name else (entry.name, "")
+        score, maximum = (entry.report.score, entry.report.max_score) if entry.report else ("", "")
+        status = "Graded" if entry.report else "Ungraded"
+        about = [first, last, entry.sid, entry.email, score, maximum, status, entry.submitted_at]
+        rows.append(about + _scores(entry, numbers))
+    return _csv(rows)
+
+
+def canvas(entries: list[Entry]) -> str:
+    """What Canvas' gradebook imports; its ID is the number in the file names of its export."""
+    rows = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", ASSIGNMENT]]
+    maximum = max((entry.report.max_score for entry in entries if entry.report), default="")
+    rows.append(["    Points Possible", "", "", "", "", maximum])
+    for entry in entries:
+        rows.append([entry.name, entry.sid, "", entry.email, "", entry.report.score if entry.report else ""])
+    return _csv(rows)
+
+
+FORMATS = {"plain": plain, "gradescope": gradescope, "canvas": canvas}
+
+
+def _numbers(entries: list[Entry]) -> list[str]:
+    """Of the tests that give points."""
+    return sorted({t.number for entry in entries if entry.report for t in entry.report.tests if t.max_score})
+
+
+def _scores(entry: Entry, numbers: list[str]) -> list:
+    scores = {test.number: test.score for test in entry.report.tests} if entry.report else {}
+    return [scores.get(number, "") for number in numbers]
+
+
+def _csv(rows: list[list]) -> str:
+    """A name that is a formula for a spreadsheet becomes text."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    for row in rows:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
+    return file.getvalue()

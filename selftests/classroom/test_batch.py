@@ -1,0 +1,223 @@
+"""A class is graded once, whatever happens meanwhile; a bad submission costs itself only."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mp09.classroom.batch import BOOK, COPIES, default_jobs, default_threads, grade_all
+from mp09.classroom.cluster import RayPool
+from mp09.classroom.collect import Handin, collect
+from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook
+from mp09.classroom.pool import LocalPool
+from mp09.classroom.task import Place, Rules
+from mp09.cli import main
+from mp09.errors import ClassError
+from mp09.grading.grade import usable_cores
+from mp09.grading.sandbox import Settings
+from mp09.release.strip import strip
+from mp09.release.validate import UNTRAINED, edited
+from selftests.conftest import ROOT
+
+REFERENCE = (ROOT / "submitted.py").read_text()
+SKELETON = strip(REFERENCE).encode()
+QUICK = edited(REFERENCE, UNTRAINED).encode()  # 40 points
+HANGS = b"import time\ntime.sleep(1000)\n"
+EXITS = b"import os\nos._exit(3)\n"
+RULES = Rules(Settings(device="cpu", threads=1, isolation="process"), timeout_s=300)
+
+
+class Nothing:
+    """A pool that must not be asked."""
+
+    def run(self, work, place, rules):
+        assert not list(work)
+        return iter(())
+
+
+@pytest.fixture
+def place(small_data):
+    return Place(ROOT, ROOT / "tests", small_data)
+
+
+def handins(**sources):
+    return [Handin(key, key.title(), source) for key, source in sources.items()]
+
+
+def book_of(out):
+    with Gradebook(out / BOOK) as book:
+        return {entry.key: entry for entry in book.entries()}
+
+
+def test_a_class_is_graded_and_goes_on_where_it_was(place, tmp_path):
+    given = [*handins(anna=QUICK, ben=SKELETON, cho=EXITS, dan=None), Handin("eve", "Eve", problem="not a zip")]
+    progress = grade_all(given, tmp_path, pool=LocalPool(2), place=place, rules=RULES)
+    assert (progress.done, progress.failed, progress.known) == (5, 1, 0)
+    book = book_of(tmp_path)
+    assert {key: entry.report and entry.report.score for key, entry in book.items()} == {
+        **dict.fromkeys(["ben", "cho", "dan"], 0),
+        "anna": 40,
+        "eve": None,
+    }
+    assert book["dan"].report.tests[0].diagnosis == "no-file"
+    assert (book["eve"].status, book["eve"].problem) == (UNREADABLE, "not a zip")
+    assert (tmp_path / COPIES / "anna" / "submitted.py").read_bytes() == QUICK
+
+    again = grade_all(given, tmp_path, pool=Nothing(), place=place, rules=RULES)
+    assert (again.total, again.known) == (0, 5)
+
+    anew = [given[0], Handin("ben", "Ben", SKELETON + b"\n# again\n"), *given[2:]]
+    assert grade_all(anew, tmp_path, pool=LocalPool(1), place=place, rules=RULES).total == 1
+    assert book_of(tmp_path)["ben"].digest != book["ben"].digest
+
+
+def test_only_what_failed_is_tried_again(place, tmp_path):
+    class Broken:
+        def run(self, work, place, rules):
+            from mp09.classroom.task import Outcome
+
+            return ((key, "", Outcome(key, None, "out of order")) for key, _ in work)
+
+    given = handins(anna=SKELETON, ben=SKELETON)
+    assert grade_all(given, tmp_path, pool=Broken(), place=place, rules=RULES).failed == 2
+    assert {entry.status for entry in book_of(tmp_path).values()} == {FAULT}
+    assert grade_all(given, tmp_path, pool=Nothing(), place=place, rules=RULES).total == 0
+    assert grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES, only_failed=True).failed == 0
+    assert {entry.status for entry in book_of(tmp_path).values()} == {GRADED}
+    assert grade_all(given, tmp_path, pool=Nothing(), place=place, rules=RULES, only_failed=True).total == 0
+
+
+def test_one_book_holds_one_set_of_terms(place, tmp_path):
+    given = handins(dan=None)
+    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
+    other = Rules(Settings(device="cpu", threads=1, isolation="process", seed=7), timeout_s=300)
+    with pytest.raises(ClassError, match="seed: 42 there, 7 now"):
+        grade_all(given, tmp_path, pool=Nothing(), place=place, rules=other)
+    assert book_of(tmp_path)["dan"].report.seed == 42
+    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=other, regrade=True)
+    assert book_of(tmp_path)["dan"].report.seed == 7
+
+
+def test_a_hanging_submission_costs_itself_only(place, tmp_path):
+    rules = Rules(RULES.settings, timeout_s=6)
+    grade_all(handins(mallory=HANGS, zoe=QUICK), tmp_path, pool=LocalPool(1), place=place, rules=rules)
+    book = book_of(tmp_path)
+    assert (book["mallory"].report.score, book["zoe"].report.score) == (0, 40)
+    assert {test.diagnosis for test in book["mallory"].report.tests} == {"ended-time"}
+
+
+def grading_processes():
+    return [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+
+
+def test_a_grading_process_that_dies_is_replaced(place):
+    events = LocalPool(1).run([("anna", QUICK), ("ben", SKELETON)], place, RULES)
+    assert next(events) == ("anna", "job 1", None)
+    (process,) = grading_processes()
+    process.kill()
+    outcomes = [outcome for _, _, outcome in events if outcome]
+    assert {outcome.key: outcome.report.score for outcome in outcomes} == {"anna": 40, "ben": 0}
+    assert not grading_processes()
+
+
+def test_a_grading_process_that_dies_twice_is_a_fault(place):
+    outcomes = []
+    for _, _, outcome in LocalPool(1).run([("anna", QUICK)], place, RULES):
+        if outcome is None:
+            grading_processes()[0].kill()
+        else:
+            outcomes.append(outcome)
+    assert [(outcome.report, outcome.problem) for outcome in outcomes] == [(None, "the grading process ended, 2 times")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_killed_run_leaves_no_process_and_goes_on(small_data, tmp_path):
+    for number in range(6):
+        folder = tmp_path / "class" / f"student-{number}"
+        folder.mkdir(parents=True)
+        (folder / "submitted.py").write_bytes(SKELETON)
+    out = tmp_path / "grades"
+    options = ["--out", out, "--data", small_data, "--device", "cpu", "--jobs", "1", "--isolation", "process"]
+    command = [sys.executable, "-m", "mp09", "grade-all", tmp_path / "class", *options]
+    grader = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 120
+    while not (out / BOOK).exists() or not _count(out):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    family = psutil.Process(grader.pid).children(recursive=True)
+    grader.send_signal(signal.SIGKILL)
+    grader.wait()
+    assert family
+    assert not psutil.wait_procs(family, timeout=30)[1]
+    assert subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 0
+    assert len(book_of(out)) == 6
+
+
+def _count(out: Path) -> int:
+    try:
+        return len(book_of(out))
+    except ClassError:  # it is being made
+        return 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Ray is tested on Linux")
+def test_a_ray_cluster_gives_the_same(place, tmp_path):
+    pytest.importorskip("ray")
+    given = handins(anna=QUICK, ben=SKELETON, cho=EXITS)
+    grade_all(given, tmp_path / "local", pool=LocalPool(1), place=place, rules=RULES)
+    grade_all(given, tmp_path / "ray", pool=RayPool(), place=place, rules=RULES)
+    local, ray = book_of(tmp_path / "local"), book_of(tmp_path / "ray")
+    assert {k: (e.status, e.report.tests) for k, e in local.items()} == {
+        k: (e.status, e.report.tests) for k, e in ray.items()
+    }
+
+
+def test_jobs_and_threads_use_each_core_once():
+    assert 1 <= default_jobs() <= usable_cores()
+    assert default_threads(1) == usable_cores()
+    assert default_threads(usable_cores()) == 1
+    assert default_threads(100) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (lambda folder: None, [], "no submissions"),
+        (lambda folder: folder.rmdir(), [], "no such folder"),
+        (lambda folder: (folder / "submitted.py").write_text(""), [], "is one submission"),
+        (lambda folder: (folder / "a.py").write_text(""), ["--jobs", "0"], "--jobs"),
+        (lambda folder: (folder / "a.py").write_text(""), ["--data", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(small_data, tmp_path, capsys, make, options, message):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    make(folder)
+    base = ["grade-all", str(folder), "--out", str(tmp_path / "grades"), "--isolation", "process"]
+    assert main([*base, *(["--data", str(small_data)] if "--data" not in options else []), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "grades" / BOOK).exists()
+
+
+def test_a_folder_that_cannot_be_made(place, tmp_path):
+    (tmp_path / "grades").write_text("a file")
+    with pytest.raises(ClassError, match="grades"):
+        grade_all(handins(dan=None), tmp_path / "grades", pool=Nothing(), place=place, rules=RULES)
+
+
+def test_collected_and_graded_by_the_command(small_data, tmp_path, capsys):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "anna.py").write_bytes(SKELETON)
+    (folder / "ben.zip").write_bytes(b"broken")
+    options = ["--out", str(tmp_path / "grades"), "--data", str(small_data), "--jobs", "1", "--device", "cpu"]
+    assert [handin.key for handin in collect(folder)] == ["anna", "ben"]
+    assert main(["grade-all", str(folder), *options]) == 1
+    assert "graded 1, failed 1, as before 0" in capsys.readouterr().out
+    assert book_of(tmp_path / "grades")["anna"].report.sandbox in ("sandboxed", "process")
