@@ -128,17 +128,17 @@ def kill(folder: Path) -> int:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(random.uniform(0.1, 0.5) * whole)
+        time.sleep(random.uniform(0.1, 0.2) * whole)
+        if grader.poll() is not None:
+            raise SystemExit("the run ended before it could be killed")
         family = psutil.Process(grader.pid).children(recursive=True)
         grader.send_signal(signal.SIGKILL)
         grader.wait()
         alive = psutil.wait_procs(family, timeout=30)[1]
-        known = len(contents(folder / "killed")) if (folder / "killed" / "gradebook.sqlite").exists() else 0
-        print(f"killed {number + 1}: {known} rows in the book, {len(alive)} processes survive")
+        print(f"killed {number + 1}: {rows_in(folder / 'killed')} rows in the book, {len(alive)} processes survive")
     run(submissions, folder / "killed", data)
-    same = contents(folder / "whole") == contents(folder / "killed")
-    print(f"undisturbed in {whole:.0f} s; the books are {'identical' if same else 'DIFFERENT'} but for times")
-    return int(not same)
+    print(f"undisturbed in {whole:.0f} s")
+    return differences(folder / "whole", folder / "killed")
 
 
 def ray(folder: Path) -> int:
@@ -151,20 +151,37 @@ def ray(folder: Path) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while len(contents(folder / "ray")) < 100 if (folder / "ray" / "gradebook.sqlite").exists() else True:
+    while not (victims := [p for p in ray_workers(grader) if rows_in(folder / "ray") > 100]):
         time.sleep(0.5)
         if grader.poll() is not None:
             raise SystemExit("the run ended before a worker could be killed")
-    family = psutil.Process(grader.pid).children(recursive=True)
-    victim = next(process for process in family if "ray::_grade" in " ".join(process.cmdline()))
-    victim.kill()
-    print(
-        f"killed {victim.cmdline()[0] if victim.is_running() else 'a worker'} with {len(contents(folder / 'ray'))} rows"
-    )
+    victims[0].kill()
+    print(f"killed a worker with {rows_in(folder / 'ray')} rows in the book")
     grader.wait()
-    same = contents(folder / "local") == contents(folder / "ray")
-    print(f"the books are {'identical' if same else 'DIFFERENT'} but for times")
-    return int(not same)
+    return differences(folder / "local", folder / "ray")
+
+
+def ray_workers(grader: subprocess.Popen) -> list[psutil.Process]:
+    """Processes that grade at this moment."""
+    family = psutil.Process(grader.pid).children(recursive=True)
+    return [process for process in family if "ray::_grade" in " ".join(process.cmdline())]
+
+
+def rows_in(out: Path) -> int:
+    try:
+        return len(contents(out))
+    except sqlite3.OperationalError:  # it is being made
+        return 0
+
+
+def differences(one: Path, other: Path) -> int:
+    """Prints in which rows two books differ; returns their number."""
+    rows = [row for row in zip(contents(one), contents(other), strict=False) if row[0] != row[1]]
+    rows += [None] * abs(rows_in(one) - rows_in(other))
+    print(f"the books are {'DIFFERENT' if rows else 'identical'} but for times")
+    for row in filter(None, rows[:5]):
+        print(*(set(row[0]) ^ set(row[1])), dict(row[0])["key"])
+    return len(rows)
 
 
 def make_data(folder: Path, per_file: int) -> Path:

@@ -84,9 +84,11 @@ class Group:
         for folder in self.folders:
             folder.mkdir()
         for file, value in limits.items():
-            for folder in self.folders:
-                if (folder / file).exists():
-                    (folder / file).write_text(value)
+            holders = [folder for folder in self.folders if (folder / file).exists()]
+            if not holders and file != "memory.swap.max":
+                raise SystemExit(f"{file}: this machine's control groups can't limit that")
+            for folder in holders:
+                (folder / file).write_text(value)
 
     def enter(self) -> None:
         for folder in self.folders:

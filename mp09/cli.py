@@ -285,7 +285,9 @@ def _grade_all(args: argparse.Namespace) -> int:
     for name, value in (("--jobs", args.jobs), ("--threads", args.threads), ("--memory", args.memory)):
         if value is not None and value < 1:
             raise ClassError(f"{name}: expected 1 or more, got {value}.")
-    handins = collect.collect(args.submissions)
+    if not args.timeout > 0 or not 0 <= args.seed < 2**32:
+        raise ClassError(f"--timeout and --seed: expected above 0 and 0..4294967295, got {args.timeout}, {args.seed}.")
+    handins, aside = collect.collect(args.submissions)
     jobs = args.jobs or batch.default_jobs()
     place = Place(KIT, KIT / "tests", args.data.resolve())
     settings = Settings(
@@ -298,6 +300,8 @@ def _grade_all(args: argparse.Namespace) -> int:
     settings = replace(settings, isolation=batch.level_here(settings, place))
     pool = RayPool(args.address) if args.executor == "ray" else LocalPool(jobs)
     console = Console(stderr=True)
+    if aside:
+        print(f"left aside, no submissions: {', '.join(map(repr, aside))}")
     console.print(f"{len(handins)} submissions, isolation: {settings.isolation}", highlight=False)
     with Screen(console) as screen:
         done = batch.grade_all(

@@ -20,7 +20,7 @@ from mp09.errors import ClassError, GradingError
 from mp09.files import atomic_write, checksum
 from mp09.grading import rubric
 from mp09.grading.grade import load_suites, usable_cores
-from mp09.grading.sandbox import PROCESS, SANDBOXED, Sandbox, Settings
+from mp09.grading.sandbox import PROCESS, Sandbox, Settings
 
 BOOK, COPIES = "gradebook.sqlite", "submissions"
 JOB_MIB = 2048  # what a grading process and an ordinary submission need together
@@ -61,7 +61,8 @@ def grade_all(
 
     Args:
         only_failed: those that could not be graded before, and no others.
-        regrade: all of them, whatever is in the book.
+        regrade: all of them; a run without it then goes on where this one was cut off. A book on other terms is kept
+            beside the new one.
 
     Raises:
         ClassError: the book is another version's, on other terms, in use, or can't be written.
@@ -74,9 +75,8 @@ def grade_all(
     terms = _terms(place, rules)
     with Gradebook(out / BOOK, create=True) as book:
         book.agree(terms, replace=regrade)
-        wanted = _wanted(handins, book.known(), only_failed=only_failed, regrade=regrade)
+        wanted = _wanted(handins, book.known(), only_failed=only_failed)
         progress = Progress(len(wanted), len(handins) - len(wanted))
-        names = {handin.key: handin.name for handin in wanted}
         by_key = {handin.key: handin for handin in wanted}
 
         def done(handin: Handin, status: str, problem: str = "", report=None) -> None:
@@ -87,17 +87,17 @@ def grade_all(
                 watch(progress)
 
         for handin in wanted:
-            _keep_copy(out / COPIES, handin)
             if handin.problem:
                 done(handin, UNREADABLE, handin.problem)
         work = [(handin.key, handin.source) for handin in wanted if not handin.problem]
         for key, where, outcome in pool.run(work, place, rules):
             if outcome is None:
-                progress.on[where] = (names[key], time.monotonic())
+                progress.on[where] = (by_key[key].name, time.monotonic())
                 if watch:
                     watch(progress)
                 continue
             progress.on.pop(where, None)
+            _keep_copy(out / COPIES, by_key[key])
             status = outcome.report.status if outcome.report else FAULT
             done(by_key[key], status, outcome.problem, outcome.report)
     return progress
@@ -114,14 +114,21 @@ def default_threads(jobs: int) -> int:
 
 
 def default_memory_mib(jobs: int) -> int:
-    """For a submission: the rubric's limit, or an equal share of four fifths of this machine's memory."""
-    return min(rubric.MEMORY_LIMIT_MIB, int(0.8 * psutil.virtual_memory().total / jobs) >> 20)
+    """For a submission: the rubric's limit, or an equal share of four fifths of this machine's memory.
+
+    The same for any number of jobs up to that of cores: a limit decides about points.
+    """
+    share = 0.8 * psutil.virtual_memory().total / max(jobs, usable_cores())
+    return min(rubric.MEMORY_LIMIT_MIB, int(share) >> 20)
 
 
 def level_here(settings: Settings, place: Place) -> str:
-    """The level of isolation that gradings on this machine get; all of a class are to get the same."""
-    if settings.isolation in (PROCESS, SANDBOXED):
-        return settings.isolation
+    """The level of isolation that gradings on this machine get; all of a class are to get the same.
+
+    Raises GradingError when "sandboxed" is asked for and can't be had.
+    """
+    if settings.isolation == PROCESS:
+        return PROCESS
     with Sandbox(settings, guarded=[place.tests]) as sandbox:
         return sandbox.level
 
@@ -149,13 +156,9 @@ def _terms(place: Place, rules: Rules) -> dict[str, str]:
     }
 
 
-def _wanted(
-    handins: list[Handin], known: dict[str, tuple[str, str]], *, only_failed: bool, regrade: bool
-) -> list[Handin]:
+def _wanted(handins: list[Handin], known: dict[str, tuple[str, str]], *, only_failed: bool) -> list[Handin]:
     if only_failed:
         return [handin for handin in handins if known.get(handin.key, ("", GRADED))[1] != GRADED]
-    if regrade:
-        return handins
     return [handin for handin in handins if known.get(handin.key, ("", ""))[0] != _digest(handin)]
 
 
@@ -166,7 +169,9 @@ def _digest(handin: Handin) -> str:
 
 
 def _keep_copy(copies: Path, handin: Handin) -> None:
+    """What the book says was graded."""
     if handin.source is None:
+        (copies / handin.key / "submitted.py").unlink(missing_ok=True)
         return
     try:
         (copies / handin.key).mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,6 @@ from mp09.data.source import holdout_file
 from mp09.errors import ClassError
 
 RETRIES = 3  # of a submission whose process or node is lost
-QUEUED = 4  # tasks handed to Ray, for each that it can run at a time
 
 
 class RayPool:
@@ -34,7 +33,10 @@ class RayPool:
         self._ray, self._address = ray, address
 
     def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Iterator[Event]:
-        """Yields an event when a submission is handed over, and one when it is done; in no order."""
+        """Yields an event when a submission is handed over, and one when it is done; in no order.
+
+        No more are handed over at a time than the cluster has cores for.
+        """
         ray = self._ray
         package = Path(__file__).resolve().parents[1]
         environment = {"py_modules": [str(package)]} if self._address else {}
@@ -46,14 +48,17 @@ class RayPool:
         bundle = _bundle(place)
         digest = hashlib.sha256(bundle).hexdigest()[:16]
         try:
+            cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+            room = sum(count // rules.settings.threads for count in cores)
+            if not room:
+                raise ClassError(f"no node has {rules.settings.threads} cores for a grading: give --threads.")
             stored = ray.put(bundle)
             task = ray.remote(_grade).options(num_cpus=rules.settings.threads, max_retries=RETRIES)
-            room = int(QUEUED * ray.cluster_resources().get("CPU", 1) / rules.settings.threads) or 1
             pending, left = {}, iter(work)
             while True:
                 while len(pending) < room and (next_one := next(left, None)):
                     key, source = next_one
-                    pending[task.remote(key, source, stored, digest, rules)] = key
+                    pending[task.remote(key, source, [stored], digest, rules)] = key
                     yield key, key, None
                 if not pending:
                     break
@@ -84,18 +89,20 @@ def _bundle(place: Place) -> bytes:
     return content.getvalue()
 
 
-def _grade(key: str, source: bytes | None, bundle: bytes, digest: str, rules: Rules) -> Outcome:
-    """On a node."""
-    folder = _unpacked(bundle, digest)
+def _grade(key: str, source: bytes | None, bundle: list, digest: str, rules: Rules) -> Outcome:
+    """On a node. bundle: a reference in a list, so that it is fetched only where it is not yet."""
+    folder = _unpacked(bundle[0], digest)
     return grade_source(key, source, Place(folder / "kit", folder / "tests", folder / "data"), rules)
 
 
-def _unpacked(bundle: bytes, digest: str) -> Path:
+def _unpacked(bundle, digest: str) -> Path:
     """The node's folder with the bundle's files; the first task there makes it, in one step."""
     folder = _folder(digest)
     if not folder.exists():
+        import ray
+
         building = Path(tempfile.mkdtemp(prefix="mp09-node-"))
-        with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        with zipfile.ZipFile(io.BytesIO(ray.get(bundle))) as archive:
             archive.extractall(building)
         for name in ("tests", "data_holdout"):
             if (building / name).exists():

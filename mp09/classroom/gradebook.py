@@ -7,6 +7,7 @@ The view `results` has one row a submission and test, with everything.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -71,6 +72,8 @@ class Gradebook:
                 raise ClassError(f"{path}: a gradebook of version {version}; this program reads version {VERSION}.")
         if create:
             self._only_writer()
+            with self._explained():
+                self._db.execute("PRAGMA journal_mode = WAL")  # readers are not in the way
             if version == 0:
                 with self._change() as db:
                     for statement in (*SCHEMA.split(";"), f"PRAGMA user_version = {VERSION}"):
@@ -85,10 +88,14 @@ class Gradebook:
             self._lock.close()
 
     def agree(self, terms: dict[str, str], *, replace: bool) -> None:
-        """Take these terms. Raises ClassError when the book has others and they are not to be replaced."""
-        with self._change() as db:
-            known = dict(db.execute("SELECT name, value FROM terms"))
-            if known and known != terms and not replace:
+        """Take these terms.
+
+        replace: grades there count as missing from now on; those on other terms go into a copy of the book beside it.
+        Raises ClassError when the book has other terms and they are not to be replaced.
+        """
+        known = self.terms()
+        if known and known != terms:
+            if not replace:
                 other = ", ".join(
                     f"{name}: {known.get(name)} there, {terms.get(name)} now"
                     for name in sorted({*known, *terms})
@@ -97,8 +104,15 @@ class Gradebook:
                 raise ClassError(
                     f"{self.path}: graded on other terms ({other}). Choose another --out, or --regrade everything."
                 )
+            with self._explained():
+                self._db.execute(
+                    "VACUUM INTO ?", [str(self.path.with_name(f"{self.path.stem}-{time.time_ns()}.sqlite"))]
+                )
+        with self._change() as db:
             if known != terms:
                 db.execute("DELETE FROM submission")
+            elif replace:
+                db.execute("UPDATE submission SET digest = ''")
             db.execute("DELETE FROM terms")
             db.executemany("INSERT INTO terms VALUES (?, ?)", sorted(terms.items()))
 
@@ -145,12 +159,13 @@ class Gradebook:
         return [_entry(row, tuple(tests.get(row["key"], ()))) for row in rows]
 
     def _only_writer(self) -> None:
-        """Held until the end of this process, however it ends; readers are not in the way."""
+        """Held until the end of this process, however it ends."""
         try:
             self._lock = sqlite3.connect(self.path.with_suffix(".lock"), timeout=0, isolation_level=None)
             self._lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            raise ClassError(f"{self.path}: another run is grading into this book.") from error
+            words = "another run is grading into this book" if "locked" in str(error) else error
+            raise ClassError(f"{self.path}: {words}.") from error
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:

@@ -5,13 +5,17 @@ A grading process that dies is replaced, and its submission tried once more; whe
 
 import multiprocessing
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 from mp09.classroom.task import Outcome, Place, Rules, close, grade_source
+from mp09.files import scratch_folder
 
 ATTEMPTS = 2
 Work = tuple[str, bytes | None]  # (key, source)
@@ -96,20 +100,24 @@ class _Process:
 
 
 def _serve(connection: Connection, life: Connection, place: Place, rules: Rules) -> None:
-    """In the process: grade what comes, until nothing comes any more."""
-    threading.Thread(target=_end_with_parent, args=[life], daemon=True).start()
-    while True:
-        try:
-            key, source = connection.recv()
-            connection.send(grade_source(key, source, place, rules))
-        except (EOFError, OSError, KeyboardInterrupt):
-            break
-    close()
+    """In the process: grade what comes, until nothing comes any more. Everything temporary lies in one folder."""
+    with scratch_folder() as scratch:
+        tempfile.tempdir = str(scratch)
+        threading.Thread(target=_end_with_parent, args=[life, scratch], daemon=True).start()
+        while True:
+            try:
+                key, source = connection.recv()
+                connection.send(grade_source(key, source, place, rules))
+            except (EOFError, OSError, KeyboardInterrupt):
+                break
+        close()
 
 
-def _end_with_parent(life: Connection) -> None:
+def _end_with_parent(life: Connection, scratch: Path) -> None:
     try:
         life.recv()
     except (EOFError, OSError):
         time.sleep(3)  # enough for an orderly end
+        close()
+        shutil.rmtree(scratch, ignore_errors=True)
         os._exit(1)

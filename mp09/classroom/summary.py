@@ -46,7 +46,6 @@ class Summary:
     measured: int
     tests: tuple[TestRate, ...]
     diagnoses: tuple[tuple[str, tuple[Entry, ...]], ...]
-    seconds: float
 
 
 def summarize(entries: list[Entry]) -> Summary:
@@ -69,7 +68,6 @@ def summarize(entries: list[Entry]) -> Summary:
         measured=len(accuracies),
         tests=_rates(graded),
         diagnoses=_diagnoses(graded),
-        seconds=sum(entry.report.seconds for entry in graded),
     )
 
 

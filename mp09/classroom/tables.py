@@ -3,7 +3,7 @@
 import csv
 import io
 
-from mp09.classroom.gradebook import Entry
+from mp09.classroom.gradebook import GRADED, Entry
 from mp09.classroom.summary import diagnoses_of
 
 ASSIGNMENT = "CNN Image Classifier"
@@ -40,11 +40,12 @@ def gradescope(entries: list[Entry]) -> str:
         + [f"{number}: {tests[number].name} ({tests[number].max_score:.1f} pts)" for number in numbers]
     ]
     for entry in entries:
-        first, last = entry.name.rsplit(" ", 1) if " " in entry.name else (entry.name, "")
-        score, maximum = (entry.report.score, entry.report.max_score) if entry.report else ("", "")
-        status = "Graded" if entry.report else "Ungraded"
-        about = [first, last, entry.sid, entry.email, score, maximum, status, entry.submitted_at]
-        rows.append(about + _scores(entry, numbers))
+        score, maximum = _points(entry)
+        status = "Graded" if entry.status == GRADED else "Ungraded"
+        for name, sid, email in _people(entry):
+            first, last = name.rsplit(" ", 1) if " " in name else (name, "")
+            about = [first, last, sid, email, score, maximum, status, entry.submitted_at]
+            rows.append(about + _scores(entry, numbers))
     return _csv(rows)
 
 
@@ -54,7 +55,9 @@ def canvas(entries: list[Entry]) -> str:
     maximum = max((entry.report.max_score for entry in entries if entry.report), default="")
     rows.append(["    Points Possible", "", "", "", "", maximum])
     for entry in entries:
-        rows.append([entry.name, entry.sid, "", entry.email, "", entry.report.score if entry.report else ""])
+        for name, sid, email in _people(entry):
+            own = entry.key.endswith(f"_{sid}")  # from Canvas' export; elsewhere it is the school's
+            rows.append([name, *((sid, "") if own else ("", sid)), email, "", _points(entry)[0]])
     return _csv(rows)
 
 
@@ -66,15 +69,28 @@ def _numbers(entries: list[Entry]) -> list[str]:
     return sorted({t.number for entry in entries if entry.report for t in entry.report.tests if t.max_score})
 
 
+def _points(entry: Entry) -> tuple:
+    """(score, max_score); empty where something could not be graded: then no points stand yet."""
+    return (entry.report.score, entry.report.max_score) if entry.status == GRADED else ("", "")
+
+
+def _people(entry: Entry) -> list[tuple[str, str, str]]:
+    """(name, sid, email) of everybody who handed it in."""
+    names, sids, emails = entry.name.split(" and "), entry.sid.split(","), entry.email.split(",")
+    if len(names) > 1 and len(names) == len(emails):
+        return list(zip(names, sids if len(sids) == len(names) else [""] * len(names), emails, strict=True))
+    return [(entry.name, entry.sid, entry.email)]
+
+
 def _scores(entry: Entry, numbers: list[str]) -> list:
-    scores = {test.number: test.score for test in entry.report.tests} if entry.report else {}
+    scores = {test.number: test.score for test in entry.report.tests} if entry.status == GRADED else {}
     return [scores.get(number, "") for number in numbers]
 
 
 def _csv(rows: list[list]) -> str:
     """A name that is a formula for a spreadsheet becomes text."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file)
     for row in rows:
         writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
     return file.getvalue()

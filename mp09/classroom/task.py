@@ -52,7 +52,7 @@ def grade_source(key: str, source: bytes | None, place: Place, rules: Rules) -> 
                 (folder / "submitted.py").write_bytes(source)
             options = {"kit": place.kit, "tests": place.tests, "data": place.data}
             return Outcome(key, grade(folder, timeout_s=rules.timeout_s, sandbox=_sandbox(place, rules), **options))
-    except (Mp09Error, OSError) as error:
+    except (Mp09Error, OSError) as error:  # ours: a submission's own errors are diagnoses
         close()  # a fresh one for the next submission
         return Outcome(key, None, str(error))
 

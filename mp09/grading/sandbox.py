@@ -246,7 +246,7 @@ class Worker:
         used = _memory_bytes(family, self._memory) + _shared_bytes(self._user)
         self.peak_memory = max(self.peak_memory, used)
         if used > self._memory:
-            raise self._end("memory", f"{used >> 20} MiB of memory used, {self._memory >> 20} allowed")
+            raise self._end("memory", f"more than {self._memory >> 20} MiB of memory used")
         if time.monotonic() - self._disk_checked > DISK_POLL_S:
             if _disk_bytes(self._folder) + _unlinked_bytes(family) > self._disk:
                 raise self._end(

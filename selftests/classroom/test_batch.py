@@ -3,13 +3,14 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mp09.classroom.batch import BOOK, COPIES, default_jobs, default_threads, grade_all
+from mp09.classroom.batch import BOOK, COPIES, default_jobs, default_memory_mib, default_threads, grade_all
 from mp09.classroom.cluster import RayPool
 from mp09.classroom.collect import Handin, collect
 from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook
@@ -100,10 +101,24 @@ def test_one_book_holds_one_set_of_terms(place, tmp_path):
     assert book_of(tmp_path)["dan"].report.seed == 42
     grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=other, regrade=True)
     assert book_of(tmp_path)["dan"].report.seed == 7
+    (before,) = tmp_path.glob("gradebook-*.sqlite")  # nothing is lost
+    with Gradebook(before) as book:
+        assert book.entries()[0].report.seed == 42
+
+
+def test_a_regrading_that_was_cut_off_goes_on(place, tmp_path):
+    class CutOff(LocalPool):
+        def run(self, work, place, rules):
+            return super().run(list(work)[:1], place, rules)
+
+    given = handins(dan=None, eve=None)
+    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
+    grade_all(given, tmp_path, pool=CutOff(1), place=place, rules=RULES, regrade=True)
+    assert grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES).total == 1
 
 
 def test_a_hanging_submission_costs_itself_only(place, tmp_path):
-    rules = Rules(RULES.settings, timeout_s=6)
+    rules = Rules(RULES.settings, timeout_s=20)
     grade_all(handins(mallory=HANGS, zoe=QUICK), tmp_path, pool=LocalPool(1), place=place, rules=rules)
     book = book_of(tmp_path)
     assert (book["mallory"].report.score, book["zoe"].report.score) == (0, 40)
@@ -149,10 +164,12 @@ def test_a_killed_run_leaves_no_process_and_goes_on(small_data, tmp_path):
         assert time.monotonic() < limit
         time.sleep(0.1)
     family = psutil.Process(grader.pid).children(recursive=True)
+    scratch = set(Path(tempfile.gettempdir()).glob("mp09-*"))
     grader.send_signal(signal.SIGKILL)
     grader.wait()
     assert family
     assert not psutil.wait_procs(family, timeout=30)[1]
+    assert scratch - set(Path(tempfile.gettempdir()).glob("mp09-*"))
     assert subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 0
     assert len(book_of(out)) == 6
 
@@ -183,6 +200,10 @@ def test_jobs_and_threads_use_each_core_once():
     assert default_threads(100) == 1
 
 
+def test_the_memory_limit_is_the_same_for_fewer_jobs():
+    assert default_memory_mib(1) == default_memory_mib(usable_cores()) >= default_memory_mib(1000)
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -190,6 +211,8 @@ def test_jobs_and_threads_use_each_core_once():
         (lambda folder: folder.rmdir(), [], "no such folder"),
         (lambda folder: (folder / "submitted.py").write_text(""), [], "is one submission"),
         (lambda folder: (folder / "a.py").write_text(""), ["--jobs", "0"], "--jobs"),
+        (lambda folder: (folder / "a.py").write_text(""), ["--seed", "-1"], "--seed"),
+        (lambda folder: (folder / "a.py").write_text(""), ["--timeout", "nan"], "--timeout"),
         (lambda folder: (folder / "a.py").write_text(""), ["--data", "/nowhere"], "/nowhere"),
     ],
 )
@@ -217,7 +240,7 @@ def test_collected_and_graded_by_the_command(small_data, tmp_path, capsys):
     (folder / "anna.py").write_bytes(SKELETON)
     (folder / "ben.zip").write_bytes(b"broken")
     options = ["--out", str(tmp_path / "grades"), "--data", str(small_data), "--jobs", "1", "--device", "cpu"]
-    assert [handin.key for handin in collect(folder)] == ["anna", "ben"]
+    assert [handin.key for handin in collect(folder)[0]] == ["anna", "ben"]
     assert main(["grade-all", str(folder), *options]) == 1
     assert "graded 1, failed 1, as before 0" in capsys.readouterr().out
     assert book_of(tmp_path / "grades")["anna"].report.sandbox in ("sandboxed", "process")

@@ -2,6 +2,8 @@
 
 import io
 import os
+import random
+import sys
 import zipfile
 
 import pytest
@@ -37,22 +39,26 @@ def write(folder, files):
     return folder
 
 
-def zipped(files) -> bytes:
+def zipped(files, method=zipfile.ZIP_DEFLATED) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(content, "w", method) as archive:
         for name, text in files.items():
             archive.writestr(name, text)
     return content.getvalue()
 
 
-def sources(handins):
-    return {handin.name: handin.source for handin in handins}
+def handins(path):
+    return collect(path)[0]
+
+
+def sources(found):
+    return {handin.name: handin.source for handin in found}
 
 
 def test_a_folder_of_folders_zips_and_files(tmp_path):
     files = {"anna/submitted.py": SOURCE, "ben.zip": zipped({"work/submitted.py": SOURCE}), "cho.py": SOURCE}
     files |= {"dan/readme.txt": "sorry", "eve/deep/er/submitted.py": SOURCE}
-    assert sources(collect(write(tmp_path, files))) == dict.fromkeys(("anna", "ben", "cho", "eve"), SOURCE) | {
+    assert sources(handins(write(tmp_path, files))) == dict.fromkeys(("anna", "ben", "cho", "eve"), SOURCE) | {
         "dan": None
     }
 
@@ -61,11 +67,11 @@ def test_the_same_as_a_zip_with_a_folder_around_it(tmp_path):
     files = {"export/anna/submitted.py": SOURCE, "export/ben/submitted.py": SOURCE, "__MACOSX/export/._x": "junk"}
     path = tmp_path / "export.zip"
     path.write_bytes(zipped(files))
-    assert sources(collect(path)) == {"anna": SOURCE, "ben": SOURCE}
+    assert sources(handins(path)) == {"anna": SOURCE, "ben": SOURCE}
 
 
 def test_a_folder_with_one_student(tmp_path):
-    assert sources(collect(write(tmp_path, {"anna/submitted.py": SOURCE}))) == {"anna": SOURCE}
+    assert sources(handins(write(tmp_path, {"anna/submitted.py": SOURCE}))) == {"anna": SOURCE}
 
 
 def test_gradescopes_export(tmp_path):
@@ -73,17 +79,20 @@ def test_gradescopes_export(tmp_path):
     files |= {f"assignment_1_export/submission_{i}/submitted.py": SOURCE for i in (11, 12)}
     path = tmp_path / "export.zip"
     path.write_bytes(zipped(files))
-    first, second = collect(path)
-    assert (first.key, first.name) == ("submission_11", "An\u0301na =Ormsby and Ben")
+    first, second = handins(path)
+    assert (first.key, first.name) == ("anna_example.edu_ben_example.edu", "An\u0301na =Ormsby and Ben")
     assert (first.email, first.sid) == ("anna@example.edu,ben@example.edu", "0042")
     assert first.submitted_at.startswith("2026-11-20 12:34:56")
-    assert (second.name, second.sid, second.source) == ("Cho", "", SOURCE)
+    assert (second.key, second.name, second.sid, second.source) == ("submission_12", "Cho", "", SOURCE)
 
 
 def test_canvas_export(tmp_path):
     files = {"ormsbyanna_LATE_77_901_submitted-2.py": SOURCE, "ormsbyanna_LATE_77_902_notes.txt": "hello"}
-    files |= {"choi_78_903_mp09.zip": zipped({"submitted.py": SOURCE})}
-    second, first = collect(write(tmp_path, files))
+    files |= {"choi_78_903_mp09.zip": zipped({"submitted.py": SOURCE}), "roster.csv": "x", "lee_79_text.html": "hi"}
+    found, aside = collect(write(tmp_path, files))
+    second, third, first = found
+    assert aside == ["roster.csv"]
+    assert (third.name, third.source) == ("lee", None)
     assert (first.key, first.name, first.sid, first.late, first.source) == (
         *("ormsbyanna_77", "ormsbyanna", "77"),
         *(True, SOURCE),
@@ -100,10 +109,13 @@ def test_canvas_export(tmp_path):
         (zipped({"C:/submitted.py": SOURCE}), "outside"),
         (zipped({"a/submitted.py": SOURCE, "b/submitted.py": SOURCE}), "several files"),
         (zipped({"submitted.py": b"#" * (SOURCE_BYTES + 1)}), "larger than"),
+        (zipped({"a/" * 32_000 + "submitted.py": SOURCE}), "characters"),
+        (zipped(dict.fromkeys(map(str, range(10_001)), "")), "more than 10000 files"),
+        (zipped({"submitted.py": SOURCE}).replace(b"\x14\x00\x00\x00\x08", b"\x63\x00\x00\x00\x08"), "readable"),
     ],
 )
 def test_a_zip_that_is_not_good_is_the_instructors_to_look_at(tmp_path, content, problem):
-    good, bad = collect(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": content}))
+    good, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": content}))
     assert good.source == SOURCE
     assert bad.source is None
     assert problem in bad.problem
@@ -112,15 +124,53 @@ def test_a_zip_that_is_not_good_is_the_instructors_to_look_at(tmp_path, content,
 def test_a_zip_bomb_is_read_no_further_than_needed(tmp_path):
     bomb = zipped({"submitted.py": b"\0" * (1 << 27)})
     assert len(bomb) < 1 << 20
-    _, bad = collect(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bomb}))
+    _, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bomb}))
     assert "larger than" in bad.problem
 
 
 def test_a_damaged_or_encrypted_member(tmp_path):
     damaged = bytearray(zipped({"submitted.py": os.urandom(5000)}))
     damaged[200:300] = bytes(100)
-    _, bad = collect(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bytes(damaged)}))
+    _, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bytes(damaged)}))
     assert bad.problem
+
+
+@pytest.mark.parametrize("name", ["./submitted.py", "a//submitted.py", "a\\submitted.py"])
+def test_names_that_are_spelt_otherwise(tmp_path, name):
+    files = {"anna/submitted.py": SOURCE, "ben.zip": zipped({name: SOURCE})}
+    assert sources(handins(write(tmp_path, files)))["ben"] == SOURCE
+
+
+def test_damage_of_every_kind_is_one_students_problem(tmp_path):
+    generator = random.Random(0)
+    whole = {method: zipped({"submitted.py": SOURCE * 50}, method) for method in (0, 8, 12, 14)}  # stored .. lzma
+    for number in range(400):
+        damaged = bytearray(whole[generator.choice(list(whole))])
+        for _ in range(generator.randint(1, 20)):
+            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+        (tmp_path / f"{number}.zip").write_bytes(damaged)
+    found = handins(tmp_path)
+    assert len(found) == 400
+    assert 100 < sum(bool(handin.problem) for handin in found) < 400
+
+
+def test_what_is_no_submission_is_named(tmp_path):
+    write(tmp_path, {"anna/submitted.py": SOURCE, "AL.ZIP": zipped({"submitted.py": SOURCE}), "bo.ipynb": "{}"})
+    (tmp_path / "empty").mkdir()
+    found, aside = collect(tmp_path)
+    assert sources(found) == {"AL": SOURCE, "anna": SOURCE, "empty": None}
+    assert aside == ["bo.ipynb"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_name_that_is_no_text(tmp_path):
+    os.mkdir(os.fsencode(tmp_path) + b"/b\xfcb")
+    write(tmp_path, {"anna\x1b]0;evil/submitted.py": SOURCE})
+    first, second = handins(tmp_path)
+    for handin in (first, second):
+        handin.name.encode()
+        assert handin.name.isprintable()
+        assert handin.key.isascii()
 
 
 def test_links_and_pipes_are_not_followed(tmp_path):
@@ -128,19 +178,19 @@ def test_links_and_pipes_are_not_followed(tmp_path):
     (tmp_path / "mallory" / "submitted.py").symlink_to("/etc/passwd")
     (tmp_path / "oscar").symlink_to("/etc")
     os.mkfifo(tmp_path / "mallory" / "pipe.py")
-    assert sources(collect(tmp_path)) == {"anna": SOURCE, "mallory": None}
+    assert sources(handins(tmp_path)) == {"anna": SOURCE, "mallory": None}
 
 
 def test_a_zip_in_a_zip_in_a_zip_is_not_opened(tmp_path):
     inner = zipped({"submitted.py": SOURCE})
-    _, nested = collect(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": zipped({"again.zip": inner})}))
+    _, nested = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": zipped({"again.zip": inner})}))
     assert (nested.source, nested.problem) == (None, "")
 
 
 @pytest.mark.parametrize("name", ["a b", "ünal", "<script>", "a;b", ".hidden", "x" * 200])
 def test_keys_are_fit_for_file_names(tmp_path, name):
     one, _ = sorted(
-        collect(write(tmp_path, {f"{name}/submitted.py": SOURCE, "zz-other/submitted.py": SOURCE})),
+        handins(write(tmp_path, {f"{name}/submitted.py": SOURCE, "zz-other/submitted.py": SOURCE})),
         key=lambda handin: handin.name == "zz-other",
     )
     assert one.name == name
@@ -157,16 +207,18 @@ def test_keys_are_fit_for_file_names(tmp_path, name):
         ({"a b/submitted.py": SOURCE, "a_b/submitted.py": SOURCE}, "called alike: a b, a_b"),
         ({"submission_metadata.yml": "[1, 2", "a/submitted.py": SOURCE}, "not readable"),
         ({"submission_metadata.yml": "- 1", "a/submitted.py": SOURCE}, "not readable"),
+        ({"submission_metadata.yml": "a: [1]", "a/submitted.py": SOURCE}, "not readable"),
+        ({"submission_metadata.yml": "[" * 3000, "a/submitted.py": SOURCE}, "not readable"),
     ],
 )
 def test_what_is_no_export(tmp_path, files, message):
     with pytest.raises(ClassError, match=message):
-        collect(write(tmp_path, files))
+        handins(write(tmp_path, files))
 
 
 def test_nothing_there(tmp_path):
     with pytest.raises(ClassError, match="no such folder"):
-        collect(tmp_path / "nowhere")
+        handins(tmp_path / "nowhere")
     (tmp_path / "file.txt").write_text("text")
     with pytest.raises(ClassError, match="not a readable zip"):
-        collect(tmp_path / "file.txt")
+        handins(tmp_path / "file.txt")

@@ -100,12 +100,31 @@ def test_csv_for_everybody(entries):
     assert dict(zip(header, plain[-1], strict=True))["problem"] == "zoe.zip: broken"
     canvas = rows(tables.canvas(entries))
     assert canvas[1][0].strip() == "Points Possible"
-    assert canvas[2] == ["Anna", "anna", "", "anna@example.edu", "", "100"]
+    assert canvas[2] == ["Anna", "", "anna", "anna@example.edu", "", "100"]
     scope = rows(tables.gradescope(entries))
     assert scope[0][:6] == ["First Name", "Last Name", "SID", "Email", "Total Score", "Max Points"]
     assert scope[0][8] == "1.1: Dataset length (15.0 pts)"
     assert scope[1][4:7] == ["100", "100.0", "Graded"]
     assert scope[-1][6] == "Ungraded"
+
+
+def test_no_points_stand_for_what_could_not_be_graded():
+    partial = replace(entry("faye", "Faye", 30, None), status=FAULT)
+    assert rows(tables.canvas([partial]))[2][-1] == ""
+    assert rows(tables.gradescope([partial]))[1][4:7] == ["", "", "Ungraded"]
+    assert ">30<" not in page([partial], {}).partition('class="student"')[0]
+
+
+def test_everybody_of_a_group_gets_a_line():
+    group = replace(entry("a", "Anna Li and Ben", 90, 0.9), email="a@example.edu,b@example.edu", sid="1,2")
+    lines = [row[:4] for row in rows(tables.gradescope([group]))[1:]]
+    assert lines == [["Anna", "Li", "1", "a@example.edu"], ["Ben", "", "2", "b@example.edu"]]
+    assert [row[0] for row in rows(tables.canvas([group]))[2:]] == ["Anna Li", "Ben"]
+
+
+def test_canvas_gets_its_own_numbers_back():
+    own, other = replace(entry("li_77", "Li", 1, 0.1), sid="77"), replace(entry("x", "X", 1, 0.1), sid="88")
+    assert [row[1:3] for row in rows(tables.canvas([own, other]))[2:]] == [["77", ""], ["", "88"]]
 
 
 @pytest.mark.parametrize("render", tables.FORMATS.values(), ids=tables.FORMATS)
