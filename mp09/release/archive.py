@@ -1,4 +1,4 @@
-"""Writes the zip files that leave the repository: the same contents give the same bytes, whenever and wherever."""
+"""Writes the zip files that leave the repository: the same contents give the same bytes, whenever they are built."""
 
 import zipfile
 from collections.abc import Mapping

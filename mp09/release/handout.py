@@ -51,8 +51,6 @@ def clear(notebook: str) -> str:
     """
     contents = json.loads(notebook)
     for cell in contents["cells"]:
-        if cell["cell_type"] == "code":
-            cell["execution_count"] = None
-            if "nbval-ignore-output" in cell["metadata"].get("tags", ()):
-                cell["outputs"] = []
+        if "nbval-ignore-output" in cell["metadata"].get("tags", ()):
+            cell["execution_count"], cell["outputs"] = None, []
     return json.dumps(contents, indent=1, ensure_ascii=False) + "\n"

@@ -117,6 +117,17 @@ def test_the_notebook_has_no_results(archive):
     assert "ok: the model learns" in outputs  # nbval compares a student's notebook with these
 
 
+def test_nbval_takes_the_notebook_of_a_student_on_the_way(handout):
+    notebook = json.loads((handout / "mp09_notebook.ipynb").read_text())
+    headings = ["".join(cell["source"]).split("\n")[0] for cell in notebook["cells"]]
+    notebook["cells"] = notebook["cells"][: headings.index("## Training")]
+    (handout / "mp09_notebook.ipynb").write_text(json.dumps(notebook))
+    (handout / "submitted.py").write_text((ROOT / "submitted.py").read_text())
+    command = [sys.executable, "-m", "pytest", "--nbval", "mp09_notebook.ipynb", "-q"]
+    done = subprocess.run(command, cwd=handout, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
 def test_only_commands_whose_room_is_there(handout):
     done = subprocess.run([sys.executable, "-m", "mp09", "--help"], cwd=handout, capture_output=True, text=True)
     assert "doctor" in done.stdout
