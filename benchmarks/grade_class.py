@@ -180,7 +180,7 @@ def differences(one: Path, other: Path) -> int:
     rows += [None] * abs(rows_in(one) - rows_in(other))
     print(f"the books are {'DIFFERENT' if rows else 'identical'} but for times")
     for row in filter(None, rows[:5]):
-        print(*(set(row[0]) ^ set(row[1])), dict(row[0])["key"])
+        print(dict(row[0])["key"], *(f"{item!r:.200}" for item in set(row[0]) ^ set(row[1])))
     return len(rows)
 
 

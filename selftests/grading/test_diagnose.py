@@ -253,7 +253,7 @@ def test_exceptions_are_explained(error, message, key):
     where = ["submitted.py, line 3, in f: return x[9]"]
     diagnosis = calls.raised("length", {"kind": "", "type": error, "message": message, "where": where})
     assert diagnosis.key == key
-    assert "submitted.py, line 3" in diagnosis.got
+    assert "submitted.py, line 3" in diagnosis.got + diagnosis.remedy
 
 
 REFUSED = {"missing": "missing-function", "model": "not-a-model"} | {kind: f"bad-{kind}" for kind in calls.REFUSALS}

@@ -6,6 +6,7 @@ from typing import Any
 from mp09.grading.diagnose.record import Diagnosis
 from mp09.grading.replies import readable
 
+LINE = 120  # characters shown of a line that a submission printed
 NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
 CALLS = {
     "load": "importing submitted.py",
@@ -40,7 +41,7 @@ def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
         "protocol": "The connection to the grader is not yours to write to.",
     }
     log = readable(log[-2000:])
-    tail = "".join(f"\n          | {line}" for line in log.strip().splitlines()[-5:])
+    tail = "".join(f"\n          | {line[:LINE]}" for line in log.strip().splitlines()[-5:])
     return Diagnosis(f"ended-{kind}", f"{CALLS[operation]} to return", message + tail, remedies[kind])
 
 
