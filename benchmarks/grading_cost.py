@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_synthetic
-from mp09.grading.grade import grade, usable_cores
+from mp09.grading.grade import grade
+from mp09.grading.machine import usable_cores
 from mp09.grading.sandbox import Sandbox, Settings
 from mp09.release.strip import strip
 

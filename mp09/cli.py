@@ -143,7 +143,7 @@ def _validate(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from mp09.files import write_json
-    from mp09.grading.grade import usable_cores
+    from mp09.grading.machine import usable_cores
     from mp09.release import validate as room
 
     cases = room.load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")

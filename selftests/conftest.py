@@ -7,7 +7,8 @@ import pytest
 
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_images, from_synthetic
-from mp09.grading.grade import grade, usable_cores
+from mp09.grading.grade import grade
+from mp09.grading.machine import usable_cores
 from mp09.grading.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,7 +19,8 @@ from mp09.data.source import checked_source, holdout_file
 from mp09.errors import ClassError, GradingError
 from mp09.files import atomic_write, checksum
 from mp09.grading import rubric
-from mp09.grading.grade import load_suites, usable_cores
+from mp09.grading.grade import load_suites
+from mp09.grading.machine import usable_cores, usable_memory
 from mp09.grading.sandbox import PROCESS, Sandbox, Settings
 
 BOOK, COPIES = "gradebook.sqlite", "submissions"
@@ -105,7 +106,7 @@ def grade_all(
 
 def default_jobs() -> int:
     """One a core, as far as memory goes."""
-    return max(1, min(usable_cores(), psutil.virtual_memory().available // (JOB_MIB << 20)))
+    return max(1, min(usable_cores(), min(psutil.virtual_memory().available, usable_memory()) // (JOB_MIB << 20)))
 
 
 def default_threads(jobs: int) -> int:
@@ -118,7 +119,7 @@ def default_memory_mib(jobs: int) -> int:
 
     The same for any number of jobs up to that of cores: a limit decides about points.
     """
-    share = 0.8 * psutil.virtual_memory().total / max(jobs, usable_cores())
+    share = 0.8 * usable_memory() / max(jobs, usable_cores())
     return min(rubric.MEMORY_LIMIT_MIB, int(share) >> 20)
 
 

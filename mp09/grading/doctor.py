@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mp09.data.source import checked_source
 from mp09.errors import Mp09Error
-from mp09.grading.grade import usable_cores
+from mp09.grading.machine import usable_cores
 from mp09.grading.sandbox import Sandbox, Settings, Worker, WorkerEnded
 from mp09.grading.submission import CHECKPOINT
 

@@ -2,7 +2,6 @@
 
 import importlib.util
 import math
-import os
 import sys
 import time
 import unittest
@@ -18,6 +17,7 @@ from mp09.data.source import checked_source, holdout_file
 from mp09.errors import GradingError
 from mp09.files import scratch_folder, write_json
 from mp09.grading import gradescope, rubric
+from mp09.grading.machine import usable_cores
 from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, TestResult
 from mp09.grading.sandbox import AUTO, Sandbox, Settings
 from mp09.grading.submission import Submission
@@ -146,21 +146,6 @@ def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]
     if any(file.name == "test_hidden.py" for file in files) and total != rubric.TOTAL:
         raise GradingError(f"{tests}: the tests' points add up to {total}; expected {rubric.TOTAL}.")
     return [case for case in cases if only is None or only in (_attribute(case, "__tags__") or ())]
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: fewer than the machine has where an affinity or a container's quota says so."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, cores_of_container(Path("/sys/fs/cgroup/cpu.max")) or cores)
-
-
-def cores_of_container(cpu_max: Path) -> int | None:
-    """From cgroup v2's "QUOTA PERIOD", rounded up; None where there is no quota."""
-    try:
-        quota, period = cpu_max.read_text().split()
-        return math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return None
 
 
 class Result(JSONTestResult):

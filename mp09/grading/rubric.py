@@ -42,6 +42,7 @@ LIMITS_S = {
 }
 
 MEMORY_LIMIT_MIB = 6144
+MEMORY_FLOOR_MIB = 1024  # where all processes together may use less, PyTorch and the pictures have no room
 DISK_LIMIT_MIB = 2048
 PROCESS_LIMIT = 100
 FILE_COUNT_LIMIT = 10_000  # files and folders that a submission may make

@@ -15,7 +15,6 @@ import queue
 import signal
 import site
 import socket
-import stat
 import sys
 import sysconfig
 import threading
@@ -27,17 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from mp09.errors import GradingError, ProtocolError
 from mp09.files import scratch_folder
 from mp09.grading import protocol, rubric
+from mp09.grading.machine import usable_memory
 from mp09.grading.processes import Forked, Spawned, Warm, inherited_environment
+from mp09.grading.usage import SHARED_MEMORY, disk_bytes, family, memory_bytes, shared_bytes, unlinked_bytes
 
 PROCESS, SANDBOXED, AUTO = "process", "sandboxed", "auto"
 POLL_S = 0.1
 DISK_POLL_S = 1.0
-SHARE_LIMIT_S = 1.0
 # What programs on Linux read besides Python: libraries, the processor's features, time zone, fonts, user names.
 SYSTEM_FILES = (
     *("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/sys/devices/system", "/proc/cpuinfo", "/proc/meminfo"),
@@ -46,7 +45,6 @@ SYSTEM_FILES = (
     *("/etc/group", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/locale.alias", "/etc/matplotlibrc"),
 )
 SYSTEM_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-SHARED_MEMORY = "/dev/shm"  # DataLoader workers pass their batches through it
 GPU_FILES = ("/proc/driver/nvidia*", "/proc/devices", "/sys/module/nvidia*", "/sys/bus/pci", "/sys/devices")
 GPU_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/dxg")
 
@@ -88,8 +86,14 @@ class Sandbox:
                 private labels, the results.
 
         Raises:
-            GradingError: `settings.isolation` is "sandboxed", and this machine can't, or the probe got out.
+            GradingError: `settings.isolation` is "sandboxed", and this machine can't, or the probe got out;
+                or it has too little memory, which would cost a student points.
         """
+        if (memory_mib := usable_memory() >> 20) < rubric.MEMORY_FLOOR_MIB:
+            raise GradingError(
+                f"{memory_mib} MiB of memory, at least {rubric.MEMORY_FLOOR_MIB} are needed: "
+                "choose a larger machine or container (on Gradescope: 1 CPU, 1.5 GB)."
+            )
         self.settings = settings
         self.level, self.remarks = PROCESS, []
         self._warm = Warm() if sys.platform == "linux" else None
@@ -174,7 +178,7 @@ class Worker:
 
     def __init__(self, process: Spawned | Forked, folder: Path, settings: Settings):
         self._process, self._folder = process, folder
-        self._memory = min(settings.memory_mib << 20, int(0.8 * psutil.virtual_memory().total))
+        self._memory = min(settings.memory_mib << 20, int(0.8 * usable_memory()))
         self._disk = settings.disk_mib << 20
         self._disk_checked = 0.0
         self._user: int | None = None
@@ -240,15 +244,15 @@ class Worker:
     def _check(self, passed: float, timeout_s: float) -> None:
         if passed > timeout_s:
             raise self._end("time", f"no answer within {timeout_s:.0f} s")
-        family = _family(self._process.pid)
-        if len(family) > rubric.PROCESS_LIMIT:
+        processes = family(self._process.pid)
+        if len(processes) > rubric.PROCESS_LIMIT:
             raise self._end("processes", f"more than {rubric.PROCESS_LIMIT} processes started")
-        used = _memory_bytes(family, self._memory) + _shared_bytes(self._user)
+        used = memory_bytes(processes, self._memory) + shared_bytes(self._user)
         self.peak_memory = max(self.peak_memory, used)
         if used > self._memory:
             raise self._end("memory", f"more than {self._memory >> 20} MiB of memory used")
         if time.monotonic() - self._disk_checked > DISK_POLL_S:
-            if _disk_bytes(self._folder) + _unlinked_bytes(family) > self._disk:
+            if disk_bytes(self._folder) + unlinked_bytes(processes) > self._disk:
                 raise self._end(
                     "disk", f"files of more than {self._disk >> 20} MiB, or too many, in the working folder"
                 )
@@ -265,7 +269,8 @@ class Worker:
         if code >= 0:
             return f"it ended with exit code {code}"
         names = {number.value: number.name for number in signal.Signals}
-        return f"it was ended by signal {names.get(-code, -code)}"
+        hint = ", as the system does when memory runs out" if -code == getattr(signal, "SIGKILL", None) else ""
+        return f"it was ended by signal {names.get(-code, -code)}{hint}"
 
     def _read_replies(self) -> None:
         try:
@@ -316,83 +321,3 @@ def _policy(folder: Path, readable: Sequence[Path], *, gpu: bool) -> dict[str, A
         read |= {path for pattern in GPU_FILES for path in glob.glob(pattern)}
         devices += [path for pattern in GPU_DEVICES for path in glob.glob(pattern)]
     return {"read": sorted(read), "write": [str(folder), SHARED_MEMORY], "devices": devices}
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    """A process and its descendants; none when it is gone."""
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
-
-
-def _memory_bytes(family: list[psutil.Process], limit: int) -> int:
-    """Memory of processes: resident, and where that is too much, their fair share of it.
-
-    The share is slow to read where many compete for the processor: what was not read in time counts in proportion.
-    """
-    resident = {process: _bytes_of(process, "memory_info", "rss", 0) for process in family}
-    if (total := sum(resident.values())) <= limit:
-        return total
-    asked, share, started = 0, 0, time.monotonic()
-    for process in sorted(family, key=resident.get, reverse=True):
-        asked += resident[process]
-        share += _bytes_of(process, "memory_full_info", "pss", resident[process])
-        if time.monotonic() - started > SHARE_LIMIT_S:
-            break
-    return total * share // asked
-
-
-def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> int:
-    """0 for a process that is gone; `unknown` where the system does not tell."""
-    try:
-        return getattr(getattr(process, info)(), kind, unknown)
-    except psutil.NoSuchProcess:
-        return 0
-    except psutil.Error:
-        return unknown
-
-
-def _shared_bytes(user: int | None) -> int:
-    """What a worker's own user keeps in /dev/shm."""
-    return 0 if user is None else sum(_blocks(e.path) for e in os.scandir(SHARED_MEMORY) if _owner(e) == user)
-
-
-def _owner(entry: os.DirEntry) -> int | None:
-    try:
-        return entry.stat(follow_symlinks=False).st_uid
-    except OSError:  # gone meanwhile
-        return None
-
-
-def _unlinked_bytes(family: list[psutil.Process]) -> int:
-    """Files without a name that processes keep open."""
-    total = 0
-    for process in family:
-        for link in glob.glob(f"/proc/{process.pid}/fd/*"):
-            try:
-                status = os.stat(link)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                total += status.st_blocks * 512
-    return total
-
-
-def _disk_bytes(folder: Path) -> int:
-    """Size of what lies in a folder; more than any limit when there are too many files to count."""
-    total = count = 0
-    for path, folders, files in os.walk(folder):
-        count += len(folders) + len(files)
-        if count > rubric.FILE_COUNT_LIMIT:
-            return sys.maxsize
-        total += sum(_blocks(os.path.join(path, name)) for name in files)
-    return total
-
-
-def _blocks(path: str) -> int:
-    try:
-        return os.lstat(path).st_blocks * 512
-    except (OSError, AttributeError):  # gone meanwhile; no st_blocks on Windows
-        return 0

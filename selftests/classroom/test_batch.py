@@ -18,7 +18,7 @@ from mp09.classroom.pool import LocalPool
 from mp09.classroom.task import Place, Rules
 from mp09.cli import main
 from mp09.errors import ClassError
-from mp09.grading.grade import usable_cores
+from mp09.grading.machine import usable_cores
 from mp09.grading.sandbox import Settings
 from mp09.release.strip import strip
 from mp09.release.validate import UNTRAINED, edited

@@ -12,7 +12,7 @@ import pytest
 import grade as command
 from mp09.errors import DataError, GradingError
 from mp09.grading import gradescope, processes, rubric, text
-from mp09.grading.grade import cores_of_container, load_suites
+from mp09.grading.grade import load_suites
 from mp09.grading.report import GradeReport, TestResult
 from mp09.grading.sandbox import Sandbox, Settings, WorkerEnded
 from selftests.conftest import ROOT
@@ -337,16 +337,6 @@ def test_the_summary_shouts_when_a_test_could_not_run():
     rendered = gradescope.render(REPORT)
     assert rendered["extra_data"]["infrastructure_fault"] is True
     assert rendered["tests"][2]["extra_data"]["ungraded"] is True
-
-
-@pytest.mark.parametrize(
-    ("quota", "cores"),
-    [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1), ("200000 100000", 2), ("", None)],
-)
-def test_a_container_may_have_fewer_cores_than_its_machine(tmp_path, quota, cores):
-    (tmp_path / "cpu.max").write_text(quota)
-    assert cores_of_container(tmp_path / "cpu.max") == cores
-    assert cores_of_container(tmp_path / "missing") is None
 
 
 # The command
