@@ -238,12 +238,15 @@ class Submission:
         return remembered
 
     def _send(self, worker: Worker, operation: str, **fields) -> Message:
-        limit_s = min(rubric.LIMITS_S[operation], max(0.0, self._deadline - time.monotonic()))
+        limit_s, left_s = rubric.LIMITS_S[operation], max(0.0, self._deadline - time.monotonic())
         tick = (lambda seconds: self._waiting(operation, seconds)) if self._waiting else None
         try:
-            reply = worker.request(operation, timeout_s=limit_s, waiting=tick, **fields)
+            reply = worker.request(operation, timeout_s=min(limit_s, left_s), waiting=tick, **fields)
         except WorkerEnded as ended:
-            raise Failed(calls.ended(operation, ended.kind, str(ended), worker.log)) from ended
+            # What was left differs from run to run, and what a student reads must not.
+            late = ended.kind == "time" and left_s < limit_s
+            words = "no answer before the time for the whole submission was over" if late else str(ended)
+            raise Failed(calls.ended(operation, ended.kind, words, worker.log)) from ended
         try:
             return replies.checked(operation, reply)
         except ProtocolError as error:

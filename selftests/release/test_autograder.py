@@ -128,7 +128,9 @@ def test_an_endless_loop_ends_at_our_own_deadline(data, tmp_path):
     _, results = run(root)
     graded = json.loads(results.read_text())
     assert graded["score"] == 40
-    assert {t["extra_data"]["diagnosis"] for t in graded["tests"] if t["status"] == "failed"} == {"ended-time"}
+    failed = [t for t in graded["tests"] if t["status"] == "failed"]
+    assert {t["extra_data"]["diagnosis"] for t in failed} == {"ended-time"}
+    assert all("no answer before the time for the whole submission was over" in t["output"] for t in failed)
     assert not [p.pid for p in psutil.process_iter() if str(root) in " ".join(_command(p))]
 
 
