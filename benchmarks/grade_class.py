@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_synthetic
+from mp09.grading.usage import family
 from mp09.release.strip import strip
 from mp09.release.validate import ATTACKS, BRIEF, MUTANTS, edited, load_cases
 
@@ -163,8 +164,14 @@ def ray(folder: Path) -> int:
 
 def ray_workers(grader: subprocess.Popen) -> list[psutil.Process]:
     """Processes that grade at this moment."""
-    family = psutil.Process(grader.pid).children(recursive=True)
-    return [process for process in family if "ray::_grade" in " ".join(process.cmdline())]
+    return [child for child in family(grader.pid) if "ray::_grade" in line_of(child)]
+
+
+def line_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # gone meanwhile
+        return ""
 
 
 def rows_in(out: Path) -> int:
