@@ -125,12 +125,12 @@ def _become_nobody(policy: Policy) -> bool:
     LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     user = _user_to_be()
-    readable = user and _readable_for(user, _there((*policy.read, *policy.write[1:])))
-    if user and (readable or CAP_DAC_READ_SEARCH in _capabilities()):
+    usable = user and _usable_by(user, _there((*policy.read, *policy.write[1:])), policy.write[0])
+    if user and (usable or CAP_DAC_READ_SEARCH in _capabilities()):
         os.chown(policy.write[0], user, user)
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
-        _set_capabilities(() if readable else (CAP_DAC_READ_SEARCH,))
+        _set_capabilities(() if usable else (CAP_DAC_READ_SEARCH,))
         LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
         return True
     _set_capabilities(())
@@ -150,11 +150,12 @@ def _user_to_be() -> int | None:
     return None
 
 
-def _readable_for(user: int, paths: list[str]) -> bool:
+def _usable_by(user: int, paths: list[str], folder: str) -> bool:
+    """Whether a user can read the paths, and pass through to the folder, which will be its own."""
     os.setresgid(-1, user, -1)
     os.setresuid(-1, user, -1)
     try:
-        return all(os.access(path, os.R_OK, effective_ids=True) for path in paths)
+        return all(os.access(path, os.R_OK, effective_ids=True) for path in paths) and os.path.exists(folder)
     finally:
         os.setresuid(-1, 0, -1)
         os.setresgid(-1, 0, -1)

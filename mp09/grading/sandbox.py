@@ -189,6 +189,8 @@ class Worker:
             threading.Thread(target=target, daemon=True).start()
         try:
             self.about = self.request("about", timeout_s=rubric.START_LIMIT_S).fields
+            if "error" in self.about:
+                raise self._end("died", str(self.about["error"]))
             self._user = self.about["isolation"].get("user")
         except WorkerEnded as error:  # no submission is loaded yet: this is ours
             self.close()
@@ -314,7 +316,7 @@ def _policy(folder: Path, readable: Sequence[Path], *, gpu: bool) -> dict[str, A
         *site.getsitepackages(),
         os.path.dirname(torch),
     }
-    read = {os.path.realpath(path) for path in python}
+    read = python | {os.path.realpath(path) for path in python}  # as they are called, and as they are
     read |= {*SYSTEM_FILES, *(str(path) for path in readable)}
     devices = [*SYSTEM_DEVICES]
     if gpu:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from mp09.errors import GradingError
+from mp09.files import scratch_folder
 from mp09.grading import isolation
 from mp09.grading.sandbox import Sandbox, Settings
 from selftests.conftest import ROOT
@@ -108,3 +109,13 @@ def test_the_user_of_a_process_is_not_what_its_name_says():
 @pytest.mark.parametrize(("user", "expected"), [(0, False), (1000, False), (-1, False), (61_184, True), (65_183, True)])
 def test_only_users_of_workers_are_ever_killed(user, expected):
     assert isolation.is_worker_user(user) is expected
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can take another user id")
+def test_a_working_folder_that_another_user_can_not_reach_is_noticed():
+    with scratch_folder() as outer:
+        inner = outer / "inner"
+        inner.mkdir(mode=0o700)
+        assert isolation._usable_by(isolation.USER_IDS[0][0], ["/"], str(inner))
+        outer.chmod(0o700)
+        assert not isolation._usable_by(isolation.USER_IDS[0][0], ["/"], str(inner))
