@@ -1,0 +1,34 @@
+"""The commands: one file a room, one function a command. Parse, call one room, print.
+
+Rooms are imported inside the functions, so that `--help` starts at once.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from mp09.errors import Mp09Error
+
+# rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
+COMMANDS = ("data", "grading", "release", "classroom", "recipes")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a check failed, 2 an error explained in one line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mp09", description="CNN Image Classifier: data, grading, learning."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for room in COMMANDS:
+        if (Path(__file__).parents[1] / room).is_dir():  # a handout has only some of the rooms, and of the files here
+            import_module(f"mp09.cli.{room}").add(commands)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except Mp09Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,123 @@
+"""The commands of the release room: validate, release."""
+
+import argparse
+from pathlib import Path
+
+from mp09.cli.common import DATA, DEFAULT, KIT, progress_bar
+from mp09.errors import ReleaseError
+
+
+def add(commands) -> None:
+    _add_validate(commands)
+    _add_release(commands)
+
+
+def _add_validate(commands) -> None:
+    about = "prove that the rubric works here: controls, mistakes and attacks get exactly what they must"
+    parser = commands.add_parser("validate", help=about, description=about)
+    parser.add_argument("--only", choices=("controls", "mutants", "attacks"), help="one of the three tables")
+    parser.add_argument("--name", default="", metavar="TEXT", help="only cases whose name contains this")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="data folder (default: a small, drawn, with a holdout)"
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: cores + 1)")
+    parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help="default: auto")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
+    parser.set_defaults(run=_validate)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from mp09.files import write_json
+    from mp09.grading.machine import usable_cores
+    from mp09.release import validate as room
+
+    cases = room.load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
+    cases = [case for case in cases if args.only in (None, case.kind) and args.name in case.name]
+    if not cases:
+        raise ReleaseError(f"no case is called {args.name!r}.")
+    with progress_bar() as progress:
+        validation = room.validate(
+            cases,
+            kit=KIT,
+            tests=KIT / "tests",
+            data=args.data,
+            jobs=args.jobs or usable_cores() + 1,  # attacks wait more than they compute
+            isolation=args.isolation,
+            progress=lambda row, done, total: progress("grading", done, total),
+        )
+    Console().print(room.table(validation), highlight=False)
+    if args.json:
+        write_json(args.json, validation.as_json())
+    return 0 if validation.ok else 1
+
+
+def _add_release(commands) -> None:
+    about = "build what leaves this repository: the students' handout, or Gradescope's autograder"
+    parser = commands.add_parser("release", help=about, description=about)
+    from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES
+
+    kinds = parser.add_subparsers(required=True, metavar="handout|gradescope")
+
+    handout = kinds.add_parser("handout", help="the folder that students get, without solution and hidden tests")
+    handout.add_argument("--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=DEFAULT)
+    handout.add_argument("--batches", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    handout.add_argument(
+        "--data",
+        choices=("include", "fetch"),
+        default="include",
+        help="put the batch files in, or have students make them with `python -m mp09 data` (default: %(default)s)",
+    )
+    handout.set_defaults(run=_handout)
+
+    package = kinds.add_parser("gradescope", help="the autograder to upload to Gradescope")
+    package.add_argument("--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=DEFAULT)
+    package.add_argument("--batches", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    package.add_argument(
+        "--minutes", type=int, default=10, help="Gradescope's time limit for the assignment (default: %(default)s)"
+    )
+    package.add_argument(
+        "--hidden-visibility", choices=VISIBILITIES, default=AFTER_PUBLISHED, help="when students see hidden tests"
+    )
+    package.add_argument(
+        "--isolation",
+        choices=("sandboxed", "auto"),
+        default="sandboxed",
+        help='"auto": where the kernel can\'t isolate, grade at level "process" (default: %(default)s: don\'t grade)',
+    )
+    package.add_argument("--leaderboard", action="store_true", help="show accuracies on the leaderboard")
+    package.set_defaults(run=_gradescope)
+
+
+def _handout(args: argparse.Namespace) -> int:
+    from mp09.data.source import holdout_file
+    from mp09.release.handout import build_handout
+
+    data = args.batches if args.data == "include" else None
+    if data is None and holdout_file(args.batches).exists():
+        raise ReleaseError(
+            f"{holdout_file(args.batches)}: pictures are held out for the grader, and whoever fetches the data has "
+            "them too. Use --data include."
+        )
+    out = build_handout(KIT, args.out, data=data)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {'with' if data else 'without'} data")
+    return 0
+
+
+def _gradescope(args: argparse.Namespace) -> int:
+    from mp09.data.source import holdout_file
+    from mp09.release.autograder import build_autograder
+
+    out = build_autograder(
+        KIT,
+        args.out,
+        data=args.batches,
+        minutes=args.minutes,
+        hidden=args.hidden_visibility,
+        isolation=args.isolation,
+        leaderboard=args.leaderboard,
+    )
+    held_out = " with held-out pictures" if holdout_file(args.batches).exists() else " (nothing is held out)"
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB{held_out}")
+    return 0
