@@ -4,7 +4,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,13 +25,13 @@ KNOWN = {
 }
 
 
-def read_files(source: Path, progress: Progress | None = None) -> Files:
-    """Collect the files of the eight classes, each list sorted by name.
+def read_files(source: Path, progress: Progress | None = None, *, classes: Sequence[str] = CLASSES) -> Files:
+    """Collect the files of these classes, each list sorted by name.
 
     Raises DataError when the archive is damaged or a class folder is missing or empty.
     """
     source = Path(source)
-    found: Files = {(split, name): [] for split in ("train", "test") for name in CLASSES}
+    found: Files = {(split, name): [] for split in ("train", "test") for name in classes}
     total = 0
     for name, content in _entries(source):
         parts = PurePosixPath(name).parts
@@ -46,7 +46,7 @@ def read_files(source: Path, progress: Progress | None = None) -> Files:
         if not files:
             raise DataError(
                 f"{source}: no pictures in {split}/{name}. Expected folders train/<class> and test/<class> "
-                f"with .jpg or .png files for each of: {', '.join(CLASSES)}."
+                f"with .jpg or .png files for each of: {', '.join(classes)}."
             )
         files.sort()
     return found
