@@ -30,3 +30,23 @@ class ReleaseError(Mp09Error):
 
 class ClassError(Mp09Error):
     """The submissions of a class, or its gradebook, are not what they should be."""
+
+
+class DeviceError(Mp09Error):
+    """A device was asked for that this machine does not have."""
+
+
+class NetworkError(Mp09Error):
+    """No such network or weights, or weights that don't fit; or a file that holds none."""
+
+
+class TrainingError(Mp09Error):
+    """Training can't start or go on: wrong settings, a loss that is no number, a damaged or foreign checkpoint."""
+
+
+class FeatureError(Mp09Error):
+    """Features can't be extracted or are not what they should be, e.g. a damaged cache entry."""
+
+
+class ClusterError(Mp09Error):
+    """A Ray cluster can't be used, or something on it failed."""

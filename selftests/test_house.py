@@ -14,11 +14,21 @@ from selftests.conftest import ROOT
 ROOMS = {
     "errors": (set(), set()),
     "files": (set(), set()),
+    "device": (set(), {"torch", "numpy"}),
+    "cluster": (set(), {"ray"}),
     "data": (set(), {"numpy", "PIL"}),
+    "nets": ({"device"}, {"torch", "torchvision", "safetensors", "models"}),
+    "training": ({"device"}, {"torch", "torchvision", "torchmetrics", "safetensors", "numpy", "matplotlib"}),
+    "features": ({"device", "training", "cluster"}, {"torch", "torchvision", "sklearn", "numpy", "ray"}),
+    "tuning": ({"features", "training"}, {"ax", "torch", "numpy", "matplotlib"}),
+    "recipes": (
+        {"device", "cluster", "data", "nets", "training", "features", "tuning"},
+        {"torch", "numpy"},
+    ),
     "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
     "release": ({"data", "grading"}, {"rich"}),
-    "classroom": ({"data", "grading"}, {"rich", "psutil", "yaml", "ray", "jinja2", "copydetect"}),
-    "cli": ({"data", "grading", "release", "classroom"}, {"rich"}),
+    "classroom": ({"cluster", "data", "grading"}, {"rich", "psutil", "yaml", "ray", "jinja2", "copydetect"}),
+    "cli": ({"cluster", "data", "grading", "release", "classroom", "recipes"}, {"rich"}),
     "__main__": ({"cli"}, set()),
     "__init__": (set(), set()),
 }

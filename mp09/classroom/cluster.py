@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mp09.classroom.pool import Event, Work
 from mp09.classroom.task import Outcome, Place, Rules, grade_source
+from mp09.cluster import connected
 from mp09.data.source import holdout_file
 from mp09.errors import ClassError
 
@@ -26,53 +27,42 @@ class RayPool:
     """address: of a running cluster, e.g. "auto" or "ray://host:10001"; None: start one on this machine."""
 
     def __init__(self, address: str | None = None):
-        try:
-            import ray
-        except ImportError as error:
-            raise ClassError("Ray is not installed: pip install -e '.[cluster]'") from error
-        self._ray, self._address = ray, address
+        self._address = address
 
     def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Iterator[Event]:
         """Yields an event when a submission is handed over, and one when it is done; in no order.
 
         No more are handed over at a time than the cluster has cores for.
         """
-        ray = self._ray
-        package = Path(__file__).resolve().parents[1]
-        environment = {"py_modules": [str(package)]} if self._address else {}
-        try:
-            options = {} if self._address else {"include_dashboard": False}
-            ray.init(self._address, runtime_env=environment, log_to_driver=False, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ClassError(f"Ray: {error}") from error
         bundle = _bundle(place)
         digest = hashlib.sha256(bundle).hexdigest()[:16]
-        try:
-            cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-            room = sum(count // rules.settings.threads for count in cores)
-            if not room:
-                raise ClassError(f"no node has {rules.settings.threads} cores for a grading: give --threads.")
-            stored = ray.put(bundle)
-            task = ray.remote(_grade).options(num_cpus=rules.settings.threads, max_retries=RETRIES)
-            pending, left = {}, iter(work)
-            while True:
-                while len(pending) < room and (next_one := next(left, None)):
-                    key, source = next_one
-                    pending[task.remote(key, source, [stored], digest, rules)] = key
-                    yield key, key, None
-                if not pending:
-                    break
-                for reference in ray.wait(list(pending))[0]:
-                    key = pending.pop(reference)
-                    try:
-                        outcome = ray.get(reference)
-                    except ray.exceptions.RayError as error:
-                        outcome = Outcome(key, None, f"Ray: {str(error).strip().splitlines()[0]}")
-                    yield key, key, outcome
-        finally:
-            ray.shutdown()
-            if not self._address:
-                shutil.rmtree(_folder(digest), ignore_errors=True)
+        threads = rules.settings.threads
+        with connected(self._address) as ray:
+            try:
+                cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+                room = sum(count // threads for count in cores)
+                if not room:
+                    raise ClassError(f"no node has {threads} cores for a grading: give --threads.")
+                stored = ray.put(bundle)
+                task = ray.remote(_grade).options(num_cpus=threads, max_retries=RETRIES)
+                pending, left = {}, iter(work)
+                while True:
+                    while len(pending) < room and (next_one := next(left, None)):
+                        key, source = next_one
+                        pending[task.remote(key, source, [stored], digest, rules)] = key
+                        yield key, key, None
+                    if not pending:
+                        break
+                    for reference in ray.wait(list(pending))[0]:
+                        key = pending.pop(reference)
+                        try:
+                            outcome = ray.get(reference)
+                        except ray.exceptions.RayError as error:
+                            outcome = Outcome(key, None, f"Ray: {str(error).strip().splitlines()[0]}")
+                        yield key, key, outcome
+            finally:
+                if not self._address:
+                    shutil.rmtree(_folder(digest), ignore_errors=True)
 
 
 def _bundle(place: Place) -> bytes:

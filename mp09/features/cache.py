@@ -1,0 +1,92 @@
+"""Features on disk, under a key of everything that they depend on. Several processes may use one cache.
+
+An entry is a folder with features.npy, labels.npy and card.json. It is written under another name and renamed when it
+is complete, so no one reads half of it; who comes second takes what is there.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from torch import nn
+
+from mp09 import __version__
+from mp09.errors import FeatureError
+from mp09.features.featureset import FeatureSet
+from mp09.files import write_json
+
+FEATURES, LABELS, CARD = "features.npy", "labels.npy", "card.json"
+DEFAULT_FOLDER = Path.home() / ".cache" / "mp09" / "features"
+
+
+def key_of(parts: dict[str, Any]) -> str:
+    """sha256 of plain values and of the versions that compute with them."""
+    versions = {"mp09": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__}
+    return hashlib.sha256(json.dumps({**parts, "versions": versions}, sort_keys=True).encode()).hexdigest()
+
+
+def digest_network(net: nn.Module) -> str:
+    """sha256 of a network's structure and weights."""
+    digest = hashlib.sha256(repr(net).encode())
+    for name, tensor in net.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def digest_arrays(*arrays: np.ndarray) -> str:
+    """sha256 of shapes, types and contents."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def read(folder: Path, key: str) -> FeatureSet | None:
+    """An entry, mapped into memory; None when there is none. Raises FeatureError when it is damaged."""
+    entry = Path(folder) / key
+    if not entry.is_dir():
+        return None
+    try:
+        features = np.load(entry / FEATURES, mmap_mode="r")
+        labels = np.load(entry / LABELS)
+        if len(features) != len(labels):
+            raise ValueError(f"{len(features)} features, {len(labels)} labels")
+    except (OSError, ValueError, EOFError) as error:
+        raise FeatureError(f"{entry}: damaged ({error}). Remove this folder; it is made again.") from error
+    return FeatureSet(features, labels, key)
+
+
+def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
+    """Put features into the cache and give them back as they lie there. Raises FeatureError when that fails."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    except OSError as error:
+        raise FeatureError(f"{folder}: the cache can't be written ({error}). Choose another --cache.") from error
+    try:
+        np.save(temporary / FEATURES, found.features)
+        np.save(temporary / LABELS, found.labels)
+        write_json(temporary / CARD, card)
+        temporary.rename(folder / found.key)
+    except OSError as error:
+        if not (folder / found.key).is_dir():  # else: another process was first
+            raise FeatureError(f"{folder / found.key}: could not be written ({error}).") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return read(folder, found.key)
+
+
+def entries(folder: Path) -> Iterable[tuple[str, dict]]:
+    """(key, card) of everything in a cache."""
+    for path in sorted(Path(folder).glob(f"*/{CARD}")):
+        yield path.parent.name, json.loads(path.read_text(encoding="utf-8"))

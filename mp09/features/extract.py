@@ -1,0 +1,144 @@
+"""Extraction: a frozen backbone's features of many pictures, as fast as the machine computes, and only once.
+
+    features = extract(backbone("resnet18-32"), image_set, cache=Path("features"))
+
+The backbone is copied into its fastest form (BatchNorm folded into convolutions, channels last, bfloat16 where that is
+faster), pictures stay uint8 until their batch, and the next batches are read while the network computes.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.optimization import fuse
+
+from mp09.device import choose_device, fast_dtype, prepare_processor, seed_everything
+from mp09.errors import FeatureError
+from mp09.features import cache as store
+from mp09.features.ahead import ahead
+from mp09.features.featureset import FeatureSet
+
+BATCH_SIZE = 256
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+Watch = Callable[[int, int], None]  # (pictures done, of how many; 0 when that is not known)
+
+
+def extract(
+    backbone,
+    data,
+    *,
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+    precision: str = "auto",
+    augment: Callable[[Tensor], Tensor] | None = None,
+    view: str = "",
+    seed: int = 0,
+    cache: Path | None = None,
+    key: str | None = None,
+    watch: Watch | None = None,
+) -> FeatureSet:
+    """Compute the features of all pictures, or take them from the cache.
+
+    Args:
+        backbone: has `body` (float (N, 3, S, S) -> (N, D)) and `preprocess` (uint8 (N, 3, H, W) -> float (N, 3, S, S)).
+        data: pictures with `images` uint8 (N, 3, H, W) and `labels` (N,), such as an ImageSet; or an iterable of
+            batches (uint8 (n, 3, H, W), int64 (n,)), which is read once and never held as a whole.
+        precision: "auto" is bfloat16 where that is faster, else float32.
+        augment: changes a batch of pictures before it is preprocessed, seeded by `seed`; `view` names it in the cache.
+        cache: a folder; None keeps nothing.
+        key: names the pictures of an iterable in the cache, e.g. a digest of their files.
+
+    Raises:
+        FeatureError: no pictures, or a cache that is damaged, can't be written, or lacks a `key`.
+        DeviceError: no such device.
+    """
+    place = choose_device(device)
+    dtype = fast_dtype(place) if precision == "auto" else DTYPES[precision]
+    card = {}
+    if cache:
+        card = card_of(backbone, data, key, {"view": view, "seed": seed, "precision": str(dtype), "device": place.type})
+        known = store.read(cache, store.key_of(card))
+        if known is not None:
+            return known
+    prepare_processor()
+    body = fast_form(backbone.body, place, dtype)
+    preprocess = copy.deepcopy(backbone.preprocess).to(place)
+    if augment:
+        seed_everything(seed)
+    total = len(data.labels) if hasattr(data, "labels") else 0
+    features, labels, done = [], [], 0
+    for x, y in ahead(batches(data, batch_size)):
+        x = x.to(place, non_blocking=True)
+        features.append(run(body, preprocess, augment(x) if augment else x, dtype))
+        labels.append(np.asarray(y))
+        done += len(y)
+        if watch:
+            watch(done, total)
+    if not features:
+        raise FeatureError("no pictures to extract features from.")
+    found = FeatureSet(joined(features), np.concatenate(labels).astype(np.int64), store.key_of(card))
+    return store.write(cache, found, card) if cache else found
+
+
+@torch.inference_mode()
+def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -> np.ndarray:
+    """One batch, uint8 (n, 3, H, W) -> float32 (n, D)."""
+    return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
+
+
+def fast_form(body: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """A copy for inference: BatchNorm folded into the convolutions before it, channels last, in `dtype`."""
+    body = copy.deepcopy(body).eval().requires_grad_(False)
+    try:
+        body = fuse(body, inplace=True)
+    except (fx.proxy.TraceError, TypeError, RuntimeError):  # a network that decides by its input can't be traced
+        pass
+    return body.to(device, dtype, memory_format=torch.channels_last)
+
+
+def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
+    """Pictures in order, (uint8 (n, 3, H, W), labels (n,)) a batch."""
+    if not hasattr(data, "images"):
+        yield from data
+        return
+    for start in range(0, len(data.labels), batch_size):
+        chosen = slice(start, start + batch_size)
+        yield torch.from_numpy(np.ascontiguousarray(data.images[chosen])), data.labels[chosen]
+
+
+def joined(chunks: list[np.ndarray]) -> np.ndarray:
+    """One array of all rows; each chunk is given back as soon as it is copied, so that memory is needed once."""
+    joined = np.empty((sum(map(len, chunks)), chunks[0].shape[1]), np.float32)
+    end = len(joined)
+    while chunks:
+        chunk = chunks.pop()
+        joined[end - len(chunk) : end] = chunk
+        end -= len(chunk)
+    return joined
+
+
+def card_of(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:
+    """Everything that features depend on."""
+    if not key and not hasattr(data, "images"):
+        raise FeatureError("a cache needs a key for pictures that are read batch by batch.")
+    return {
+        "network": store.digest_network(backbone.body),
+        "preprocess": backbone.preprocess.describe(),
+        "pictures": key or store.digest_arrays(data.images, data.labels),
+        **how,
+    }
+
+
+def stack(sets: Iterable[FeatureSet]) -> FeatureSet:
+    """Several views of the same pictures as one set, one after the other."""
+    sets = list(sets)
+    return FeatureSet(
+        np.concatenate([found.features for found in sets]),
+        np.concatenate([found.labels for found in sets]),
+        "+".join(found.key for found in sets),
+    )

@@ -1,0 +1,1 @@
+"""Networks: published ones cut into backbone and head, freezing, heads, export."""

@@ -1,0 +1,127 @@
+"""Pictures to learn from, of any kind that the commands take: course batches, class folders, Tiny ImageNet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from mp09.data import pictures, tiny_imagenet
+from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, read_batch
+from mp09.data.imageset import ImageSet
+from mp09.data.pictures import Listing
+from mp09.data.source import read_source
+from mp09.errors import DataError
+from mp09.nets.preprocess import Preprocess
+from mp09.recipes.progress import Say, silent
+from mp09.training.batches import Batches
+
+VALID_SHARE = 0.1  # of the training pictures, where a data set has no validation pictures
+Pictures = ImageSet | Listing  # in memory; or files of mixed sizes, read batch by batch
+
+
+@dataclass(frozen=True)
+class Data:
+    """name: what scores on them are called; test: None where there is none beside the validation pictures."""
+
+    name: str
+    train: Pictures
+    valid: Pictures
+    test: Pictures | None
+    classes: tuple[str, ...]
+
+
+def open_data(
+    path: Path,
+    *,
+    seed: int = 0,
+    per_class: int | None = None,
+    skip_unreadable: bool = False,
+    say: Say = silent,
+) -> Data:
+    """Open a folder: cifar10_batches, Tiny ImageNet, or train/<class>/ with val/<class>/.
+
+    per_class takes that many training pictures of each class. Unreadable pictures are an error that names the first,
+    or are left out, and `say` is told which.
+    Raises DataError when it is none of these, or damaged.
+    """
+    path = Path(path)
+    if (path / META_FILE).exists():
+        return _batches(path, seed, per_class)
+    if tiny_imagenet.is_tiny_imagenet(path):
+        train, valid = tiny_imagenet.open_tiny_imagenet(path)
+        classes = tiny_imagenet.short_names(path, train.classes)
+        name = "Tiny ImageNet"
+    elif (path / "train").is_dir():
+        train, valid = pictures.open_folders(path)
+        classes, name = train.classes, path.resolve().name
+    else:
+        raise DataError(
+            f"{path}: expected cifar10_batches (make it: python -m mp09 data), Tiny ImageNet, or a folder with "
+            "train/<class>/ and val/<class>/."
+        )
+    loaded = [_load(listing, skip_unreadable, say) for listing in (_limit(train, per_class), valid)]
+    return Data(name, *loaded, None, classes)
+
+
+def training_pictures(path: Path) -> tuple[ImageSet, str]:
+    """All training pictures of a folder of course batches, and what scores on them are called."""
+    parts = [read_batch(path / name) for name in TRAIN_FILES]
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
+    return ImageSet(images, labels, parts[0].classes), read_source(path).name
+
+
+def _batches(path: Path, seed: int, per_class: int | None) -> Data:
+    everything, name = training_pictures(path)
+    order = np.random.default_rng(seed).permutation(len(everything))
+    held = int(len(order) * VALID_SHARE)
+    train, valid = _take(everything, np.sort(order[held:])), _take(everything, np.sort(order[:held]))
+    return Data(name, _limit(train, per_class), valid, read_batch(path / TEST_FILE), train.classes)
+
+
+def _take(found: Pictures, chosen: np.ndarray) -> Pictures:
+    if isinstance(found, Listing):
+        return found.take(chosen)
+    return ImageSet(found.images[chosen], found.labels[chosen], found.classes)
+
+
+def _limit(found: Pictures, per_class: int | None) -> Pictures:
+    """The first pictures of every class."""
+    if per_class is None:
+        return found
+    if per_class < 1:
+        raise DataError(f"per_class: expected at least 1 picture a class, got {per_class}.")
+    chosen = [np.flatnonzero(found.labels == label)[:per_class] for label in range(len(found.classes))]
+    return _take(found, np.sort(np.concatenate(chosen)))
+
+
+def _load(listing: Listing, skip_unreadable: bool, say: Say) -> Pictures:
+    if skip_unreadable:
+        listing, left_out = pictures.drop_unreadable(listing)
+        if left_out:
+            say(f"left out, unreadable: {len(left_out)} pictures: {pictures.shorten([str(p) for p in left_out])}")
+    return pictures.load_pictures(listing) or listing
+
+
+def loader(found: Pictures, preprocess: Preprocess, batch_size: int, *, shuffle: bool = False):
+    """Batches (uint8 (n, 3, H, W), int64 (n,)); files are read, resized and cut by other processes."""
+    if isinstance(found, ImageSet):
+        return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), batch_size, shuffle=shuffle)
+    workers = torch.get_num_threads()
+    files = _Files(found, preprocess)
+    return DataLoader(files, batch_size, shuffle=shuffle, num_workers=workers, persistent_workers=True)
+
+
+class _Files(Dataset):
+    def __init__(self, listing: Listing, preprocess: Preprocess):
+        self.listing, self.preprocess = listing, preprocess
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        picture = torch.from_numpy(pictures.read_picture(self.listing.files[index]))
+        return self.preprocess.fit(picture), int(self.listing.labels[index])

@@ -1,0 +1,96 @@
+"""`python -m mp09 tune`: look for a head's best hyper-parameters on cached features, then train it on everything."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mp09 import tuning
+from mp09.cluster import RayExecutor, connected
+from mp09.features.featureset import FeatureSet
+from mp09.features.heads import accuracy, train_head
+from mp09.nets.backbones import backbone
+from mp09.nets.classifier import make_head
+from mp09.recipes.features import features_of
+from mp09.recipes.pictures import Data
+from mp09.recipes.progress import Progress, no_progress
+from mp09.training import plots
+
+EPOCHS = 5
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """accuracy: of a head trained with the best parameters, on pictures that the search never saw; None without any."""
+
+    trials: list[tuning.Trial]
+    best: tuning.Trial
+    accuracy: float | None
+
+
+def tune(
+    data: Data,
+    *,
+    network: str = "resnet18-32",
+    weights: str = "default",
+    trials: int = 30,
+    parallel: int = 1,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    device: str = "auto",
+    out: Path,
+    cache: Path | None = None,
+    on_cluster: bool = False,
+    address: str | None = None,
+    watch: tuning.Watch | None = None,
+    progress: Progress = no_progress,
+) -> Tuned:
+    """Search on the validation pictures, judge the best on the test ones; trials.json and plots go into `out`.
+
+    on_cluster: the trials run on Ray's cluster at `address`, see `cluster.connected`.
+    """
+    base = backbone(network, weights)
+    where = {"device": device, "cache": cache, "progress": progress}
+    train, valid = features_of(base, data.train, "train", **where), features_of(base, data.valid, "valid", **where)
+    evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=epochs, seed=seed)
+    with connected(address) if on_cluster else nullcontext() as ray:
+        executor = RayExecutor(ray) if ray else None
+        found = tuning.search(
+            evaluate, trials=trials, parallel=parallel, seed=seed, folder=out, executor=executor, watch=watch
+        )
+    best = tuning.best(found)
+    plots.save(tuning.best_so_far(found), out / "best_so_far")
+    if len(found) >= tuning.MODEL_TRIALS:
+        plots.save(tuning.contour(found, seed=seed), out / "contour")
+    judged = None
+    if data.test is not None:
+        test = features_of(base, data.test, "test", **where)
+        judged = accuracy(trained_head(best.parameters, train, len(data.classes), epochs=epochs, seed=seed)[0], test)
+    return Tuned(found, best, judged)
+
+
+def evaluate_head(
+    parameters: dict[str, Any], *, train: FeatureSet, valid: FeatureSet, classes: int, epochs: int, seed: int
+) -> float:
+    """The validation accuracy of a head that is trained with these parameters, after the last epoch."""
+    _, history = trained_head(parameters, train, classes, valid=valid, epochs=epochs, seed=seed)
+    return history[-1]["valid_accuracy"]
+
+
+def trained_head(
+    parameters: dict[str, Any],
+    train: FeatureSet,
+    classes: int,
+    *,
+    valid: FeatureSet | None = None,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+):
+    """(head, history) of a head with parameters of the search."""
+    chosen = dict(parameters)
+    torch.manual_seed(seed)
+    head = make_head(train.features.shape[1], classes, hidden=tuning.HEADS[chosen.pop("head")])
+    return head, train_head(head, train, valid, epochs=epochs, seed=seed, device="cpu", **chosen)

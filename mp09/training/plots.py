@@ -1,0 +1,112 @@
+"""Pictures of a training run: curves, confusion matrix, most confident mistakes. Written as PNG and SVG."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mp09.errors import TrainingError
+from mp09.files import atomic_write
+from mp09.training.history import History
+
+FORMATS = ("png", "svg")
+TRAIN, VALID = "#1f77b4", "#d55e00"  # told apart by colour-blind readers too
+CLASSES_WITH_NUMBERS = 20  # a confusion matrix of more has no room for them
+
+
+def curves(history: History, title: str = "") -> Figure:
+    """Loss, accuracy and seconds against the epoch."""
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure.suptitle(title)
+    epochs = history.column("epoch")
+    panels = figure.subplots(1, 3)
+    for axes, name, label in zip(
+        panels, ("loss", "accuracy", "seconds"), ("loss", "accuracy", "seconds an epoch"), strict=True
+    ):
+        if name == "seconds":
+            axes.plot(epochs, history.column(name), color="black", marker="o", markersize=3)
+            axes.set_ylim(bottom=0)
+        else:
+            for split, colour, style in (("train", TRAIN, "--"), ("valid", VALID, "-")):
+                if f"{split}_{name}" in history[0]:
+                    axes.plot(
+                        epochs,
+                        history.column(f"{split}_{name}"),
+                        style,
+                        color=colour,
+                        marker="o",
+                        markersize=3,
+                        label=split,
+                    )
+            axes.legend()
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Rows are true classes, columns predicted ones; colours are shares of the row."""
+    count = len(classes)
+    table = np.zeros((count, count), int)
+    np.add.at(table, (labels, predicted), 1)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    side = min(4 + 0.45 * count, 14)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    figure.colorbar(image, label="share of the true class", shrink=0.8)
+    if count <= CLASSES_WITH_NUMBERS:
+        axes.set_xticks(range(count), classes, rotation=45, ha="right")
+        axes.set_yticks(range(count), classes)
+        for row, column in np.ndindex(count, count):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, table[row, column], ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    accuracy = np.trace(table) / max(table.sum(), 1)
+    axes.set_title(f"{table.sum()} pictures, accuracy {accuracy:.4f}")
+    return figure
+
+
+def mistakes(
+    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], count: int = 12
+) -> Figure:
+    """The wrongly named pictures of which the network was surest. images: uint8 (N, 3, H, W); probabilities (N, C)."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:count]
+    columns = 6
+    rows = max(1, -(-len(worst) // columns))
+    figure = Figure(figsize=(2 * columns, 2.5 * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels:
+        axes.axis("off")
+    for axes, index in zip(panels, worst, strict=False):
+        axes.imshow(images[index].transpose(1, 2, 0))
+        guess = predicted[index]
+        axes.set_title(
+            f"{classes[labels[index]]},\nnot {classes[guess]} ({probabilities[index, guess]:.0%})", fontsize=9
+        )
+    figure.suptitle(f"{len(wrong)} of {len(labels)} wrong" + (", the surest first" if len(wrong) else ""))
+    return figure
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `path` as .png and .svg. Raises TrainingError when that fails."""
+    written = []
+    for kind in FORMATS:
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, dpi=120)
+        target = Path(path).with_suffix(f".{kind}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(target) as file:
+                file.write(content.getvalue())
+        except OSError as error:
+            raise TrainingError(f"{target}: could not be written ({error}).") from error
+        written.append(target)
+    return written

@@ -1,0 +1,250 @@
+"""Hyper-parameter search by Bayesian optimisation (Ax): head, optimizer, schedule, learning rate and weight decay.
+
+    trials = search(evaluate, trials=30, folder=Path("tuning"))    # evaluate: parameters -> accuracy
+
+Each finished trial is written to trials.json at once; the same call goes on from there.
+"""
+
+import json
+import logging
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from mp09.errors import Mp09Error, TrainingError
+from mp09.files import write_json
+
+TRIALS = "trials.json"
+METRIC = "accuracy"
+HEADS = {"linear": (), "128": (128,), "512": (512,)}  # hidden layers
+CHOICES = {"head": list(HEADS), "optimizer": ["adamw", "sgd"], "schedule": ["one-cycle", "cosine"]}
+RANGES = {"lr": (1e-4, 1e-1), "weight_decay": (1e-5, 1e-1)}  # both searched by their logarithm
+MODEL_TRIALS = 8  # fewer are too few for a model of the accuracy
+RESTARTS, SAMPLES = 4, 64  # of the search for the next trial
+GRID = 25  # points a side of the contour plot
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of the search; accuracy (0..1) on the validation pictures, None when training failed."""
+
+    number: int
+    parameters: dict[str, Any]
+    accuracy: float | None
+    seconds: float
+    error: str = ""
+
+
+Watch = Callable[[Trial], None]
+Evaluate = Callable[[dict[str, Any]], float]
+
+
+def search(
+    evaluate: Evaluate,
+    *,
+    trials: int = 30,
+    parallel: int = 1,
+    seed: int = 0,
+    folder: Path | None = None,
+    executor=None,
+    watch: Watch | None = None,
+) -> list[Trial]:
+    """Look for the parameters with the highest accuracy; give all trials, in the order of their end.
+
+    Args:
+        evaluate: takes parameters, gives an accuracy; must be picklable when trials run in parallel.
+        trials: how many in all, those found in the folder included.
+        parallel: trials at a time, a process each.
+        executor: has `submit(evaluate, parameters)` and gives futures, such as `cluster.RayExecutor`;
+            default: this process, or `parallel` processes.
+
+    Raises:
+        TrainingError: trials or parallel below 1, a folder of another search, or one that can't be written.
+    """
+    if trials < 1 or parallel < 1:
+        raise TrainingError(f"trials and parallel: expected 1 or more, got {trials} and {parallel}.")
+    done = load_trials(folder) if folder else []
+    client = _choose(_client, seed, done)
+    running: dict[Future, tuple[int, dict, float]] = {}
+    with _executor(executor, parallel) as pool:
+        while len(done) < trials:
+            wanted = min(parallel - len(running), trials - len(done) - len(running))
+            for index, parameters in _choose(client.get_next_trials, wanted).items() if wanted else ():
+                running[pool.submit(evaluate, parameters)] = (index, parameters, time.perf_counter())
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                index, parameters, started = running.pop(future)
+                trial = _ended(future, len(done) + 1, parameters, time.perf_counter() - started)
+                if trial.accuracy is None:
+                    client.mark_trial_failed(index, failed_reason=trial.error)
+                else:
+                    client.complete_trial(index, {METRIC: trial.accuracy})
+                done.append(trial)
+                if folder:
+                    _save(folder, done)
+                if watch:
+                    watch(trial)
+    return done
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """The trial with the highest accuracy. Raises TrainingError when all failed."""
+    valued = [trial for trial in trials if trial.accuracy is not None]
+    if not valued:
+        raise TrainingError(f"all {len(trials)} trials failed; the last one said: {trials[-1].error}")
+    return max(valued, key=lambda trial: trial.accuracy)
+
+
+def _ended(future: Future, number: int, parameters: dict, seconds: float) -> Trial:
+    try:
+        return Trial(number, parameters, future.result(), seconds)
+    except Mp09Error as error:  # such as a loss that became infinite: a bad point, not the end of the search
+        return Trial(number, parameters, None, seconds, str(error))
+
+
+def load_trials(folder: Path) -> list[Trial]:
+    """The trials in a folder; none when there is no search yet. Raises TrainingError when they are another search's."""
+    path = Path(folder) / TRIALS
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise TypeError(f"a list was expected, not {type(entries).__name__}")
+        trials = [Trial(**entry) for entry in entries]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path}: expected the trials of a search ({error}). Use another folder.") from error
+    if any(set(trial.parameters) != {*CHOICES, *RANGES} for trial in trials):
+        raise TrainingError(f"{path}: the search of another version, with other parameters. Use another folder.")
+    return trials
+
+
+def _save(folder: Path, trials: list[Trial]) -> None:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_json(Path(folder) / TRIALS, [asdict(trial) for trial in trials])
+    except OSError as error:
+        raise TrainingError(f"{folder}: the trials could not be written ({error}).") from error
+
+
+def _client(seed: int, known: Sequence[Trial]):
+    """Ax's client over the search space, told about the trials that are known."""
+    from ax.api.client import Client  # seconds to import
+    from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+    from ax.api.utils.generation_strategy_dispatch import choose_generation_strategy
+    from ax.api.utils.structs import GenerationStrategyDispatchStruct
+    from ax.utils.common.logger import set_stderr_log_level
+
+    set_stderr_log_level(logging.ERROR)
+    client = Client(random_seed=seed)
+    client.configure_experiment(
+        [
+            *(ChoiceParameterConfig(name, values, "str", is_ordered=False) for name, values in CHOICES.items()),
+            *(RangeParameterConfig(name, bounds, "float", scaling="log") for name, bounds in RANGES.items()),
+        ]
+    )
+    client.configure_optimization(METRIC)
+    start = GenerationStrategyDispatchStruct(initialization_random_seed=seed, initialize_with_center=not known)
+    strategy = choose_generation_strategy(start)
+    # Ax's own thoroughness takes several seconds a trial, longer than training the head.
+    thoroughness = {"model_gen_options": {"optimizer_kwargs": {"num_restarts": RESTARTS, "raw_samples": SAMPLES}}}
+    strategy.nodes_by_name["MBM"].generator_specs[0].generator_gen_kwargs.update(thoroughness)
+    client.set_generation_strategy(strategy)
+    for trial in known:
+        if trial.accuracy is not None:
+            client.complete_trial(client.attach_trial(trial.parameters), {METRIC: trial.accuracy})
+    return client
+
+
+def _choose(call: Callable, *args):
+    """Let Ax compute: on one thread, as its matrices are small (3 times faster), and without warnings."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of GPyTorch's numerics and Ax's coming changes
+            return call(*args)
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _Here:
+    """Runs what is submitted at once."""
+
+    def submit(self, function: Callable, *args) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(function(*args))
+        except Mp09Error as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def _executor(given, parallel: int) -> Iterator:
+    if given is not None or parallel == 1:
+        yield given or _Here()
+        return
+    threads = max(1, torch.get_num_threads() // parallel)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(parallel, context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+        yield pool
+
+
+def best_so_far(trials: Sequence[Trial]) -> Figure:
+    """Every trial's accuracy, and the best until then."""
+    numbers = [trial.number for trial in trials]
+    values = np.array([np.nan if trial.accuracy is None else trial.accuracy for trial in trials])
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(numbers, values, "o", color="#1f77b4", label="trial")
+    axes.step(numbers, np.fmax.accumulate(values), where="post", color="#d55e00", label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel("validation accuracy")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
+    """What Ax's model predicts over learning rate and weight decay, the other parameters at their best values.
+
+    Raises TrainingError when there are too few trials for a model.
+    """
+    top = best(trials)
+    (x_name, x_bounds), (y_name, y_bounds) = RANGES.items()
+    xs, ys = (np.geomspace(*bounds, GRID) for bounds in (x_bounds, y_bounds))
+    client = _choose(_client, seed, trials)
+    points = [{**top.parameters, x_name: float(x), y_name: float(y)} for y in ys for x in xs]
+    try:
+        _choose(client.get_next_trials, 1)  # fits the model
+        predicted = _choose(client.predict, points)
+    except Exception as error:  # Ax has no common base of "not enough data"
+        raise TrainingError(f"{len(trials)} trials are too few for a contour plot ({error}).") from error
+    values = np.array([point[METRIC][0] for point in predicted]).reshape(GRID, GRID)
+    figure = Figure(figsize=(6.5, 5), layout="constrained")
+    axes = figure.subplots()
+    filled = axes.contourf(xs, ys, values, levels=15, cmap="viridis")
+    figure.colorbar(filled, label="predicted validation accuracy")
+    alike = [trial for trial in trials if all(trial.parameters[name] == top.parameters[name] for name in CHOICES)]
+    for group, size in ((trials, 12), (alike, 40)):
+        axes.scatter(
+            *([trial.parameters[name] for trial in group] for name in (x_name, y_name)),
+            s=size,
+            color="white",
+            edgecolors="black",
+        )
+    axes.plot(top.parameters[x_name], top.parameters[y_name], "*", color="#d55e00", markersize=16, label="best trial")
+    axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="weight decay")
+    axes.set_title(", ".join(f"{name} {top.parameters[name]}" for name in CHOICES))
+    axes.legend()
+    return figure

@@ -1,0 +1,167 @@
+"""Features equal the network's own, are computed once, and a cache that is damaged is refused."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from mp09.data.imageset import ImageSet
+from mp09.errors import FeatureError
+from mp09.features import cache
+from mp09.features.ahead import ahead
+from mp09.features.extract import extract, fast_form, stack
+from mp09.features.featureset import FeatureSet
+from mp09.nets.backbones import backbone
+
+RANDOM = np.random.default_rng(0)
+IMAGES = ImageSet(
+    RANDOM.integers(0, 256, (70, 3, 32, 32), dtype=np.uint8), RANDOM.integers(0, 3, 70), ("cat", "dog", "owl")
+)
+
+
+@pytest.fixture(scope="module")
+def base():
+    return backbone("resnet18-32")
+
+
+def plain(base, images: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        return base.body.eval()(base.preprocess(torch.from_numpy(images)))
+
+
+def of(base, data=IMAGES, **options):
+    return extract(base, data, **{"device": "cpu", "precision": "float32", "batch_size": 32} | options)
+
+
+def test_features_are_the_networks_own(base):
+    found = of(base)
+    torch.testing.assert_close(torch.from_numpy(found.features), plain(base, IMAGES.images), atol=1e-4, rtol=1e-4)
+    assert found.labels.tolist() == IMAGES.labels.tolist()
+
+
+def test_bfloat16_is_close(base):
+    found, exact = of(base, precision="bfloat16"), of(base)
+    assert np.corrcoef(found.features.ravel(), exact.features.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("name", ["alexnet", "densenet121", "vit_b_32", "googlenet"])
+def test_the_fast_form_computes_the_same(name):
+    body = backbone(name, "none").body.eval()
+    x = torch.rand(2, 3, 224, 224)
+    with torch.no_grad():
+        fast = fast_form(body, torch.device("cpu"), torch.float32)(x)
+        torch.testing.assert_close(fast, body(x), atol=1e-3, rtol=1e-3)
+
+
+def test_the_backbone_given_stays_as_it_is(base):
+    before = cache.digest_network(base.body)
+    of(base, precision="bfloat16")
+    assert cache.digest_network(base.body) == before
+    assert base.body.conv1.weight.dtype == torch.float32
+
+
+def test_batches_that_are_read_one_by_one_give_the_same(base):
+    parts = ((torch.from_numpy(IMAGES.images[i : i + 32]), IMAGES.labels[i : i + 32]) for i in range(0, 70, 32))
+    assert np.array_equal(of(base, parts).features, of(base).features)
+
+
+def test_the_second_time_comes_from_the_cache(base, tmp_path):
+    first = of(base, cache=tmp_path)
+    told = []
+    again = of(base, cache=tmp_path, watch=lambda *args: told.append(args))
+    assert told == []
+    assert np.array_equal(again.features, first.features)
+    assert [card["preprocess"]["size"] for _, card in cache.entries(tmp_path)] == [32]
+
+
+@pytest.mark.parametrize("change", ["weights", "pictures", "labels", "preprocess", "precision", "view"])
+def test_whatever_matters_changes_the_key(tmp_path, change):
+    base, data, options = backbone("resnet18-32"), IMAGES, {}
+    keys = {of(base, data, cache=tmp_path).key}
+    if change == "weights":
+        base.body.conv1.weight.data[0, 0, 0, 0] += 1
+    elif change == "pictures":
+        data = ImageSet(255 - IMAGES.images, IMAGES.labels, IMAGES.classes)
+    elif change == "labels":
+        data = ImageSet(IMAGES.images, 2 - IMAGES.labels, IMAGES.classes)
+    elif change == "preprocess":
+        base.preprocess.mean = (0.5, 0.5, 0.5)
+    elif change == "precision":
+        options["precision"] = "bfloat16"
+    else:
+        options |= {"augment": lambda x: x.flip(-1), "view": "mirrored"}
+    keys.add(of(base, data, cache=tmp_path, **options).key)
+    assert len(keys) == 2
+
+
+def test_all_who_write_one_entry_at_once_get_it(tmp_path):
+    made = FeatureSet(RANDOM.random((2000, 100), dtype=np.float32), np.zeros(2000, np.int64), "k")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: cache.write(tmp_path, made, {}), range(8)))
+    assert all(np.array_equal(entry.features, made.features) for entry in found)
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+def test_views_are_stacked(base):
+    both = stack([of(base), of(base, augment=lambda x: x.flip(-1), view="mirrored")])
+    mirrored = plain(base, IMAGES.images[..., ::-1].copy())
+    assert both.features.shape == (140, 512)
+    np.testing.assert_allclose(both.features[70:], mirrored, atol=1e-4)
+
+
+def test_a_damaged_entry_is_refused(base, tmp_path):
+    key = of(base, cache=tmp_path).key
+    (tmp_path / key / "features.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(FeatureError, match=f"{key}: damaged .*Remove this folder"):
+        of(base, cache=tmp_path)
+
+
+def test_a_cache_that_is_no_folder_is_refused(base, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FeatureError, match="the cache can't be written"):
+        of(base, cache=tmp_path / "file")
+
+
+def test_no_pictures_are_refused(base):
+    with pytest.raises(FeatureError, match="no pictures"):
+        of(base, [])
+
+
+def test_a_stream_without_a_key_is_not_cached(base, tmp_path):
+    with pytest.raises(FeatureError, match="needs a key"):
+        of(base, [], cache=tmp_path)
+
+
+def test_fetching_ahead_keeps_order_and_passes_errors_on():
+    def items():
+        yield from range(5)
+        raise ValueError("the sixth")
+
+    got = []
+    with pytest.raises(ValueError, match="the sixth"):
+        got.extend(item for item in ahead(items()) if got.append(item))
+    assert got == [0, 1, 2, 3, 4]
+
+
+def test_fetching_ahead_works_while_the_other_side_does():
+    def items():
+        for number in range(4):
+            time.sleep(0.1)
+            yield number
+
+    started = time.perf_counter()
+    for _ in ahead(items()):
+        time.sleep(0.1)
+    assert time.perf_counter() - started < 0.7  # 0.8 one after the other
+
+
+def test_fetching_ahead_ends_its_thread_when_no_one_listens():
+    before = threading.active_count()
+    source = ahead(iter(range(1000)))
+    next(source)
+    source.close()
+    time.sleep(0.5)
+    assert threading.active_count() == before

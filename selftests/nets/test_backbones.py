@@ -1,0 +1,138 @@
+"""Published networks are cut cleanly, and weights that are absent or don't fit are refused in words."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision import models as zoo
+
+from models import resnet18
+from mp09.errors import NetworkError
+from mp09.nets.backbones import OURS, backbone, names, read_state
+
+# one of each family of torchvision
+FAMILIES = [
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
+    "efficientnet_v2_s",
+    "googlenet",
+    "inception_v3",
+    "maxvit_t",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+    "regnet_y_400mf",
+    "resnet18",
+    "resnext50_32x4d",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_0",
+    "swin_t",
+    "swin_v2_t",
+    "vgg11_bn",
+    "vit_b_32",
+    "wide_resnet50_2",
+]
+
+
+@pytest.mark.parametrize("name", [OURS, *FAMILIES])
+def test_a_body_gives_features_of_the_width_it_says(name):
+    made = backbone(name, "none")
+    x = torch.randint(256, (1, 3, 40, 48), dtype=torch.uint8)
+    assert made.body.eval()(made.preprocess(x)).shape == (1, made.width)
+    assert made.head is None or (made.head.in_features == made.width and made.head not in made.body.modules())
+
+
+def test_the_families_are_all_there_are():
+    def family(name: str) -> str:
+        return name.rstrip("0123456789").split("_")[0].rstrip("0123456789")
+
+    assert {family(name) for name in names()} == {family(name) for name in [OURS, *FAMILIES]}
+
+
+def test_body_and_head_together_are_the_course_network():
+    made, whole = backbone(OURS), resnet18(pretrained=True).eval()
+    x = torch.rand(4, 3, 32, 32)
+    assert torch.equal(made.head(made.body.eval()(x)), whole(x))
+    assert made.classes[3] == "cat"
+
+
+def test_weights_of_the_registry_are_taken_with_their_preprocessing(tmp_path, monkeypatch):
+    chosen = zoo.AlexNet_Weights.IMAGENET1K_V1
+    whole = zoo.alexnet().eval()
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(whole.state_dict(), folder / chosen.url.rpartition("/")[2])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    made = backbone("alexnet", "IMAGENET1K_V1")
+    x = torch.randint(256, (2, 3, 300, 260), dtype=torch.uint8)
+    ready = chosen.transforms()(x)
+    torch.testing.assert_close(made.preprocess(x), ready)
+    torch.testing.assert_close(made.head(made.body.eval()(ready)), whole(ready))
+    assert made.classes[1] == "goldfish"
+
+
+def test_a_file_may_have_another_number_of_classes(tmp_path):
+    save_file(resnet18(num_classes=200).state_dict(), tmp_path / "tiny.safetensors")
+    made = backbone(OURS, tmp_path / "tiny.safetensors")
+    assert made.head.out_features == 200
+    assert made.classes == ()
+
+
+def test_a_parallel_run_leaves_a_prefix(tmp_path):
+    net = resnet18()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "net.pt")
+    assert torch.equal(backbone(OURS, tmp_path / "net.pt").body.conv1.weight, net.conv1.weight)
+
+
+def test_an_unknown_network_gets_the_nearest_names():
+    with pytest.raises(NetworkError, match=r"resnet51: no such network. Did you mean .*resnet50"):
+        backbone("resnet51")
+
+
+def test_a_name_like_no_other_gets_examples():
+    with pytest.raises(NetworkError, match="Known: resnet18-32, alexnet"):
+        backbone("§§§§")
+
+
+def test_unknown_weights_get_the_nearest_names():
+    with pytest.raises(NetworkError, match=r"IMAGENET1K_V3: no such weights. Did you mean IMAGENET1K_V[12]"):
+        backbone("resnet50", "IMAGENET1K_V3")
+
+
+def test_weights_that_do_not_fit_name_the_tensors(tmp_path):
+    torch.save(zoo.squeezenet1_1().state_dict(), tmp_path / "squeeze.pt")
+    with pytest.raises(NetworkError, match=r"squeeze.pt: the weights don't fit .* missing \(conv1.weight, .*unknown"):
+        backbone("resnet18", tmp_path / "squeeze.pt")
+
+
+def test_tensors_of_another_shape_are_named(tmp_path):
+    torch.save(zoo.resnet18().state_dict(), tmp_path / "big.pt")
+    with pytest.raises(NetworkError, match=r"conv1.weight is \(64, 3, 7, 7\) and should be \(64, 3, 3, 3\)"):
+        backbone(OURS, tmp_path / "big.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01."])
+def test_a_file_without_weights_is_refused(tmp_path, content):
+    (tmp_path / "bad.pt").write_bytes(content)
+    with pytest.raises(NetworkError, match=r"bad.pt: could not be read as weights"):
+        read_state(tmp_path / "bad.pt")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(NetworkError, match="No such file"):
+        backbone(OURS, tmp_path / "none.pt")
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(NetworkError, match=r"expected a state dict .* got list"):
+        read_state(tmp_path / "list.pt")
+
+
+def test_a_download_that_fails_says_what_to_fetch(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(NetworkError, match=r"could not be fetched from https://download.pytorch.org/.*Fetch that file"):
+        backbone("alexnet", "IMAGENET1K_V1")

@@ -1,0 +1,69 @@
+"""An exported file gives the network's own numbers, and says what it is."""
+
+import pytest
+import torch
+
+from mp09.errors import NetworkError
+from mp09.nets.backbones import backbone
+from mp09.nets.classifier import Classifier, make_head
+from mp09.nets.export import export, load_exported
+
+CLASSES = ("airplane", "automobile", "bird")
+
+
+def classifier(name: str = "resnet18-32") -> Classifier:
+    base = backbone(name, "none")
+    return Classifier(base, make_head(base.width, len(CLASSES), hidden=(20,))).eval()
+
+
+@pytest.mark.parametrize("name", ["resnet18-32", "squeezenet1_1", "mobilenet_v3_small", "vit_b_32"])
+def test_the_file_gives_features_and_logits(tmp_path, name):
+    model = classifier(name)
+    export(model, tmp_path / "net.pt", name=name, classes=CLASSES)
+    pictures = torch.randint(256, (3, 3, 60, 50), dtype=torch.uint8)
+    features, logits = load_exported(tmp_path / "net.pt").network(pictures)
+    with torch.no_grad():
+        torch.testing.assert_close(logits, model(pictures), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(features, model.features(pictures), atol=1e-4, rtol=1e-4)
+
+
+def test_probabilities_add_up_to_one(tmp_path):
+    export(classifier(), tmp_path / "net.pt", name="x", softmax=True)
+    _, scores = load_exported(tmp_path / "net.pt").network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+    torch.testing.assert_close(scores.sum(dim=1), torch.ones(2))
+
+
+def test_the_card_lies_in_the_file(tmp_path):
+    export(classifier(), tmp_path / "net.pt", name="mine", classes=CLASSES)
+    card = load_exported(tmp_path / "net.pt").card
+    assert (card["name"], card["classes"], card["width"], card["softmax"]) == ("mine", list(CLASSES), 512, False)
+    assert card["preprocess"]["mean"] == [0.4914, 0.4822, 0.4465]
+
+
+def test_too_few_class_names_are_refused(tmp_path):
+    with pytest.raises(NetworkError, match="2 class names for 3 outputs"):
+        export(classifier(), tmp_path / "net.pt", name="x", classes=CLASSES[:2])
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(NetworkError, match="could not be written"):
+        export(classifier(), tmp_path / "none" / "net.pt", name="x")
+
+
+def test_a_network_that_decides_by_its_input_is_refused(tmp_path):
+    class Fickle(torch.nn.Module):
+        def forward(self, x):
+            return x.mean(dim=(2, 3)) * torch.rand(1)
+
+    model = classifier()
+    model.body, model.head = Fickle(), torch.nn.Linear(3, 3)
+    with pytest.raises(NetworkError, match="its scores differ"):
+        export(model, tmp_path / "net.pt", name="x")
+
+
+@pytest.mark.parametrize("content", [None, b"hello"])
+def test_another_file_is_refused(tmp_path, content):
+    if content:
+        (tmp_path / "net.pt").write_bytes(content)
+    with pytest.raises(NetworkError, match=r"not a network exported by"):
+        load_exported(tmp_path / "net.pt")

@@ -1,0 +1,70 @@
+"""pretrain in small: both data sets, every stage, half precision, and a card; and it goes on where it was."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mp09.cli import main
+from mp09.data.imageset import ImageSet
+from mp09.nets.backbones import OUR_CLASSES, backbone
+from mp09.recipes.pretrain import eight_of, shrunk
+
+WNIDS = ("n00000001", "n00000002")
+
+
+def picture(random, side: int, label: int) -> Image.Image:
+    values = random.integers(0, 60, (side, side, 3), dtype=np.uint8)
+    values[..., label % 3] += 20 * label
+    return Image.fromarray(values)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Tiny ImageNet with two classes, and pictures of CIFAR-10's ten."""
+    root, random = tmp_path_factory.mktemp("pretrain"), np.random.default_rng(0)
+    tiny, cifar = root / "tiny", root / "cifar"
+    (tiny / "val" / "images").mkdir(parents=True)
+    for label, wnid in enumerate(WNIDS):
+        (tiny / "train" / wnid / "images").mkdir(parents=True)
+        for number in range(4):
+            picture(random, 64, label).save(tiny / "train" / wnid / "images" / f"{wnid}_{number}.png")
+        picture(random, 64, label).save(tiny / "val" / "images" / f"val_{label}.png")
+    (tiny / "val" / "val_annotations.txt").write_text("".join(f"val_{i}.png\t{w}\n" for i, w in enumerate(WNIDS)))
+    (tiny / "wnids.txt").write_text("\n".join(WNIDS))
+    for split in ("train", "test"):
+        for label, name in enumerate(OUR_CLASSES):
+            (cifar / split / name).mkdir(parents=True)
+            for number in range(4):
+                picture(random, 32, label).save(cifar / split / name / f"{number}.png")
+    return tiny, cifar
+
+
+def test_all_stages_run_and_a_checkpoint_with_its_card_comes_out(sources, tmp_path, capsys):
+    tiny, cifar = sources
+    command = ["pretrain", "--tiny-imagenet", str(tiny), "--cifar10", str(cifar), "--out", str(tmp_path)]
+    command += ["--epochs", "1,2,1", "--device", "cpu"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "tiny-imagenet: 1 epochs, 8 pictures" in printed
+    assert "cifar10-fine: 1 epochs, 40 pictures" in printed
+    assert "eight classes, 32 training pictures" in printed
+    made = torch.load(tmp_path / "resnet18.pt", weights_only=True)
+    assert made["conv1.weight"].dtype == made["fc.weight"].dtype == torch.float16
+    assert made["bn1.weight"].dtype == torch.float32
+    assert backbone("resnet18-32", tmp_path / "resnet18.pt").head.out_features == 10
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == printed.splitlines()[-2:]
+
+
+def test_tiny_imagenet_is_shrunk_to_means_of_four_pixels(sources):
+    found = shrunk(sources[0])
+    with Image.open(sources[0] / "train" / WNIDS[0] / "images" / f"{WNIDS[0]}_0.png") as file:
+        large = np.asarray(file).astype(float).transpose(2, 0, 1)
+    means = large.reshape(3, 32, 2, 32, 2).mean(axis=(2, 4))
+    assert np.abs(found.images[0] - means).max() <= 0.5
+
+
+def test_eight_classes_are_renumbered():
+    ten = ImageSet(np.zeros((10, 3, 32, 32), np.uint8), np.arange(10), OUR_CLASSES)
+    assert eight_of(ten).labels.tolist() == list(range(8))

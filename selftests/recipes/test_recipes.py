@@ -1,0 +1,136 @@
+"""The learning commands on small real runs, as a user types them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mp09.cli import main
+from mp09.nets.export import load_exported
+from mp09.recipes.pictures import open_data
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Red, green and blue pictures of mixed sizes in train/<class>/ and val/<class>/."""
+    root = tmp_path_factory.mktemp("pictures") / "colours"
+    random = np.random.default_rng(0)
+    for split, count in (("train", 12), ("val", 6)):
+        for channel, name in enumerate(("red", "green", "blue")):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                picture = random.integers(0, 90, (40 + number, 50, 3), dtype=np.uint8)
+                picture[..., channel] += 160
+                Image.fromarray(picture).save(root / split / name / f"{number}.png")
+    return root
+
+
+def run(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_train_export_and_use(small_data, tmp_path, capsys):
+    where = ("--out", tmp_path / "run", "--cache", tmp_path / "cache", "--device", "cpu")
+    assert run("train", "--data", small_data, "--epochs", 3, *where) == 0
+    printed = capsys.readouterr().out
+    assert "its features are computed once" in printed
+    assert "epoch   3" in printed
+    assert "on the test pictures of synthetic" in printed
+    assert float(printed.split("accuracy ")[-1].split()[0]) > 0.85
+    assert {path.name for path in (tmp_path / "run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png"}
+    assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt", "--softmax") == 0
+    test = open_data(small_data).test
+    exported = load_exported(tmp_path / "net.pt")
+    _, probabilities = exported.network(torch.from_numpy(test.images))
+    assert (probabilities.argmax(1).numpy() == test.labels).mean() > 0.85
+    assert exported.card["classes"] == list(test.classes)
+
+
+def test_a_run_goes_on_and_says_when_it_is_complete(small_data, tmp_path, capsys):
+    options = ("--data", small_data, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "--device", "cpu")
+    for _ in range(2):
+        assert run("train", "--epochs", 2, *options) == 0
+    assert f"{tmp_path / 'run'}: already completed" in capsys.readouterr().out
+
+
+def test_the_last_blocks_learn_on_pictures_of_mixed_sizes(folders, tmp_path, capsys):
+    options = ("--learn", 1, "--augment", "flip", "--epochs", 4, "--batch", 8, "--device", "cpu")
+    assert run("train", "--data", folders, "--out", tmp_path / "run", "--cache", tmp_path / "cache", *options) == 0
+    printed = capsys.readouterr().out
+    assert "computed once" not in printed
+    assert float(printed.split("accuracy ")[-1].split()[0]) > 0.9
+    assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
+    card = json.loads((tmp_path / "run" / "state.json").read_text())["card"]
+    assert (card["learn"], card["holds"], card["classes"]) == (1, "whole network", ["blue", "green", "red"])
+
+
+def test_features_of_several_views_and_their_logistic_regression(small_data, tmp_path, capsys):
+    options = ("--data", small_data, "--views", 3, "--cache", tmp_path, "--device", "cpu", "--per-class", 30)
+    assert run("features", *options) == 0
+    printed = capsys.readouterr().out
+    assert "train: 720 x 512" in printed
+    assert float(printed.split("accuracy ")[-1].split()[0]) > 0.85
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_tune_searches_and_judges_on_test_pictures(small_data, tmp_path, capsys):
+    options = ("--data", small_data, "--cache", tmp_path / "cache", "--device", "cpu", "--per-class", 40)
+    assert run("tune", "--trials", 3, "--epochs", 2, "--out", tmp_path / "tune", *options) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("trial ") == 4
+    assert "on the test pictures" in printed
+    assert (tmp_path / "tune" / "best_so_far.png").exists()
+
+
+def test_pictures_that_can_not_be_read_are_named_or_left_out(folders, tmp_path, capsys):
+    bad = folders / "train" / "red" / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    options = ("--data", folders, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "--epochs", 1)
+    try:
+        assert run("train", *options) == 2
+        assert "bad.jpg: not a readable picture" in capsys.readouterr().err
+        assert run("train", *options, "--unreadable", "skip") == 0
+        assert "left out, unreadable: 1 pictures: " in capsys.readouterr().out
+    finally:
+        bad.unlink()
+
+
+def test_a_run_of_other_weights_is_refused(small_data, tmp_path, capsys):
+    torch.manual_seed(0)
+    from mp09.nets.backbones import backbone
+
+    weights = tmp_path / "mine.pt"
+    for _ in range(2):
+        base = backbone("resnet18-32", "none")
+        torch.save({**base.body.state_dict(), **{f"fc.{k}": v for k, v in base.head.state_dict().items()}}, weights)
+        if not (tmp_path / "run").exists():
+            options = ("--weights", weights, "--per-class", 20, "--cache", tmp_path / "cache", "--epochs", 1)
+            assert run("train", "--data", small_data, "--out", tmp_path / "run", *options) == 0
+    assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 2
+    assert "trained on other weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "--data", "none"), "none: expected cifar10_batches"),
+        (("export", "--run", "none"), "expected a folder that `python -m mp09 train` wrote"),
+        (("export", "--network", "squeezenet1_1", "--weights", "none"), "is not one linear layer"),
+        (("features", "--data", "none"), "expected cifar10_batches"),
+        (("pretrain", "--cifar10", "none"), "none: no such file or folder"),
+        (("pretrain", "--cifar10", "none", "--epochs", "1"), "expected 2 numbers"),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_line(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_per_class_below_one_is_refused(small_data, capsys):
+    assert run("train", "--data", small_data, "--per-class", 0) == 2
+    assert "per_class: expected at least 1" in capsys.readouterr().err

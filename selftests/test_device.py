@@ -1,0 +1,44 @@
+"""The device is there or refused; seeds repeat; denormal numbers are zero."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from mp09.device import choose_device, fast_dtype, prepare_processor, seed_everything
+from mp09.errors import DeviceError
+
+
+def test_the_processor_is_always_there():
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device().type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "xpu", "mps:7"])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(DeviceError, match=f"{name}: PyTorch finds no such device"):
+        choose_device(name)
+
+
+def test_a_name_that_is_no_device_is_refused():
+    with pytest.raises(DeviceError, match="expected auto, cpu, cuda"):
+        choose_device("gpu")
+
+
+def test_the_fast_type_is_measured_once():
+    assert fast_dtype(torch.device("cpu")) is fast_dtype(torch.device("cpu"))
+    assert fast_dtype(torch.device("cpu")) in (torch.float32, torch.bfloat16)
+
+
+def test_the_seed_sets_all_states():
+    def draw():
+        seed_everything(3)
+        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+
+    assert draw() == draw()
+
+
+def test_denormal_numbers_are_zero():
+    prepare_processor()
+    assert (torch.tensor([1e-40]) * 1).item() == 0.0

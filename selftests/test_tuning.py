@@ -1,0 +1,113 @@
+"""The search finds better parameters, writes each trial down, and goes on where it was."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from mp09 import tuning
+from mp09.errors import TrainingError
+from mp09.tuning import Trial, best, search
+
+
+def landscape(parameters: dict) -> float:
+    """Highest at a learning rate of 0.01, with one optimizer."""
+    return 0.9 - 0.1 * abs(math.log10(parameters["lr"]) + 2) - 0.05 * (parameters["optimizer"] == "sgd")
+
+
+def sometimes_fails(parameters: dict) -> float:
+    if parameters["optimizer"] == "sgd":
+        raise TrainingError("the loss is no number")
+    return landscape(parameters)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    return folder, search(landscape, trials=14, folder=folder)
+
+
+def test_it_comes_close_to_the_best(searched):
+    assert best(searched[1]).accuracy > 0.87
+
+
+def test_every_trial_is_written_down(searched):
+    folder, trials = searched
+    entries = json.loads((folder / "trials.json").read_text())
+    assert [entry["number"] for entry in entries] == list(range(1, 15))
+    assert entries[3]["accuracy"] == landscape(trials[3].parameters)
+    assert set(entries[0]["parameters"]) == {"head", "optimizer", "schedule", "lr", "weight_decay"}
+
+
+def test_it_goes_on_where_it_was(tmp_path):
+    first = search(landscape, trials=3, folder=tmp_path)
+    told = []
+    trials = search(landscape, trials=5, folder=tmp_path, watch=told.append)
+    assert trials[:3] == first
+    assert [trial.number for trial in told] == [4, 5]
+    assert search(landscape, trials=5, folder=tmp_path) == trials
+
+
+def test_the_plots_show_the_trials(searched):
+    _, trials = searched
+    points, steps = tuning.best_so_far(trials).axes[0].lines
+    assert list(points.get_ydata()) == [trial.accuracy for trial in trials]
+    assert steps.get_ydata()[-1] == best(trials).accuracy
+    axes = tuning.contour(trials).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "weight decay")
+    assert len(axes.collections[1].get_offsets()) == len(trials)
+
+
+def test_the_contour_follows_the_landscape(searched):
+    filled = tuning.contour(searched[1]).axes[0].collections[0]
+    assert np.ptp(filled.levels) > 0.03
+
+
+def test_two_trials_at_a_time_are_as_good_as_one_after_the_other(tmp_path):
+    trials = search(landscape, trials=4, parallel=2, folder=tmp_path)
+    assert sorted(trial.number for trial in trials) == [1, 2, 3, 4]
+    assert all(trial.accuracy == landscape(trial.parameters) for trial in trials)
+
+
+def test_a_trial_that_fails_does_not_end_the_search():
+    trials = search(sometimes_fails, trials=6)
+    assert {trial.error for trial in trials if trial.accuracy is None} == {"the loss is no number"}
+    assert best(trials).parameters["optimizer"] == "adamw"
+
+
+def test_nothing_is_best_when_all_failed():
+    with pytest.raises(TrainingError, match="all 1 trials failed; the last one said: no"):
+        best([Trial(1, {}, None, 0.0, "no")])
+
+
+def test_too_few_trials_have_no_contour():
+    trials = search(landscape, trials=1)
+    with pytest.raises(TrainingError, match="1 trials are too few"):
+        tuning.contour(trials)
+
+
+@pytest.mark.parametrize(("trials", "parallel"), [(0, 1), (1, 0)])
+def test_numbers_below_one_are_refused(trials, parallel):
+    with pytest.raises(TrainingError, match="expected 1 or more"):
+        search(landscape, trials=trials, parallel=parallel)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '[{"number": 1}]'])
+def test_a_foreign_file_is_refused(tmp_path, text):
+    (tmp_path / "trials.json").write_text(text)
+    with pytest.raises(TrainingError, match="expected the trials of a search"):
+        search(landscape, trials=1, folder=tmp_path)
+
+
+def test_another_search_is_refused(tmp_path):
+    entry = {"number": 1, "parameters": {"depth": 3}, "accuracy": 0.5, "seconds": 1.0, "error": ""}
+    (tmp_path / "trials.json").write_text(json.dumps([entry]))
+    with pytest.raises(TrainingError, match="with other parameters"):
+        search(landscape, trials=1, folder=tmp_path)
+
+
+def test_a_folder_that_can_not_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="could not be written"):
+        tuning._save(tmp_path / "file" / "x", [])

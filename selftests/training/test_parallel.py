@@ -1,0 +1,79 @@
+"""Two processes that share every batch give what one process gives."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from mp09.training import checkpoint
+from mp09.training.batches import Batches, Share
+from mp09.training.fit import fit
+from selftests.conftest import ROOT
+
+
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randint(3, (203,), generator=generator)
+    return torch.randn(203, 3, 8, 8, generator=generator) + y.view(-1, 1, 1, 1), y
+
+
+class Net(nn.Module):
+    """A convolution with a frozen BatchNorm, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.conv, self.norm, self.head = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Linear(6, 3)
+        self.norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> nn.Module:
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x)).relu().mean(dim=(2, 3)))
+
+
+def train(folder: Path, kind: str) -> tuple[nn.Module, list[dict]]:
+    x, y = data()
+    train = Batches(x, y, 32, shuffle=True) if kind == "batches" else DataLoader(TensorDataset(x, y), 32, shuffle=True)
+    model = Net()
+    return model, fit(model, train, Batches(x, y, 64), epochs=3, lr=0.01, device="cpu", folder=folder)
+
+
+@pytest.mark.parametrize("kind", ["batches", "loader"])
+def test_two_processes_give_the_result_of_one(tmp_path, kind):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom selftests.training.test_parallel import train\n"
+        f"train(Path({str(tmp_path / 'two')!r}), {kind!r})\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    one, history = train(tmp_path / "one", kind)
+    two = Net()
+    state = checkpoint.load_model(tmp_path / "two", two, "last")
+    for row, other in zip(history, state.history, strict=True):
+        assert {k: v for k, v in row.items() if k != "seconds"} == pytest.approx(
+            {k: v for k, v in other.items() if k != "seconds"}, rel=1e-4
+        )
+    for value, other in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_parts_of_a_batch_are_the_batch(size):
+    x, y = torch.arange(20), torch.arange(20)
+    for loader in (Batches(x, y, 6), DataLoader(TensorDataset(x, y), 6)):
+        parts = [[part.tolist() for part, _ in Share(loader, rank, size)] for rank in range(size)]
+        whole = [sorted(n for part in batch for n in part) for batch in zip(*parts, strict=True)]
+        full = [batch for batch, _ in loader if len(batch) >= size]
+        assert whole == [batch.tolist() for batch in full]
