@@ -1,5 +1,6 @@
 # make grade    set up everything and grade submitted.py        (IMAGES=path: real pictures)
 # make test     set up everything and run the product's own tests
+# make bench    set up everything and measure the claims of speed in docs/labs.md    (TINY=path: Tiny ImageNet too)
 # make setup    only set up: virtual environment, packages, data
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(wildcard $(VENV)/Scripts),Scripts,bin)
 DATA := cifar10_batches
 
-.PHONY: setup grade test real notebook lint clean
+.PHONY: setup grade test real notebook bench clean
 
 setup: $(VENV)/.student $(if $(IMAGES),images,data)
 
@@ -24,6 +25,19 @@ real: $(VENV)/.dev
 
 notebook: setup
 	$(BIN)/python -m pytest --nbval mp09_notebook.ipynb -o addopts=
+
+# Each ends with a line "ratio X goal Y"; nothing else should run meanwhile. All run, and the end says whether one failed.
+BENCH := extraction_rate head_training tuning_time
+bench: $(VENV)/.dev $(if $(IMAGES),images,data)
+	@failed=0; \
+	for name in $(BENCH); do \
+	    echo "== $$name"; $(BIN)/python -m benchmarks.$$name --data $(DATA) || failed=1; \
+	done; \
+	echo "== extraction_memory"; $(BIN)/python -m benchmarks.extraction_memory || failed=1; \
+	if [ -n "$(TINY)" ]; then \
+	    echo "== alexnet_cached"; $(BIN)/python -m benchmarks.alexnet_cached --data "$(TINY)" || failed=1; \
+	fi; \
+	exit $$failed
 
 # The marker files are younger than what was installed from: a second run installs nothing.
 $(VENV)/.student: requirements.txt

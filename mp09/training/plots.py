@@ -89,7 +89,7 @@ def mistakes(
         axes.imshow(images[index].transpose(1, 2, 0))
         guess = predicted[index]
         axes.set_title(
-            f"{classes[labels[index]]},\nnot {classes[guess]} ({probabilities[index, guess]:.0%})", fontsize=9
+            f"{classes[labels[index]]},\ntaken for {classes[guess]} ({probabilities[index, guess]:.0%})", fontsize=9
         )
     figure.suptitle(f"{len(wrong)} of {len(labels)} wrong" + (", the surest first" if len(wrong) else ""))
     return figure

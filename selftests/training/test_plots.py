@@ -35,7 +35,11 @@ def test_the_surest_mistake_comes_first():
     images = np.zeros((3, 3, 8, 8), np.uint8)
     probabilities = np.array([[0.6, 0.4, 0.0], [0.9, 0.1, 0.0], [0.0, 0.0, 1.0]])
     figure = plots.mistakes(images, np.array([1, 1, 2]), probabilities, CLASSES)
-    assert [axes.get_title() for axes in figure.axes[:3]] == ["dog,\nnot cat (90%)", "dog,\nnot cat (60%)", ""]
+    assert [axes.get_title() for axes in figure.axes[:3]] == [
+        "dog,\ntaken for cat (90%)",
+        "dog,\ntaken for cat (60%)",
+        "",
+    ]
 
 
 def test_both_formats_are_written(tmp_path):

@@ -1,0 +1,48 @@
+"""What the speed benchmarks share: two sides timed by turns, the machine's name, and the last line."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def machine() -> str:
+    """Processor, cores, whether it computes in bfloat16, and PyTorch's version."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    able = torch.cpu.get_capabilities()
+    bfloat16 = "bfloat16" if any(able.get(n) for n in ("amx_bf16", "avx512_bf16", "bf16")) else "no bfloat16"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{names[0] if names else platform.processor()}, {cores} cores, {bfloat16}, torch {torch.__version__}"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def by_turns(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of every side, one after the other in each round, so that a slow minute meets all."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, work in sides.items():
+            times[name].append(seconds(work))
+    return times
+
+
+def show(name: str, values: list[float], unit: str = "s") -> float:
+    """Print the median with its spread, and give it."""
+    middle = statistics.median(values)
+    print(f"{name:40} {middle:9.2f} {unit}   ({min(values):.2f} to {max(values):.2f}, {len(values)} runs)")
+    return middle
+
+
+def verdict(ratio: float, goal: float) -> int:
+    """Print the last line; 0 when the aim is met."""
+    print(f"ratio {ratio:.2f} goal {goal:.2f}")
+    return 0 if ratio >= goal else 1

@@ -1,0 +1,67 @@
+"""Extraction's memory does not grow with the pictures: its peak besides the features, 40,000 over 400,000 pictures.
+
+    python -m benchmarks.extraction_memory
+
+The pictures are drawn at random a batch at a time, as one reads a set that does not fit in memory; each size runs in a
+process of its own. The network is cut to one stage, so that 400,000 pictures take minutes; memory is not time.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+SIZES = (40_000, 400_000)
+BATCH, GOAL = 256, 0.8
+
+
+def measure(count: int) -> None:
+    """Print the peak resident memory besides the features, in MiB."""
+    import torch
+    from torch import nn
+
+    from mp09.features.extract import extract
+    from mp09.nets.backbones import backbone
+
+    base = backbone("resnet18-32")
+    for stage in ("layer1", "layer2", "layer3"):
+        setattr(base.body, stage, nn.Conv2d(64, 64, 1, stride=2))
+    base.body.layer4 = nn.Conv2d(64, 512, 1)
+
+    def lazily() -> Iterator:
+        for start in range(0, count, BATCH):
+            n = min(BATCH, count - start)
+            yield torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8), torch.zeros(n, dtype=torch.int64)
+
+    found = extract(base, lazily(), batch_size=BATCH, device="cpu", precision="float32")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(peak - (found.features.nbytes + found.labels.nbytes) / 2**20)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.count:
+        measure(args.count)
+        return 0
+    from benchmarks.common import machine, verdict
+
+    print(machine())
+    peaks = []
+    for count in SIZES:
+        command = [sys.executable, "-m", "benchmarks.extraction_memory", "--count", str(count)]
+        done = subprocess.run(
+            command, cwd=Path(__file__).resolve().parents[1], capture_output=True, text=True, check=True
+        )
+        peaks.append(float(done.stdout))
+        print(f"{count:7} pictures: {peaks[-1]:.0f} MiB besides the features")
+    return verdict(peaks[0] / peaks[1], GOAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

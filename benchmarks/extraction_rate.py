@@ -1,0 +1,54 @@
+"""Extraction does little besides the network: its rate over the bare network's on the same batches, ready made.
+
+    python -m benchmarks.extraction_rate [--data cifar10_batches] [--rounds 3]
+
+Bare: the network in the same form and precision, on float batches that lie ready in memory, its outputs thrown away.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from benchmarks.common import by_turns, machine, show, verdict
+from mp09.data.imageset import ImageSet
+from mp09.device import choose_device, fast_dtype, prepare_processor
+from mp09.features.extract import BATCH_SIZE, batches, extract, fast_form
+from mp09.nets.backbones import backbone
+from mp09.recipes.pictures import training_pictures
+
+GOAL = 0.90
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("cifar10_batches"))
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    found, name = training_pictures(args.data)
+    place = choose_device("cpu")
+    dtype = fast_dtype(place)
+    base = backbone("resnet18-32")
+    prepare_processor()
+    body = fast_form(base.body, place, dtype)
+    ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x, _ in batches(found, BATCH_SIZE)]
+
+    @torch.inference_mode()
+    def bare() -> None:
+        for x in ready:
+            body(x)
+
+    body(ready[0])  # the first call plans
+    extract(base, ImageSet(found.images[:BATCH_SIZE], found.labels[:BATCH_SIZE], found.classes), device="cpu")
+    times = by_turns({"bare": bare, "extract": lambda: extract(base, found, device="cpu")}, args.rounds)
+    print(f"{machine()}; {name}, {len(found)} pictures, {dtype}, batches of {BATCH_SIZE}")
+    rates = {side: [len(found) / value for value in values] for side, values in times.items()}
+    bare_rate = show("bare network", rates["bare"], "pictures/s")
+    return verdict(show("extract", rates["extract"], "pictures/s") / bare_rate, GOAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Training a head: the reference's loop, the course's plain loop, and cached features.
+
+    python -m benchmarks.head_training [--data cifar10_batches] [--rounds 2]
+
+Plain: a frozen resnet18 with a new classifier as a first solution has it: float32, transforms sample by sample.
+Reference: `train` of submitted.py on its own model and data set. Both one epoch, the same pictures, batches of 64.
+Cached: extraction, then ten epochs on the features; against ten epochs of the plain loop (measured ones, scaled).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+import submitted
+from benchmarks.common import by_turns, machine, seconds, show, verdict
+from models import resnet18
+from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
+from mp09.features.extract import extract
+from mp09.features.heads import accuracy, train_head
+from mp09.nets.backbones import backbone
+from mp09.recipes.pictures import training_pictures
+
+GOAL_EPOCH, GOAL_CACHED = 2.0, 8.0
+BATCH, EPOCHS, LR = 64, 10, 3e-3
+
+
+class PlainPictures(Dataset):
+    """One picture at a time, transformed by itself."""
+
+    def __init__(self, found):
+        self.images = found.images.transpose(0, 2, 3, 1)
+        self.labels = found.labels
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize(submitted.MEAN, submitted.STD)]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int):
+        return self.transform(self.images[index]), int(self.labels[index])
+
+
+def plain_model() -> nn.Module:
+    net = resnet18(pretrained=True)
+    net.requires_grad_(False)
+    net.fc = nn.Linear(512, 8)
+    return net
+
+
+def plain_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> None:
+    model.train()
+    loss_fn = nn.CrossEntropyLoss()
+    for images, labels in loader:
+        optimizer.zero_grad()
+        loss_fn(model(images), labels).backward()
+        optimizer.step()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("cifar10_batches"))
+    parser.add_argument("--rounds", type=int, default=2)
+    args = parser.parse_args()
+    found, name = training_pictures(args.data)
+    test = read_batch(args.data / TEST_FILE)
+    print(f"{machine()}; {name}, {len(found)} pictures, batches of {BATCH}")
+
+    torch.manual_seed(0)
+    plain, reference = plain_model(), submitted.build_model()
+    plain_loader = DataLoader(PlainPictures(found), BATCH, shuffle=True)
+    files = [str(args.data / file) for file in TRAIN_FILES]
+    dataset = submitted.build_dataset(files, submitted.get_preprocess_transform("train"))
+    reference_loader = submitted.build_dataloader(dataset, {"batch_size": BATCH, "shuffle": True})
+    plain_optimizer = torch.optim.Adam(plain.fc.parameters(), lr=LR)
+    optimizer = submitted.build_optimizer("Adam", reference.parameters(), {"lr": LR})
+    times = by_turns(
+        {
+            "plain": lambda: plain_epoch(plain, plain_loader, plain_optimizer),
+            "reference": lambda: submitted.train(reference_loader, reference, nn.CrossEntropyLoss(), optimizer),
+        },
+        args.rounds,
+    )
+    plain_s, reference_s = (
+        show("plain loop, one epoch", times["plain"]),
+        show("reference, one epoch", times["reference"]),
+    )
+    one = verdict(plain_s / reference_s, GOAL_EPOCH)
+
+    base = backbone("resnet18-32")
+    head = nn.Linear(base.width, 8)
+
+    def cached() -> None:
+        train_head(head, extract(base, found, device="cpu"), epochs=EPOCHS, device="cpu")
+
+    cached_s = seconds(cached)
+    plain_s *= EPOCHS
+    print(f"{EPOCHS} epochs: plain loop {plain_s:.1f} s; extraction and cached features {cached_s:.1f} s")
+    test_loader = DataLoader(PlainPictures(test), 256)
+    accuracies = {
+        f"plain, {args.rounds} epochs": submitted.test(test_loader, plain),
+        f"reference, {args.rounds} epochs": submitted.test(test_loader, reference),
+        f"cached, {EPOCHS} epochs": accuracy(head, extract(base, test, device="cpu")),
+    }
+    for side, value in accuracies.items():
+        print(f"{side:40} accuracy {value:.4f} on {len(test)} test pictures")
+    ten = verdict(plain_s / cached_s, GOAL_CACHED)
+    return one or ten
+
+
+if __name__ == "__main__":
+    sys.exit(main())

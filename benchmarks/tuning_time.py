@@ -1,0 +1,46 @@
+"""An Ax search of 30 trials on cached features, in one process: 90 s over the time it takes.
+
+    python -m benchmarks.tuning_time [--data cifar10_batches]
+
+The features are there before; importing Ax counts.
+"""
+
+import argparse
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.common import machine, seconds, show, verdict
+from mp09 import tuning
+from mp09.features.extract import extract
+from mp09.nets.backbones import backbone
+from mp09.recipes.pictures import open_data
+from mp09.recipes.tune import EPOCHS, evaluate_head
+
+TRIALS, ALLOWED_S = 30, 90.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("cifar10_batches"))
+    args = parser.parse_args()
+    data = open_data(args.data)
+    base = backbone("resnet18-32")
+    train, valid = (extract(base, part, device="cpu") for part in (data.train, data.valid))
+    evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=EPOCHS, seed=0)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        whole = seconds(lambda: found.extend(tuning.search(evaluate, trials=TRIALS, folder=Path(folder))))
+    print(f"{machine()}; {data.name}, {len(train)} pictures, {EPOCHS} epochs a trial")
+    print(f"best of {TRIALS}: {tuning.best(found).accuracy:.4f} on {len(valid)} validation pictures")
+    spent = [trial.seconds for trial in found]
+    show("one trial", spent)
+    print(f"the search: {whole:.1f} s, of these {whole - sum(spent):.1f} s choosing")
+    return verdict(ALLOWED_S / whole, 1.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
