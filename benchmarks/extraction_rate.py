@@ -33,7 +33,7 @@ def main() -> int:
     dtype = fast_dtype(place)
     base = backbone("resnet18-32")
     prepare_processor()
-    body = fast_form(base.body, place, dtype)
+    body = fast_form(base.body, dtype)
     ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x, _ in batches(found, BATCH_SIZE)]
 
     @torch.inference_mode()

@@ -242,8 +242,10 @@ def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
             s=size,
             color="white",
             edgecolors="black",
+            clip_on=False,
         )
-    axes.plot(top.parameters[x_name], top.parameters[y_name], "*", color="#d55e00", markersize=16, label="best trial")
+    star = {"color": "#d55e00", "markersize": 16, "clip_on": False, "label": "best trial"}
+    axes.plot(top.parameters[x_name], top.parameters[y_name], "*", **star)
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="weight decay")
     axes.set_title(", ".join(f"{name} {top.parameters[name]}" for name in CHOICES))
     axes.legend()

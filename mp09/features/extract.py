@@ -26,6 +26,18 @@ BATCH_SIZE = 256
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Watch = Callable[[int, int], None]  # (pictures done, of how many; 0 when that is not known)
+# (body, preprocess, batches uint8 (n, 3, H, W), device, dtype) -> features float32 (n, D) of each batch, in order
+Compute = Callable[[nn.Module, nn.Module, Iterable[Tensor], torch.device, torch.dtype], Iterator[np.ndarray]]
+
+
+def compute_here(
+    body: nn.Module, preprocess: nn.Module, pictures: Iterable[Tensor], device: torch.device, dtype: torch.dtype
+) -> Iterator[np.ndarray]:
+    """A `Compute` in this process."""
+    prepare_processor()
+    body, preprocess = body.to(device), copy.deepcopy(preprocess).to(device)
+    for x in ahead(pictures):
+        yield run(body, preprocess, x.to(device, non_blocking=True), dtype)
 
 
 def extract(
@@ -40,6 +52,7 @@ def extract(
     seed: int = 0,
     cache: Path | None = None,
     key: str | None = None,
+    compute: Compute = compute_here,
     watch: Watch | None = None,
 ) -> FeatureSet:
     """Compute the features of all pictures, or take them from the cache.
@@ -52,6 +65,7 @@ def extract(
         augment: changes a batch of pictures before it is preprocessed, seeded by `seed`; `view` names it in the cache.
         cache: a folder; None keeps nothing.
         key: names the pictures of an iterable in the cache, e.g. a digest of their files.
+        compute: where it happens; `cluster.OnCluster` is another place.
 
     Raises:
         FeatureError: no pictures, or a cache that is damaged, can't be written, or lacks a `key`.
@@ -61,27 +75,29 @@ def extract(
     dtype = fast_dtype(place) if precision == "auto" else DTYPES[precision]
     card = {}
     if cache:
-        card = card_of(backbone, data, key, {"view": view, "seed": seed, "precision": str(dtype), "device": place.type})
+        card = _card(backbone, data, key, {"view": view, "seed": seed, "precision": str(dtype)})
         known = store.read(cache, store.key_of(card))
         if known is not None:
             return known
-    prepare_processor()
-    body = fast_form(backbone.body, place, dtype)
-    preprocess = copy.deepcopy(backbone.preprocess).to(place)
-    if augment:
-        seed_everything(seed)
+    labels: list[np.ndarray] = []
+
+    def pictures() -> Iterator[Tensor]:
+        if augment:
+            seed_everything(seed)
+        for x, y in batches(data, batch_size):
+            labels.append(np.asarray(y))
+            yield augment(x) if augment else x
+
+    features, done = [], 0
     total = len(data.labels) if hasattr(data, "labels") else 0
-    features, labels, done = [], [], 0
-    for x, y in ahead(batches(data, batch_size)):
-        x = x.to(place, non_blocking=True)
-        features.append(run(body, preprocess, augment(x) if augment else x, dtype))
-        labels.append(np.asarray(y))
-        done += len(y)
+    for chunk in compute(fast_form(backbone.body, dtype), backbone.preprocess, pictures(), place, dtype):
+        features.append(chunk)
+        done += len(chunk)
         if watch:
             watch(done, total)
     if not features:
         raise FeatureError("no pictures to extract features from.")
-    found = FeatureSet(joined(features), np.concatenate(labels).astype(np.int64), store.key_of(card))
+    found = FeatureSet(_joined(features), np.concatenate(labels).astype(np.int64), store.key_of(card))
     return store.write(cache, found, card) if cache else found
 
 
@@ -91,14 +107,14 @@ def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -
     return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
 
 
-def fast_form(body: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+def fast_form(body: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy for inference: BatchNorm folded into the convolutions before it, channels last, in `dtype`."""
     body = copy.deepcopy(body).eval().requires_grad_(False)
     try:
         body = fuse(body, inplace=True)
     except (fx.proxy.TraceError, TypeError, RuntimeError):  # a network that decides by its input can't be traced
         pass
-    return body.to(device, dtype, memory_format=torch.channels_last)
+    return body.to(dtype, memory_format=torch.channels_last)
 
 
 def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
@@ -111,7 +127,7 @@ def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
         yield torch.from_numpy(np.ascontiguousarray(data.images[chosen])), data.labels[chosen]
 
 
-def joined(chunks: list[np.ndarray]) -> np.ndarray:
+def _joined(chunks: list[np.ndarray]) -> np.ndarray:
     """One array of all rows; each chunk is given back as soon as it is copied, so that memory is needed once."""
     joined = np.empty((sum(map(len, chunks)), chunks[0].shape[1]), np.float32)
     end = len(joined)
@@ -122,7 +138,7 @@ def joined(chunks: list[np.ndarray]) -> np.ndarray:
     return joined
 
 
-def card_of(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:
+def _card(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:
     """Everything that features depend on."""
     if not key and not hasattr(data, "images"):
         raise FeatureError("a cache needs a key for pictures that are read batch by batch.")

@@ -1,16 +1,16 @@
 """`python -m mp09 features`: a data set's features, cached, in several views where asked, and what they are worth."""
 
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
+from mp09.cluster import connected
 from mp09.data import pictures
 from mp09.data.imageset import ImageSet
-from mp09.features.cluster import extract_on_cluster
-from mp09.features.extract import BATCH_SIZE, extract, stack
+from mp09.features.cluster import OnCluster
+from mp09.features.extract import BATCH_SIZE, Compute, compute_here, extract, stack
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, logistic_regression
 from mp09.nets.backbones import Backbone, backbone
@@ -33,12 +33,12 @@ def features_of(
     device: str = "auto",
     precision: str = "auto",
     cache: Path | None = None,
-    extractor: Callable[..., FeatureSet] = extract,
+    compute: Compute = compute_here,
     progress: Progress = no_progress,
 ) -> FeatureSet:
     """Features (views * N, D): the pictures as they are, then mirrored, then moved and mirrored at random.
 
-    what: a word for the progress; extractor: `extract`, or one with its arguments that computes elsewhere.
+    what: a word for the progress; the rest as `extract`.
     """
     in_memory = isinstance(found, ImageSet)
     key = None if in_memory or cache is None else pictures.digest(found)
@@ -46,7 +46,7 @@ def features_of(
     for view in range(views):
         augment, name = ((None, ""), (_mirror, "mirrored"))[view] if view < 2 else (crop_and_flip(), "crop_and_flip(4)")
         sets.append(
-            extractor(
+            extract(
                 backbone,
                 found if in_memory else loader(found, backbone.preprocess, batch_size),
                 batch_size=batch_size,
@@ -57,6 +57,7 @@ def features_of(
                 seed=view,
                 cache=cache,
                 key=key,
+                compute=compute,
                 watch=of_features(progress, what),
             )
         )
@@ -90,14 +91,16 @@ def features(
     on_cluster: computed on Ray's cluster at `address`, see `cluster.connected`.
     """
     base = backbone(network, weights)
-    extractor = partial(extract_on_cluster, address=address) if on_cluster else extract
-    how = {"device": device, "precision": precision, "cache": cache, "extractor": extractor, "progress": progress}
+    here = "cpu" if on_cluster else device
+    how = {"device": here, "precision": precision, "cache": cache, "progress": progress}
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
-    found = {
-        name: features_of(base, part, name, views=views if name == "train" else 1, **how)
-        for name, part in parts.items()
-        if part is not None
-    }
+    with connected(address) if on_cluster else nullcontext() as ray:
+        compute = OnCluster(ray, gpus=device.startswith("cuda")) if on_cluster else compute_here
+        found = {
+            name: features_of(base, part, name, views=views if name == "train" else 1, compute=compute, **how)
+            for name, part in parts.items()
+            if part is not None
+        }
     judged_on = "test" if data.test is not None else "valid"
     head = logistic_regression(found["train"], len(data.classes))
     sizes = {name: part.features.shape for name, part in found.items()}
