@@ -15,8 +15,9 @@ import torch
 
 from benchmarks.common import by_turns, machine, show, verdict
 from mp09.data.imageset import ImageSet
-from mp09.device import choose_device, fast_dtype, prepare_processor
-from mp09.features.extract import BATCH_SIZE, batches, extract, fast_form
+from mp09.device import choose_device, fast_dtype
+from mp09.features.extract import BATCH_SIZE, batches, extract
+from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
 from mp09.recipes.pictures import training_pictures
 
@@ -32,7 +33,6 @@ def main() -> int:
     place = choose_device("cpu")
     dtype = fast_dtype(place)
     base = backbone("resnet18-32")
-    prepare_processor()
     body = fast_form(base.body, dtype)
     ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x, _ in batches(found, BATCH_SIZE)]
 

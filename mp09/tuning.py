@@ -31,6 +31,7 @@ CHOICES = {"head": list(HEADS), "optimizer": ["adamw", "sgd"], "schedule": ["one
 RANGES = {"lr": (1e-4, 1e-1), "weight_decay": (1e-5, 1e-1)}  # both searched by their logarithm
 MODEL_TRIALS = 8  # fewer are too few for a model of the accuracy
 RESTARTS, SAMPLES = 4, 64  # of the search for the next trial
+LEAST_ERROR = 1e-4  # that a plot shows
 GRID = 25  # points a side of the contour plot
 
 
@@ -201,17 +202,16 @@ def _executor(given, parallel: int) -> Iterator:
 
 
 def best_so_far(trials: Sequence[Trial]) -> Figure:
-    """Every trial's accuracy, and the best until then."""
+    """Every trial's error (1 - accuracy), and the least until then; by its logarithm, as good trials lie close."""
     numbers = [trial.number for trial in trials]
-    values = np.array([np.nan if trial.accuracy is None else trial.accuracy for trial in trials])
+    values = np.array([np.nan if trial.accuracy is None else max(1 - trial.accuracy, LEAST_ERROR) for trial in trials])
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(numbers, values, "o", color="#1f77b4", label="trial")
-    axes.step(numbers, np.fmax.accumulate(values), where="post", color="#d55e00", label="best so far")
-    axes.set_xlabel("trial")
-    axes.set_ylabel("validation accuracy")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.step(numbers, np.fmin.accumulate(values), where="post", color="#d55e00", label="best so far")
+    axes.set(xlabel="trial", ylabel="validation error", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(loc="upper right")
     return figure
 
 

@@ -1,13 +1,16 @@
 """The device is there or refused; seeds repeat; denormal numbers are zero."""
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from mp09.device import choose_device, fast_dtype, prepare_processor, seed_everything
+from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import DeviceError
+from selftests.conftest import ROOT
 
 
 def test_the_processor_is_always_there():
@@ -39,6 +42,7 @@ def test_the_seed_sets_all_states():
     assert draw() == draw()
 
 
-def test_denormal_numbers_are_zero():
-    prepare_processor()
-    assert (torch.tensor([1e-40]) * 1).item() == 0.0
+def test_denormal_numbers_are_zero_in_every_thread():
+    code = "import mp09.device, torch; print((torch.full((4_000_000,), 1e-30) * 1e-10).count_nonzero().item())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"

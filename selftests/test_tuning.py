@@ -52,8 +52,8 @@ def test_it_goes_on_where_it_was(tmp_path):
 def test_the_plots_show_the_trials(searched):
     _, trials = searched
     points, steps = tuning.best_so_far(trials).axes[0].lines
-    assert list(points.get_ydata()) == [trial.accuracy for trial in trials]
-    assert steps.get_ydata()[-1] == best(trials).accuracy
+    assert points.get_ydata() == pytest.approx([1 - trial.accuracy for trial in trials])
+    assert steps.get_ydata()[-1] == pytest.approx(1 - best(trials).accuracy)
     axes = tuning.contour(trials).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "weight decay")
     assert len(axes.collections[1].get_offsets()) == len(trials)

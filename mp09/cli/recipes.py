@@ -38,6 +38,9 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
         "--weights", default="default", metavar="WHICH", help="a name of torchvision's, a file, or none; " + DEFAULT
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
+    parser.add_argument(
+        "--precision", default="auto", help="auto, float32, bfloat16, or int8 (for cached features); " + DEFAULT
+    )
     parser.add_argument("--seed", type=int, default=0, help=DEFAULT)
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where features are kept; " + DEFAULT)
     return parser
@@ -80,7 +83,6 @@ def _add_train(commands) -> None:
         help="cached views a picture: itself, mirrored, then moved at random; " + DEFAULT,
     )
     parser.add_argument("--patience", type=int, help="stop after so many epochs without improvement")
-    parser.add_argument("--precision", default="auto", help="auto, float32 or bfloat16; " + DEFAULT)
     parser.set_defaults(run=_train)
 
 
@@ -113,7 +115,6 @@ def _train(args: argparse.Namespace) -> int:
 def _add_features(commands) -> None:
     parser = _shared(commands, "features", "compute a backbone's features once, keep them, and judge them")
     parser.add_argument("--views", type=int, default=1, help=DEFAULT)
-    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"), help=DEFAULT)
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help="ray: on a cluster; " + DEFAULT)
     parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_features)
@@ -172,6 +173,7 @@ def _tune(args: argparse.Namespace) -> int:
             epochs=args.epochs,
             seed=args.seed,
             device=args.device,
+            precision=args.precision,
             out=args.out,
             cache=args.cache,
             on_cluster=args.executor == "ray",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mp09.device import choose_device, prepare_processor
+from mp09.device import choose_device
 from mp09.errors import ClusterError
 from mp09.features.extract import run
 
@@ -56,7 +56,6 @@ class _Worker:
     """One worker's network, used for many batches."""
 
     def __init__(self, body: nn.Module, preprocess: nn.Module, device: str, dtype: torch.dtype):
-        prepare_processor()
         self.device, self.dtype = choose_device(device), dtype
         self.body, self.preprocess = body.to(self.device), preprocess.to(self.device)
 

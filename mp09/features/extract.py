@@ -2,8 +2,8 @@
 
     features = extract(backbone("resnet18-32"), image_set, cache=Path("features"))
 
-The backbone is copied into its fastest form (BatchNorm folded into convolutions, channels last, bfloat16 where that is
-faster), pictures stay uint8 until their batch, and the next batches are read while the network computes.
+The backbone is copied into its fastest form (`forms`: BatchNorm folded into convolutions, channels last, bfloat16
+where that is faster), pictures stay uint8 until their batch, and the next batches are read while the network computes.
 """
 
 import copy
@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
+from torch import Tensor, nn
 
-from mp09.device import choose_device, fast_dtype, prepare_processor, seed_everything
+from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import FeatureError
 from mp09.features import cache as store
 from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
+from mp09.features.forms import fast_form, int8_form
 
 BATCH_SIZE = 256
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}  # of what the network is given
+CALIBRATION = 512  # pictures that int8's steps are chosen by
 
 Watch = Callable[[int, int], None]  # (pictures done, of how many; 0 when that is not known)
 # (body, preprocess, batches uint8 (n, 3, H, W), device, dtype) -> features float32 (n, D) of each batch, in order
@@ -34,7 +35,6 @@ def compute_here(
     body: nn.Module, preprocess: nn.Module, pictures: Iterable[Tensor], device: torch.device, dtype: torch.dtype
 ) -> Iterator[np.ndarray]:
     """A `Compute` in this process."""
-    prepare_processor()
     body, preprocess = body.to(device), copy.deepcopy(preprocess).to(device)
     for x in ahead(pictures):
         yield run(body, preprocess, x.to(device, non_blocking=True), dtype)
@@ -52,6 +52,7 @@ def extract(
     seed: int = 0,
     cache: Path | None = None,
     key: str | None = None,
+    calibration: Tensor | None = None,
     compute: Compute = compute_here,
     watch: Watch | None = None,
 ) -> FeatureSet:
@@ -61,21 +62,26 @@ def extract(
         backbone: has `body` (float (N, 3, S, S) -> (N, D)) and `preprocess` (uint8 (N, 3, H, W) -> float (N, 3, S, S)).
         data: pictures with `images` uint8 (N, 3, H, W) and `labels` (N,), such as an ImageSet; or an iterable of
             batches (uint8 (n, 3, H, W), int64 (n,)), which is read once and never held as a whole.
-        precision: "auto" is bfloat16 where that is faster, else float32.
+        precision: "auto" is bfloat16 where that is faster, else float32. "int8" is for processors: see `int8_form`.
         augment: changes a batch of pictures before it is preprocessed, seeded by `seed`; `view` names it in the cache.
         cache: a folder; None keeps nothing.
         key: names the pictures of an iterable in the cache, e.g. a digest of their files.
+        calibration: uint8 (n, 3, H, W), like the pictures, for int8; default: some of `data.images`.
         compute: where it happens; `cluster.OnCluster` is another place.
 
     Raises:
-        FeatureError: no pictures, or a cache that is damaged, can't be written, or lacks a `key`.
+        FeatureError: no such precision, no pictures, or a cache that is damaged, can't be written, or lacks a `key`.
         DeviceError: no such device.
     """
     place = choose_device(device)
-    dtype = fast_dtype(place) if precision == "auto" else DTYPES[precision]
+    if precision == "auto":
+        precision = "bfloat16" if fast_dtype(place) == torch.bfloat16 else "float32"
+    if precision not in DTYPES:
+        raise FeatureError(f"precision: expected auto, {', '.join(DTYPES)}; got {precision!r}.")
+    dtype = DTYPES[precision]
     card = {}
     if cache:
-        card = _card(backbone, data, key, {"view": view, "seed": seed, "precision": str(dtype)})
+        card = _card(backbone, data, key, {"view": view, "seed": seed, "precision": precision})
         known = store.read(cache, store.key_of(card))
         if known is not None:
             return known
@@ -90,7 +96,11 @@ def extract(
 
     features, done = [], 0
     total = len(data.labels) if hasattr(data, "labels") else 0
-    for chunk in compute(fast_form(backbone.body, dtype), backbone.preprocess, pictures(), place, dtype):
+    if precision == "int8":
+        body = int8_form(backbone.body, _inputs(backbone.preprocess, data, calibration, place))
+    else:
+        body = fast_form(backbone.body, dtype)
+    for chunk in compute(body, backbone.preprocess, pictures(), place, dtype):
         features.append(chunk)
         done += len(chunk)
         if watch:
@@ -107,14 +117,16 @@ def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -
     return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
 
 
-def fast_form(body: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy for inference: BatchNorm folded into the convolutions before it, channels last, in `dtype`."""
-    body = copy.deepcopy(body).eval().requires_grad_(False)
-    try:
-        body = fuse(body, inplace=True)
-    except (fx.proxy.TraceError, TypeError, RuntimeError):  # a network that decides by its input can't be traced
-        pass
-    return body.to(dtype, memory_format=torch.channels_last)
+def _inputs(preprocess: nn.Module, data, calibration: Tensor | None, place: torch.device) -> list[Tensor]:
+    """What int8's steps are chosen by, float (n, 3, S, S) each."""
+    if place.type != "cpu":
+        raise FeatureError("int8 is for processors: use it with --device cpu.")
+    if calibration is None and not hasattr(data, "images"):
+        raise FeatureError("int8 needs calibration pictures for a set that is read batch by batch.")
+    if calibration is None:
+        chosen = np.linspace(0, len(data.images) - 1, min(CALIBRATION, len(data.images))).astype(int)
+        calibration = torch.from_numpy(data.images[chosen])
+    return [preprocess(x) for x in calibration.split(BATCH_SIZE)]
 
 
 def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:

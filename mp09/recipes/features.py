@@ -10,11 +10,11 @@ from mp09.cluster import connected
 from mp09.data import pictures
 from mp09.data.imageset import ImageSet
 from mp09.features.cluster import OnCluster
-from mp09.features.extract import BATCH_SIZE, Compute, compute_here, extract, stack
+from mp09.features.extract import BATCH_SIZE, CALIBRATION, Compute, compute_here, extract, stack
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, logistic_regression
 from mp09.nets.backbones import Backbone, backbone
-from mp09.recipes.pictures import Data, Pictures, loader
+from mp09.recipes.pictures import Data, Pictures, loader, sample
 from mp09.recipes.progress import Progress, no_progress, of_features
 from mp09.training.augment import crop_and_flip
 
@@ -42,6 +42,7 @@ def features_of(
     """
     in_memory = isinstance(found, ImageSet)
     key = None if in_memory or cache is None else pictures.digest(found)
+    calibration = sample(found, backbone.preprocess, CALIBRATION) if precision == "int8" and not in_memory else None
     sets = []
     for view in range(views):
         augment, name = ((None, ""), (_mirror, "mirrored"))[view] if view < 2 else (crop_and_flip(), "crop_and_flip(4)")
@@ -57,6 +58,7 @@ def features_of(
                 seed=view,
                 cache=cache,
                 key=key,
+                calibration=calibration,
                 compute=compute,
                 watch=of_features(progress, what),
             )

@@ -115,6 +115,12 @@ def loader(found: Pictures, preprocess: Preprocess, batch_size: int, *, shuffle:
     return DataLoader(files, batch_size, shuffle=shuffle, num_workers=workers, persistent_workers=True)
 
 
+def sample(found: Listing, preprocess: Preprocess, count: int) -> Tensor:
+    """uint8 (count, 3, H, W): pictures from all over the listing."""
+    files = _Files(found, preprocess)
+    return torch.stack([files[i][0] for i in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)])
+
+
 class _Files(Dataset):
     def __init__(self, listing: Listing, preprocess: Preprocess):
         self.listing, self.preprocess = listing, preprocess

@@ -41,6 +41,7 @@ def tune(
     epochs: int = EPOCHS,
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
     out: Path,
     cache: Path | None = None,
     on_cluster: bool = False,
@@ -53,7 +54,7 @@ def tune(
     on_cluster: the trials run on Ray's cluster at `address`, see `cluster.connected`.
     """
     base = backbone(network, weights)
-    where = {"device": device, "cache": cache, "progress": progress}
+    where = {"device": device, "precision": precision, "cache": cache, "progress": progress}
     train, valid = features_of(base, data.train, "train", **where), features_of(base, data.valid, "valid", **where)
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=epochs, seed=seed)
     with connected(address) if on_cluster else nullcontext() as ray:

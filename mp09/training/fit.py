@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from mp09.device import choose_device, fast_dtype, prepare_processor, seed_everything
+from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import TrainingError
 from mp09.training import checkpoint, parallel
 from mp09.training.batches import Share
@@ -82,7 +82,6 @@ def fit(
     }
     _check(settings, model, known=OPTIMIZERS if isinstance(optimizer, str) else (settings["optimizer"],))
     place = parallel.local_device(choose_device(device))
-    prepare_processor()
     model.to(place)
     if isinstance(optimizer, str):
         optimizer = make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay)

@@ -12,8 +12,9 @@ from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
 from mp09.features import cache
 from mp09.features.ahead import ahead
-from mp09.features.extract import extract, fast_form, stack
+from mp09.features.extract import extract, stack
 from mp09.features.featureset import FeatureSet
+from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
 
 RANDOM = np.random.default_rng(0)
@@ -45,6 +46,26 @@ def test_features_are_the_networks_own(base):
 def test_bfloat16_is_close(base):
     found, exact = of(base, precision="bfloat16"), of(base)
     assert np.corrcoef(found.features.ravel(), exact.features.ravel())[0, 1] > 0.999
+
+
+def test_int8_is_near(base):
+    found, exact = of(base, precision="int8"), of(base)
+    assert 0.99 < np.corrcoef(found.features.ravel(), exact.features.ravel())[0, 1] < 0.99999
+
+
+def test_int8_of_pictures_that_are_read_one_by_one_needs_some_to_calibrate_with(base):
+    def parts():
+        yield torch.from_numpy(IMAGES.images), IMAGES.labels
+
+    with pytest.raises(FeatureError, match="int8 needs calibration pictures"):
+        of(base, parts(), precision="int8")
+    found = of(base, parts(), precision="int8", calibration=torch.from_numpy(IMAGES.images))
+    assert np.array_equal(found.features, of(base, precision="int8", batch_size=70).features)
+
+
+def test_an_unknown_precision_is_refused(base):
+    with pytest.raises(FeatureError, match="expected auto, float32, bfloat16, int8; got 'int4'"):
+        of(base, precision="int4")
 
 
 @pytest.mark.parametrize("name", ["alexnet", "densenet121", "vit_b_32", "googlenet"])
