@@ -29,7 +29,7 @@ def main() -> int:
     args = parser.parse_args()
     data = open_data(args.data)
     base = backbone("resnet18-32")
-    train, valid = (extract(base, part, device="cpu") for part in (data.train, data.valid))
+    train, valid = (extract(base, part, device="cpu", precision="int8") for part in (data.train, data.valid))
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=EPOCHS, seed=0)
     found = []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,17 @@
 """The folder tree explains the program: who may import whom, and what starts without heavy libraries."""
 
+import argparse
 import ast
+import re
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from mp09 import cli
 from selftests.conftest import ROOT
 
 # room -> (rooms, third-party packages) that it may import besides the standard library, itself, errors and files
@@ -107,3 +111,15 @@ def test_no_path_of_one_machine(path):
     files = [ROOT / path] if (ROOT / path).is_file() else (ROOT / path).rglob("*")
     texts = [file.read_text() for file in files if file.suffix in {".py", ".md", ".toml"} or file.name == "Makefile"]
     assert not any(f"/{folder}/" in text for text in texts for folder in ("work", "root"))
+
+
+def test_the_documents_name_every_command_and_no_other_option():
+    commands = argparse.ArgumentParser().add_subparsers()
+    for room in cli.COMMANDS:
+        import_module(f"mp09.cli.{room}").add(commands)
+    text = "\n".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    lines = re.findall(r"python -m mp09 ([a-z-]+)([^\n`|]*)", text)
+    assert {name for name, _ in lines} == set(commands.choices)
+    for name, rest in lines:
+        options = re.findall(r"--[a-z0-9-]+", rest.split("#")[0])
+        assert set(options) <= set(re.findall(r"--[a-z0-9-]+", commands.choices[name].format_help())), name

@@ -148,7 +148,7 @@ def _add_tune(commands) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tune"), metavar="DIR", help=DEFAULT)
     parser.add_argument("--trials", type=int, default=30, help="in all, those already in DIR included; " + DEFAULT)
     parser.add_argument("--parallel", type=int, default=1, help="trials at a time; " + DEFAULT)
-    parser.add_argument("--epochs", type=int, default=5, help="of each trial; " + DEFAULT)
+    parser.add_argument("--epochs", type=int, default=3, help="of each trial; " + DEFAULT)
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=DEFAULT)
     parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_tune)

@@ -8,7 +8,8 @@ Does not cover: detection, segmentation and video networks.
 """
 
 import difflib
-from collections.abc import Callable
+import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -16,6 +17,7 @@ from urllib.error import URLError
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torchvision import models as zoo
 
 from models import CHECKPOINT, ResNet
@@ -25,7 +27,11 @@ from mp09.nets.preprocess import Preprocess
 OURS = "resnet18-32"
 OUR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 OUR_PREPROCESS = {"size": 32, "mean": (0.4914, 0.4822, 0.4465), "std": (0.247, 0.243, 0.261)}
-WITH_AUXILIARY = ("googlenet", "inception_v3")  # heads for training from scratch only
+# Further heads for training from scratch. What is published for these two takes pictures normalised in another way,
+# `transform_input`; a state dict can't say so, and is taken for one of that kind.
+WITH_AUXILIARY = ("googlenet", "inception_v3")
+AUXILIARY = ("AuxLogits", "aux1", "aux2")
+SQUEEZED = "classifier.1"  # SqueezeNet's last layer, a convolution
 SHOWN = 5  # names in a message
 
 
@@ -66,21 +72,22 @@ def backbone(name: str, weights: str | Path = "default") -> Backbone:
     """
     if name not in names():
         raise NetworkError(f"{name}: no such network. {_did_you_mean(name, names())}")
-    published = None if name == OURS else zoo.get_model_weights(name)
-    state, origin, classes = _weights(name, weights, published)
-    make = ResNet if name == OURS else _maker(name)
-    preprocess = Preprocess(**OUR_PREPROCESS) if name == OURS else _preset(published, origin)
-    try:
-        net = make()
-        if state is not None:
-            if outputs := _other_outputs(net, state):
-                net = make(num_classes=outputs)
-            _load(net, state, origin)
-    except RuntimeError as error:  # such as sizes that no layer accepts
-        raise NetworkError(f"{origin}: the weights don't fit {name}: {error}") from error
+    published = {} if name == OURS else dict(zoo.get_model_weights(name).__members__)
+    classes: tuple[str, ...] = ()
+    if published and str(weights) in (*published, "default"):
+        chosen = zoo.get_model_weights(name).DEFAULT if str(weights) == "default" else published[str(weights)]
+        net, classes, origin = _fetch(name, chosen), tuple(chosen.meta["categories"]), str(chosen)
+    elif str(weights) == "none":
+        net, origin = _make(name), "none"
+    elif name == OURS and str(weights) == "default":
+        net, classes, origin = _filled(name, CHECKPOINT), OUR_CLASSES, CHECKPOINT.name
+    elif Path(weights).suffix or Path(weights).exists():
+        net, origin = _filled(name, Path(weights)), Path(weights).name
+    else:
+        known = [*published, "default", "none"]
+        raise NetworkError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
+    preprocess = Preprocess(**OUR_PREPROCESS) if name == OURS else _preset(net, zoo.get_model_weights(name), origin)
     body, head, width = _cut(net)
-    if head is not None and len(classes) != head.out_features:
-        classes = ()
     return Backbone(name, body, head, width, preprocess, classes, origin)
 
 
@@ -89,32 +96,40 @@ def _did_you_mean(name: str, known: list[str]) -> str:
     return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known[:SHOWN])}, …"
 
 
-def _maker(name: str) -> Callable[..., nn.Module]:
-    extra = {"aux_logits": False, "init_weights": False} if name in WITH_AUXILIARY else {}
-    return lambda **outputs: zoo.get_model(name, weights=None, **extra, **outputs)
+def _make(name: str, **options) -> nn.Module:
+    """The network with random weights, without auxiliary heads."""
+    if name == OURS:
+        return ResNet(**options)
+    if name in WITH_AUXILIARY:
+        options |= {"aux_logits": False, "init_weights": False}
+    return zoo.get_model(name, weights=None, **options)
 
 
-def _weights(name: str, weights: str | Path, published) -> tuple[dict | None, str, tuple[str, ...]]:
-    """(state dict, which in words, class names)."""
-    if str(weights) == "none":
-        return None, "none", ()
-    if name == OURS and str(weights) == "default":
-        return read_state(CHECKPOINT), CHECKPOINT.name, OUR_CLASSES
-    registry = {} if published is None else dict(published.__members__)
-    if str(weights) == "default" or str(weights) in registry:
-        chosen = published.DEFAULT if str(weights) == "default" else registry[str(weights)]
-        try:
-            state = chosen.get_state_dict(progress=False, check_hash=True, map_location="cpu")
-        except (OSError, URLError, RuntimeError) as error:  # RuntimeError: the checksum differs
-            raise NetworkError(
-                f"{chosen}: could not be fetched from {chosen.url} ({error}). Fetch that file elsewhere and give its "
-                'path as weights, or use weights "none".'
-            ) from error
-        return state, str(chosen), tuple(chosen.meta["categories"])
-    path = Path(weights)
-    if path.suffix or path.exists():
-        return read_state(path), path.name, ()
-    raise NetworkError(f"{weights}: no such weights. {_did_you_mean(str(weights), [*registry, 'default', 'none'])}")
+def _fetch(name: str, chosen) -> nn.Module:
+    """The network with published weights, as torchvision itself builds it."""
+    try:
+        net = zoo.get_model(name, weights=chosen, progress=False)
+    except (OSError, URLError, RuntimeError) as error:  # RuntimeError: the checksum differs
+        raise NetworkError(
+            f"{chosen}: could not be fetched from {chosen.url} ({error}). Fetch that file elsewhere and give its "
+            'path as weights, or use weights "none".'
+        ) from error
+    if name in WITH_AUXILIARY:
+        net.aux_logits = False
+        for part in AUXILIARY:
+            setattr(net, part, None)
+    return net
+
+
+def _filled(name: str, path: Path) -> nn.Module:
+    """The network with the weights of a file, and as many outputs as these have."""
+    state = read_state(path)
+    options = {"transform_input": True} if name in WITH_AUXILIARY else {}
+    net = _make(name, **options)
+    if outputs := _other_outputs(net, state):
+        net = _make(name, num_classes=outputs, **options)
+    _load(net, state, path.name)
+    return net
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -135,14 +150,17 @@ def read_state(path: Path) -> dict[str, Tensor]:
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise NetworkError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
-    return {key.removeprefix("module."): value for key, value in state.items()}  # DistributedDataParallel's prefix
+    consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel's
+    return state
 
 
 def _other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:
     """How many outputs the last layer of the state dict has, when that is another number than the network's."""
     name, layer = _last_linear(net)
+    if layer is None:
+        name, layer = SQUEEZED, net.get_submodule(SQUEEZED)
     weight = state.get(f"{name}.weight")
-    if layer is None or weight is None or weight.ndim != 2 or weight.shape == layer.weight.shape:
+    if weight is None or weight.shape == layer.weight.shape or weight.shape[1:] != layer.weight.shape[1:]:
         return None
     return weight.shape[0]
 
@@ -150,17 +168,23 @@ def _other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:
 def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Raises NetworkError that names the tensors which don't fit."""
     own = net.state_dict()
-    auxiliary = ("AuxLogits.", "aux1.", "aux2.")
-    state = {key: value for key, value in state.items() if not key.startswith(auxiliary)}
+    fitting = OrderedDict()
+    fitting._metadata = getattr(state, "_metadata", own._metadata)  # versions, by which layers rename old tensors
+    shapes = []
+    for key, value in state.items():
+        name = re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key)  # as the published DenseNets have it
+        if name in own and own[name].shape != value.shape:
+            shapes.append(f"{name} is {tuple(value.shape)} and should be {tuple(own[name].shape)}")
+        elif not name.startswith(AUXILIARY):
+            fitting[name] = value
+    try:
+        result = net.load_state_dict(fitting, strict=False)
+    except (RuntimeError, ValueError) as error:  # of layers that rename old tensors
+        raise NetworkError(f"{origin}: the weights don't fit this network ({str(error).splitlines()[-1]}).") from error
+    wrong = {text.split()[0] for text in shapes}
     # BatchNorm's step counter is absent in old checkpoints and no part of what a network computes.
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in state if key not in own]
-    shapes = [
-        f"{key} is {tuple(state[key].shape)} and should be {tuple(own[key].shape)}"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    faults = {"missing": missing, "unknown": unknown, "of another shape": shapes}
+    missing = [key for key in result.missing_keys if key not in wrong and not key.endswith("num_batches_tracked")]
+    faults = {"missing": missing, "unknown": result.unexpected_keys, "of another shape": shapes}
     if any(faults.values()):
         words = [
             f"{len(found)} {kind} ({', '.join(found[:SHOWN])}{', …' if len(found) > SHOWN else ''})"
@@ -168,20 +192,16 @@ def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
             if found
         ]
         raise NetworkError(f"{origin}: the weights don't fit this network: tensors {'; '.join(words)}.")
-    net.load_state_dict(state, strict=False)
 
 
-def _preset(published, origin: str) -> Preprocess:
+def _preset(net: nn.Module, published, origin: str) -> Preprocess:
     """As the weights' own transforms say; for other weights, as those of the default ones."""
     found = [entry for entry in published if str(entry) == origin]
     preset = (found[0] if found else published.DEFAULT).transforms()
-    return Preprocess(
-        preset.crop_size[0],
-        preset.mean,
-        preset.std,
-        resize=preset.resize_size[0],
-        interpolation=preset.interpolation.value,
-    )
+    size, resize = preset.crop_size[0], preset.resize_size[0]
+    if getattr(net, "image_size", size) != size:  # a vision transformer takes one size only
+        size = resize = net.image_size
+    return Preprocess(size, preset.mean, preset.std, resize=resize, interpolation=preset.interpolation.value)
 
 
 def _last_linear(net: nn.Module) -> tuple[str, nn.Linear | None]:
@@ -193,9 +213,9 @@ def _cut(net: nn.Module) -> tuple[nn.Module, nn.Linear | None, int]:
     """(body, head, width): the last linear layer is the head, and the body passes on what it was given."""
     name, head = _last_linear(net)
     if head is None:  # SqueezeNet ends in a convolution to class maps and their average: features are averaged instead
-        convolution = net.classifier[1]
+        width = net.get_submodule(SQUEEZED).in_channels
         net.classifier[1] = nn.Identity()
-        return net, None, convolution.in_channels
+        return net, None, width
     parent, _, last = name.rpartition(".")
     setattr(net.get_submodule(parent), last, nn.Identity())
     return net, head, head.in_features

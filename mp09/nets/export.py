@@ -5,13 +5,15 @@
 Class names, normalisation and the rest of the card lie in the file too; `load_exported` gives both back.
 """
 
+import copy
+import io
 import json
 import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +24,7 @@ from mp09.nets.classifier import Classifier
 
 CARD = "card.json"
 TOLERANCE = 1e-3  # of a logit: the same operations, scheduled differently
-CHECKED = 4  # pictures
+TRACED, CHECKED = 4, 7  # pictures: another number than the network was traced with
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class _Pipeline(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(self.preprocess(images))
         scores = self.head(features)
+        if scores.shape[1] == 1:  # a binary head: the logit of class 1, beside 0 for class 0
+            scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
         return features, scores.softmax(dim=1) if self.softmax else scores
 
 
@@ -54,7 +58,7 @@ def export(
     softmax: bool = False,
     device: torch.device | str = "cpu",
 ) -> float:
-    """Write the file, load it again, and compare it with the classifier on random pictures.
+    """Make the file, compare it with the classifier on random pictures, and write it.
 
     Returns:
         the largest difference of a score.
@@ -62,14 +66,15 @@ def export(
     Raises:
         NetworkError: it can't be written, differs from the classifier, or the class names are too few or many.
     """
-    classifier = classifier.to(device).eval()
+    classifier = copy.deepcopy(classifier).to(device).eval()
     size = classifier.preprocess.size
     pictures = torch.randint(256, (CHECKED, 3, size + 9, size + 5), dtype=torch.uint8, device=device)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is no longer developed; improv's pipelines load it
-        ready = classifier.preprocess(pictures)
+        ready = classifier.preprocess(pictures[:TRACED])
         features = classifier.body(ready)
-        expected = classifier.head(features)
+        pipeline = _Pipeline(classifier.preprocess, classifier.body, classifier.head, softmax)
+        _, expected = pipeline(pictures)
         if classes and len(classes) != expected.shape[1]:
             raise NetworkError(f"{len(classes)} class names for {expected.shape[1]} outputs.")
         pipeline = _Pipeline(
@@ -86,28 +91,31 @@ def export(
             "width": features.shape[1],
             "softmax": softmax,
         }
-        try:
-            with atomic_write(path) as file:
-                torch.jit.save(script, file, _extra_files={CARD: json.dumps(card, ensure_ascii=False)})
-        except OSError as error:
-            raise NetworkError(f"{path}: could not be written ({error}).") from error
-        if softmax:
-            expected = expected.softmax(dim=1)
-        _, scores = load_exported(path, device).network(pictures)
+        content = io.BytesIO()
+        torch.jit.save(script, content, _extra_files={CARD: json.dumps(card, ensure_ascii=False)})
+        _, scores = load_exported(content, device).network(pictures)
     difference = (scores - expected).abs().max().item()
     if not difference <= TOLERANCE:
         raise NetworkError(
-            f"{path}: its scores differ from the network's by {difference}; expected {TOLERANCE} at most."
+            f"{path}: its scores would differ from the network's by {difference}; expected {TOLERANCE} at most. "
+            "Nothing was written."
         )
+    try:
+        with atomic_write(path) as file:
+            file.write(content.getbuffer())
+    except OSError as error:
+        raise NetworkError(f"{path}: could not be written ({error}).") from error
     return difference
 
 
-def load_exported(path: Path, device: torch.device | str = "cpu") -> Exported:
+def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> Exported:
     """Raises NetworkError when it is missing or no file of `export`."""
     extra = {CARD: ""}
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("no TorchScript file")
+        if not isinstance(path, (str, Path)):
+            path.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = torch.jit.load(path, map_location=device, _extra_files=extra).eval()

@@ -13,13 +13,23 @@ NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 
 
 def blocks(body: nn.Module) -> list[list[nn.Module]]:
-    """The parts of a network in the order of their use; a normalisation belongs to the layer before it."""
+    """The parts of a network in the order of their use.
+
+    A normalisation belongs to the layer before it; what has no parameters, such as dropout, to the one after it.
+    """
     found: list[list[nn.Module]] = []
+    waiting: list[nn.Module] = []
     for module in _parts(body):
-        if isinstance(module, NORMS) and found:
-            found[-1].append(module)
+        if not any(True for _ in module.parameters()):
+            waiting.append(module)
+        elif isinstance(module, NORMS) and found:
+            found[-1] += [*waiting, module]
+            waiting = []
         else:
-            found.append([module])
+            found.append([*waiting, module])
+            waiting = []
+    if found:
+        found[-1] += waiting
     return found
 
 
@@ -28,7 +38,7 @@ def _parts(module: nn.Module) -> list[nn.Module]:
     for child in module.children():
         if type(child) in CONTAINERS:
             parts += _parts(child)
-        elif any(True for _ in child.parameters()):
+        else:
             parts.append(child)
     return parts
 

@@ -35,14 +35,13 @@ class Preprocess(nn.Module):
         self.register_buffer("shift", -torch.tensor(self.mean).view(3, 1, 1) / deviation, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.fit(images) * self.scale + self.shift
-
-    def fit(self, images: Tensor) -> Tensor:
-        """uint8 (..., 3, H, W) -> uint8 (..., 3, size, size)."""
-        if images.shape[-1] == self.size and images.shape[-2] == self.size:
-            return images
         images = functional.resize(images, [self.resize], self.interpolation, antialias=True)
-        return functional.center_crop(images, [self.size])
+        return functional.center_crop(images, [self.size]) * self.scale + self.shift
+
+    def square(self, image: Tensor) -> Tensor:
+        """uint8 (3, H, W) -> uint8 (3, resize, resize): what `forward` uses of a picture, so that sizes are one."""
+        image = functional.resize(image, [self.resize], self.interpolation, antialias=True)
+        return functional.center_crop(image, [self.resize])
 
     def describe(self) -> dict:
         """As plain values, for cards and cache keys."""

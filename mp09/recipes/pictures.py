@@ -107,7 +107,7 @@ def _load(listing: Listing, skip_unreadable: bool, say: Say) -> Pictures:
 
 
 def loader(found: Pictures, preprocess: Preprocess, batch_size: int, *, shuffle: bool = False):
-    """Batches (uint8 (n, 3, H, W), int64 (n,)); files are read, resized and cut by other processes."""
+    """Batches (uint8 (n, 3, H, W), int64 (n,)); files are read, resized and made square by other processes."""
     if isinstance(found, ImageSet):
         return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), batch_size, shuffle=shuffle)
     workers = torch.get_num_threads()
@@ -130,4 +130,4 @@ class _Files(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         picture = torch.from_numpy(pictures.read_picture(self.listing.files[index]))
-        return self.preprocess.fit(picture), int(self.listing.labels[index])
+        return self.preprocess.square(picture), int(self.listing.labels[index])

@@ -19,7 +19,7 @@ from mp09.recipes.pictures import Data
 from mp09.recipes.progress import Progress, no_progress
 from mp09.training import plots
 
-EPOCHS = 5
+EPOCHS = 3
 
 
 @dataclass(frozen=True)

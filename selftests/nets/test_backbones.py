@@ -1,5 +1,7 @@
 """Published networks are cut cleanly, and weights that are absent or don't fit are refused in words."""
 
+import re
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -58,19 +60,69 @@ def test_body_and_head_together_are_the_course_network():
     assert made.classes[3] == "cat"
 
 
+def publish(state: dict, weights, folder, monkeypatch) -> None:
+    """Put a state dict where PyTorch looks for these weights before it fetches them."""
+    (folder / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(state, folder / "hub" / "checkpoints" / weights.url.rpartition("/")[2])
+    monkeypatch.setenv("TORCH_HOME", str(folder))
+
+
 def test_weights_of_the_registry_are_taken_with_their_preprocessing(tmp_path, monkeypatch):
     chosen = zoo.AlexNet_Weights.IMAGENET1K_V1
     whole = zoo.alexnet().eval()
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    torch.save(whole.state_dict(), folder / chosen.url.rpartition("/")[2])
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    publish(whole.state_dict(), chosen, tmp_path, monkeypatch)
     made = backbone("alexnet", "IMAGENET1K_V1")
     x = torch.randint(256, (2, 3, 300, 260), dtype=torch.uint8)
     ready = chosen.transforms()(x)
     torch.testing.assert_close(made.preprocess(x), ready)
     torch.testing.assert_close(made.head(made.body.eval()(ready)), whole(ready))
     assert made.classes[1] == "goldfish"
+
+
+def old_densenet(state: dict) -> dict:
+    names = {key: re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key) for key in state}
+    return {names[key]: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+
+
+def test_the_published_densenet_has_old_names(tmp_path, monkeypatch):
+    net = zoo.densenet121().eval()
+    publish(old_densenet(net.state_dict()), zoo.DenseNet121_Weights.IMAGENET1K_V1, tmp_path, monkeypatch)
+    torch.save(old_densenet(net.state_dict()), tmp_path / "fetched.pth")
+    x = torch.rand(1, 3, 224, 224)
+    for weights in ("default", tmp_path / "fetched.pth"):
+        made = backbone("densenet121", weights)
+        torch.testing.assert_close(made.head(made.body.eval()(x)), net(x))
+
+
+def test_the_published_googlenet_normalises_in_its_own_way(tmp_path, monkeypatch):
+    net = zoo.googlenet(transform_input=True, aux_logits=True, init_weights=False).eval()
+    publish(net.state_dict(), zoo.GoogLeNet_Weights.IMAGENET1K_V1, tmp_path, monkeypatch)
+    torch.save(net.state_dict(), tmp_path / "fetched.pth")
+    x = torch.rand(2, 3, 224, 224)
+    for weights in ("default", tmp_path / "fetched.pth"):
+        made = backbone("googlenet", weights)
+        torch.testing.assert_close(made.head(made.body.eval()(x)), net(x))
+        assert made.body.train()(x).shape == (2, 1024)
+
+
+def test_tensors_that_a_layer_renames_are_found(tmp_path):
+    net = zoo.vit_b_32()
+    state = net.state_dict()
+    old = {re.sub(r"mlp\.(0|3)\.", lambda m: f"mlp.linear_{1 + int(m[1]) // 3}.", key): v for key, v in state.items()}
+    state = type(state)(old)
+    state._metadata = {"": {"version": 1}}
+    torch.save(state, tmp_path / "vit.pth")
+    assert torch.equal(backbone("vit_b_32", tmp_path / "vit.pth").body.conv_proj.weight, net.conv_proj.weight)
+
+
+@pytest.mark.parametrize("name", ["mnasnet0_5", "squeezenet1_0"])
+def test_a_file_without_versions_and_with_another_number_of_classes_fits(name, tmp_path):
+    net = zoo.get_model(name, num_classes=7)
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    x = torch.rand(1, 3, 224, 224)
+    made = backbone(name, tmp_path / "net.safetensors")
+    assert made.head is None or made.head.out_features == 7
+    assert made.body.eval()(x).shape == (1, made.width)
 
 
 def test_a_file_may_have_another_number_of_classes(tmp_path):

@@ -71,3 +71,9 @@ def test_a_head_has_the_layers_asked_for():
     sizes = [(layer.in_features, layer.out_features) for layer in head if isinstance(layer, nn.Linear)]
     assert sizes == [(1024, 500), (500, 100), (100, 2)]
     assert sum(isinstance(layer, nn.Dropout) for layer in head) == 2
+
+
+def test_dropout_before_a_frozen_layer_is_off():
+    model = Classifier(backbone("alexnet", "none"), make_head(4096, 2), learn=1).train()
+    names = {name: module.training for name, module in model.body.named_modules() if isinstance(module, nn.Dropout)}
+    assert names == {"classifier.0": False, "classifier.3": True}

@@ -57,8 +57,20 @@ def test_a_network_that_decides_by_its_input_is_refused(tmp_path):
 
     model = classifier()
     model.body, model.head = Fickle(), torch.nn.Linear(3, 3)
-    with pytest.raises(NetworkError, match="its scores differ"):
+    (tmp_path / "net.pt").write_bytes(b"before")
+    with pytest.raises(NetworkError, match="its scores would differ"):
         export(model, tmp_path / "net.pt", name="x")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
+
+
+def test_one_logit_becomes_two_classes(tmp_path):
+    base = backbone("resnet18-32", "none")
+    model = Classifier(base, make_head(base.width, 1)).eval()
+    export(model, tmp_path / "net.pt", name="x", classes=("cat", "dog"), softmax=True)
+    pictures = torch.randint(256, (5, 3, 32, 32), dtype=torch.uint8)
+    _, scores = load_exported(tmp_path / "net.pt").network(pictures)
+    with torch.no_grad():
+        torch.testing.assert_close(scores[:, 1:], model(pictures).sigmoid(), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("content", [None, b"hello"])
