@@ -25,7 +25,8 @@ def connected(address: str | None = None) -> Iterator:
     if address:
         _reach(address)
     package = Path(__file__).resolve().parent
-    environment = {"py_modules": [str(package)]} if address else {}
+    modules = [package, package.parent / "models.py"]  # what travels to the nodes
+    environment = {"py_modules": [str(path) for path in modules if path.exists()]} if address else {}
     options = {} if address else {"include_dashboard": False}
     try:
         ray.init(address, runtime_env=environment, log_to_driver=False, **options)

@@ -57,6 +57,7 @@ def search(
     parallel: int = 1,
     seed: int = 0,
     folder: Path | None = None,
+    card: dict[str, Any] | None = None,
     executor=None,
     watch: Watch | None = None,
 ) -> list[Trial]:
@@ -64,6 +65,7 @@ def search(
 
     Args:
         evaluate: takes parameters, gives an accuracy; must be picklable when trials run in parallel.
+        card: plain values that say what is searched; a search goes on only with the same.
         trials: how many in all, those found in the folder included.
         parallel: trials at a time, a process each.
         executor: has `submit(evaluate, parameters)` and gives futures, such as `cluster.RayExecutor`;
@@ -74,7 +76,8 @@ def search(
     """
     if trials < 1 or parallel < 1:
         raise TrainingError(f"trials and parallel: expected 1 or more, got {trials} and {parallel}.")
-    done = load_trials(folder) if folder else []
+    card = {**(card or {}), "seed": seed}
+    done = load_trials(folder, card) if folder else []
     client = _choose(_client, seed, done)
     running: dict[Future, tuple[int, dict, float]] = {}
     with _executor(executor, parallel) as pool:
@@ -91,7 +94,7 @@ def search(
                     client.complete_trial(index, {METRIC: trial.accuracy})
                 done.append(trial)
                 if folder:
-                    _save(folder, done)
+                    _save(folder, done, card)
                 if watch:
                     watch(trial)
     return done
@@ -112,27 +115,31 @@ def _ended(future: Future, number: int, parameters: dict, seconds: float) -> Tri
         return Trial(number, parameters, None, seconds, str(error))
 
 
-def load_trials(folder: Path) -> list[Trial]:
-    """The trials in a folder; none when there is no search yet. Raises TrainingError when they are another search's."""
+def load_trials(folder: Path, card: dict[str, Any] | None = None) -> list[Trial]:
+    """The trials in a folder; none when there is no search yet.
+
+    Raises TrainingError when they are damaged, or of another search than `card` says (None: of any).
+    """
     path = Path(folder) / TRIALS
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(entries, list):
-            raise TypeError(f"a list was expected, not {type(entries).__name__}")
-        trials = [Trial(**entry) for entry in entries]
+        found = json.loads(path.read_text(encoding="utf-8"))
+        then, trials = found["card"], [Trial(**entry) for entry in found["trials"]]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise TrainingError(f"{path}: expected the trials of a search ({error}). Use another folder.") from error
     if any(set(trial.parameters) != {*CHOICES, *RANGES} for trial in trials):
         raise TrainingError(f"{path}: the search of another version, with other parameters. Use another folder.")
+    if differs := [key for key in {**then, **(card or then)} if then.get(key) != (card or then).get(key)]:
+        words = ", ".join(f"{key} {then.get(key)} (now {card.get(key)})" for key in differs)
+        raise TrainingError(f"{path}: a search with {words}. Give the same values, or another folder.")
     return trials
 
 
-def _save(folder: Path, trials: list[Trial]) -> None:
+def _save(folder: Path, trials: list[Trial], card: dict[str, Any]) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        write_json(Path(folder) / TRIALS, [asdict(trial) for trial in trials])
+        write_json(Path(folder) / TRIALS, {"card": card, "trials": [asdict(trial) for trial in trials]})
     except OSError as error:
         raise TrainingError(f"{folder}: the trials could not be written ({error}).") from error
 
@@ -154,7 +161,11 @@ def _client(seed: int, known: Sequence[Trial]):
         ]
     )
     client.configure_optimization(METRIC)
-    start = GenerationStrategyDispatchStruct(initialization_random_seed=seed, initialize_with_center=not known)
+    start = GenerationStrategyDispatchStruct(
+        initialization_random_seed=seed,
+        initialize_with_center=not known,
+        allow_exceeding_initialization_budget=True,  # many at a time: more may begin before the first ones end
+    )
     strategy = choose_generation_strategy(start)
     # Ax's own thoroughness takes several seconds a trial, longer than training the head.
     thoroughness = {"model_gen_options": {"optimizer_kwargs": {"num_restarts": RESTARTS, "raw_samples": SAMPLES}}}

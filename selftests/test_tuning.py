@@ -1,7 +1,10 @@
 """The search finds better parameters, writes each trial down, and goes on where it was."""
 
+import errno
 import json
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -34,7 +37,7 @@ def test_it_comes_close_to_the_best(searched):
 
 def test_every_trial_is_written_down(searched):
     folder, trials = searched
-    entries = json.loads((folder / "trials.json").read_text())
+    entries = json.loads((folder / "trials.json").read_text())["trials"]
     assert [entry["number"] for entry in entries] == list(range(1, 15))
     assert entries[3]["accuracy"] == landscape(trials[3].parameters)
     assert set(entries[0]["parameters"]) == {"head", "optimizer", "schedule", "lr", "weight_decay"}
@@ -64,7 +67,7 @@ def test_the_contour_follows_the_landscape(searched):
     assert np.ptp(filled.levels) > 0.03
 
 
-def test_two_trials_at_a_time_are_as_good_as_one_after_the_other(tmp_path):
+def test_two_trials_at_a_time(tmp_path):
     trials = search(landscape, trials=4, parallel=2, folder=tmp_path)
     assert sorted(trial.number for trial in trials) == [1, 2, 3, 4]
     assert all(trial.accuracy == landscape(trial.parameters) for trial in trials)
@@ -93,7 +96,7 @@ def test_numbers_below_one_are_refused(trials, parallel):
         search(landscape, trials=trials, parallel=parallel)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '[{"number": 1}]'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"card": {}, "trials": [{"number": 1}]}'])
 def test_a_foreign_file_is_refused(tmp_path, text):
     (tmp_path / "trials.json").write_text(text)
     with pytest.raises(TrainingError, match="expected the trials of a search"):
@@ -102,12 +105,32 @@ def test_a_foreign_file_is_refused(tmp_path, text):
 
 def test_another_search_is_refused(tmp_path):
     entry = {"number": 1, "parameters": {"depth": 3}, "accuracy": 0.5, "seconds": 1.0, "error": ""}
-    (tmp_path / "trials.json").write_text(json.dumps([entry]))
+    (tmp_path / "trials.json").write_text(json.dumps({"card": {"seed": 0}, "trials": [entry]}))
     with pytest.raises(TrainingError, match="with other parameters"):
         search(landscape, trials=1, folder=tmp_path)
 
 
-def test_a_folder_that_can_not_be_written_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="could not be written"):
-        tuning._save(tmp_path / "file" / "x", [])
+def test_a_search_over_other_data_is_refused(tmp_path):
+    search(landscape, trials=1, folder=tmp_path, card={"train": "cats"})
+    with pytest.raises(TrainingError, match=r"a search with train cats \(now dogs\)"):
+        search(landscape, trials=2, folder=tmp_path, card={"train": "dogs"})
+
+
+def test_more_trials_may_run_at_a_time_than_a_search_begins_with():
+    barrier = threading.Barrier(8)
+
+    def together(parameters: dict) -> float:
+        barrier.wait(60)
+        return landscape(parameters)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(search(together, trials=8, parallel=8, executor=pool)) == 8
+
+
+def test_a_folder_that_can_not_be_written_is_refused(tmp_path, monkeypatch):
+    def full(*args) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tuning, "write_json", full)
+    with pytest.raises(TrainingError, match=r"could not be written .*No space left"):
+        search(landscape, trials=1, folder=tmp_path)

@@ -29,7 +29,7 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
         metavar="DIR",
         help="cifar10_batches, Tiny ImageNet, or train/<class>/ and val/<class>/ (default: %(default)s)",
     )
-    parser.add_argument("--per-class", type=int, metavar="N", help="so many training pictures of each class")
+    parser.add_argument("--per-class", type=_positive, metavar="N", help="so many training pictures of each class")
     parser.add_argument(
         "--unreadable", choices=("error", "skip"), default="error", help="pictures that can't be read (" + DEFAULT + ")"
     )
@@ -41,7 +41,7 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--precision", default="auto", help="auto, float32, bfloat16, or int8 (for cached features); " + DEFAULT
     )
-    parser.add_argument("--seed", type=int, default=0, help=DEFAULT)
+    parser.add_argument("--seed", type=_seed, default=0, help=DEFAULT)
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where features are kept; " + DEFAULT)
     return parser
 
@@ -64,12 +64,12 @@ def _add_train(commands) -> None:
     )
     parser.add_argument("--out", type=Path, default=RUN, metavar="DIR", help="checkpoints and plots; " + DEFAULT)
     parser.add_argument("--hidden", type=_sizes, default=(), metavar="N,N", help="hidden layers of the head")
-    parser.add_argument("--dropout", type=float, default=0.0, help="between them; " + DEFAULT)
+    parser.add_argument("--dropout", type=_share, default=0.0, help="between them; " + DEFAULT)
     parser.add_argument(
         "--learn", type=_blocks, default=0, metavar="N", help='last blocks that learn, or "all"; ' + DEFAULT
     )
-    parser.add_argument("--epochs", type=int, default=10, help=DEFAULT)
-    parser.add_argument("--batch", type=int, default=64, dest="batch_size", help=DEFAULT)
+    parser.add_argument("--epochs", type=_positive, default=10, help=DEFAULT)
+    parser.add_argument("--batch", type=_positive, default=64, dest="batch_size", help=DEFAULT)
     parser.add_argument("--optimizer", default="adamw", help="adamw, adam or sgd; " + DEFAULT)
     parser.add_argument("--lr", type=float, default=1e-3, help=DEFAULT)
     parser.add_argument("--weight-decay", type=float, default=0.01, help=DEFAULT)
@@ -78,11 +78,11 @@ def _add_train(commands) -> None:
     parser.add_argument("--augment", choices=("none", "flip", "crop", "strong"), default="none", help=DEFAULT)
     parser.add_argument(
         "--views",
-        type=int,
+        type=_positive,
         default=1,
         help="cached views a picture: itself, mirrored, then moved at random; " + DEFAULT,
     )
-    parser.add_argument("--patience", type=int, help="stop after so many epochs without improvement")
+    parser.add_argument("--patience", type=_positive, help="stop after so many epochs without improvement")
     parser.set_defaults(run=_train)
 
 
@@ -114,7 +114,7 @@ def _train(args: argparse.Namespace) -> int:
 
 def _add_features(commands) -> None:
     parser = _shared(commands, "features", "compute a backbone's features once, keep them, and judge them")
-    parser.add_argument("--views", type=int, default=1, help=DEFAULT)
+    parser.add_argument("--views", type=_positive, default=1, help=DEFAULT)
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help="ray: on a cluster; " + DEFAULT)
     parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_features)
@@ -146,9 +146,11 @@ def _features(args: argparse.Namespace) -> int:
 def _add_tune(commands) -> None:
     parser = _shared(commands, "tune", "look for a head's best hyper-parameters on cached features (Ax)")
     parser.add_argument("--out", type=Path, default=Path("runs/tune"), metavar="DIR", help=DEFAULT)
-    parser.add_argument("--trials", type=int, default=30, help="in all, those already in DIR included; " + DEFAULT)
-    parser.add_argument("--parallel", type=int, default=1, help="trials at a time; " + DEFAULT)
-    parser.add_argument("--epochs", type=int, default=3, help="of each trial; " + DEFAULT)
+    parser.add_argument(
+        "--trials", type=_positive, default=30, help="in all, those already in DIR included; " + DEFAULT
+    )
+    parser.add_argument("--parallel", type=_positive, help="trials at a time (default: 1, or a cluster's cores)")
+    parser.add_argument("--epochs", type=_positive, default=3, help="of each trial; " + DEFAULT)
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=DEFAULT)
     parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_tune)
@@ -223,7 +225,7 @@ def _add_pretrain(commands) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/pretrain"), metavar="DIR", help=DEFAULT)
     parser.add_argument("--epochs", type=_sizes, metavar="N,N,N", help="of each stage (default: 6,10,21)")
     parser.add_argument("--device", default="auto", metavar="NAME", help=DEFAULT)
-    parser.add_argument("--seed", type=int, default=0, help=DEFAULT)
+    parser.add_argument("--seed", type=_seed, default=0, help=DEFAULT)
     parser.set_defaults(run=_pretrain)
 
 
@@ -253,6 +255,24 @@ def _sizes(text: str) -> tuple[int, ...]:
     if any(size < 1 for size in sizes):
         raise ValueError(text)
     return sizes
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not 0 <= int(text) < 2**32:
+        raise argparse.ArgumentTypeError(f"expected 0..4294967295, got {text}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    if not 0 <= float(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 0 or more and below 1, got {text}")
+    return float(text)
 
 
 def _blocks(text: str) -> int | str:

@@ -23,7 +23,7 @@ from mp09.files import checksum
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's IMG_EXTENSIONS
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP", "GIF")  # the content decides; not EPS: it starts Ghostscript
-HELD_OUT = ("val", "valid", "validation", "test")  # beside train, in this order
+SPLITS = {"train": ("train",), "valid": ("val", "valid", "validation"), "test": ("test",)}  # the first of each is taken
 MEMORY_LIMIT = 2 * 2**30  # bytes
 WORKERS = 4  # threads
 BLOCK = 64  # pictures that a thread takes at a time
@@ -67,27 +67,29 @@ def list_pictures(folder: Path) -> Listing:
     return Listing(tuple(chain.from_iterable(found)), labels, classes)
 
 
-def open_folders(root: Path) -> tuple[Listing, Listing]:
-    """List `train` and the first of `val`, `valid`, `validation`, `test` below `root`.
+def open_folders(root: Path) -> dict[str, Listing]:
+    """List the folders `train`, `val` (or `valid`, `validation`) and `test` below `root`: "train", "valid", "test".
 
-    Raises DataError when one of the two is missing or their classes differ.
+    Raises DataError when train is missing, or both of the others, or classes differ.
     """
     root = Path(root)
-    held_out = next((name for name in HELD_OUT if (root / name).is_dir()), None)
-    if held_out is None or not (root / "train").is_dir():
+    folders = {split: next((n for n in names if (root / n).is_dir()), None) for split, names in SPLITS.items()}
+    folders = {split: name for split, name in folders.items() if name}
+    if "train" not in folders or len(folders) < 2:
         found = shorten(sorted(path.name for path in root.glob("*/"))) or "no folders"
-        raise DataError(f"{root}: expected the folder train and one of {', '.join(HELD_OUT)}, found {found}.")
-    train, rest = list_pictures(root / "train"), list_pictures(root / held_out)
-    check_same_classes(root, {"train": train, held_out: rest})
-    return train, rest
+        raise DataError(f"{root}: expected the folder train, and val or test or both, found {found}.")
+    listings = {split: list_pictures(root / name) for split, name in folders.items()}
+    check_same_classes(root, {name: listings[split] for split, name in folders.items()})
+    return listings
 
 
 def check_same_classes(root: Path, listings: dict[str, Listing]) -> None:
-    """Raise DataError unless both listings, by the names of their folders in `root`, have the same classes."""
-    (name, first), (other, second) = ((name, set(listing.classes)) for name, listing in listings.items())
-    pairs = ((name, first - second), (other, second - first))
-    if only := [f"only {folder} has {shorten(sorted(classes))}" for folder, classes in pairs if classes]:
-        raise DataError(f"{root}: expected the same class folders in {name} and {other}; {'; '.join(only)}.")
+    """Raise DataError unless all listings, by the names of their folders in `root`, have the first one's classes."""
+    (name, first), *others = ((name, set(listing.classes)) for name, listing in listings.items())
+    for other, second in others:
+        pairs = ((name, first - second), (other, second - first))
+        if only := [f"only {folder} has {shorten(sorted(classes))}" for folder, classes in pairs if classes]:
+            raise DataError(f"{root}: expected the same class folders in {name} and {other}; {'; '.join(only)}.")
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -186,7 +188,7 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
         loose = sum(_is_picture(entry.name) for entry in entries)
         found = f"{loose} pictures directly in it. Move each into a sub-folder of its class." if loose else "none."
         raise DataError(f"{folder}: expected one sub-folder a class, found {found}")
-    if "train" in classes and set(classes) <= {"train", *HELD_OUT}:
+    if "train" in classes and set(classes) <= set(chain.from_iterable(SPLITS.values())):
         raise DataError(f"{folder}: expected one sub-folder a class, found the splits {', '.join(classes)}. Give one.")
     return classes
 

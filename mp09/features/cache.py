@@ -4,11 +4,13 @@ An entry is a folder with features.npy, labels.npy and card.json. It is written 
 is complete, so no one reads half of it; who comes second takes what is there.
 """
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ from mp09.errors import FeatureError
 from mp09.features.featureset import FeatureSet
 from mp09.files import write_json
 
+UNFINISHED = ".new-"
 FEATURES, LABELS, CARD = "features.npy", "labels.npy", "card.json"
-DEFAULT_FOLDER = Path.home() / ".cache" / "mp09" / "features"
+STALE_S = 24 * 3600.0  # what a process that was killed left behind
 
 
 def key_of(parts: dict[str, Any]) -> str:
@@ -60,23 +63,39 @@ def read(folder: Path, key: str) -> FeatureSet | None:
         labels = np.load(entry / LABELS)
         if len(features) != len(labels):
             raise ValueError(f"{len(features)} features, {len(labels)} labels")
+    except PermissionError as error:
+        raise FeatureError(f"{entry}: may not be read ({error.strerror}). Choose another --cache.") from error
     except (OSError, ValueError, EOFError) as error:
         raise FeatureError(f"{entry}: damaged ({error}). Remove this folder; it is made again.") from error
     return FeatureSet(features, labels, key)
 
 
-def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
-    """Put features into the cache and give them back as they lie there. Raises FeatureError when that fails."""
+def ready(folder: Path) -> None:
+    """Make the cache's folder, and remove what killed processes left. Raises FeatureError when it can't be written."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+        for left in folder.glob(f"{UNFINISHED}*"):
+            if time.time() - left.stat().st_mtime > STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
     except OSError as error:
         raise FeatureError(f"{folder}: the cache can't be written ({error}). Choose another --cache.") from error
+
+
+def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
+    """Put features into a cache that is `ready`, and give them back as they lie there.
+
+    Raises FeatureError when that fails.
+    """
+    folder = Path(folder)
+    temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
     try:
         np.save(temporary / FEATURES, found.features)
         np.save(temporary / LABELS, found.labels)
         write_json(temporary / CARD, card)
+        temporary.chmod(0o755)
         temporary.rename(folder / found.key)
     except OSError as error:
         if not (folder / found.key).is_dir():  # else: another process was first
@@ -84,9 +103,3 @@ def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return read(folder, found.key)
-
-
-def entries(folder: Path) -> Iterable[tuple[str, dict]]:
-    """(key, card) of everything in a cache."""
-    for path in sorted(Path(folder).glob(f"*/{CARD}")):
-        yield path.parent.name, json.loads(path.read_text(encoding="utf-8"))

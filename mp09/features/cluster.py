@@ -10,6 +10,8 @@ from mp09.device import choose_device
 from mp09.errors import ClusterError
 from mp09.features.extract import run
 
+WINDOW = 2**30  # bytes of pictures that lie in the cluster's memory at a time
+
 
 class OnCluster:
     """A `Compute` for `extract`: `extract(…, compute=OnCluster(ray))`, with `ray` from `cluster.connected`.
@@ -38,18 +40,28 @@ class OnCluster:
         count = self._workers or int(self._ray.cluster_resources().get(self._unit, 0))
         if not count:
             raise ClusterError(f"Ray: the cluster has no {self._unit}.")
-        stored = [self._ray.put(x.numpy()) for x in pictures]
-        if not stored:
-            return
-        found = ray.data.from_numpy_refs(stored).map_batches(
-            _Worker,
-            fn_constructor_args=(body, preprocess, "cuda" if self._unit == "GPU" else "cpu", dtype),
-            batch_size=None,  # a batch is what was put
-            concurrency=min(count, len(stored)),
-            **{"num_gpus" if self._unit == "GPU" else "num_cpus": 1},
-        )
-        for batch in found.iter_batches(batch_size=None):
-            yield np.asarray(batch["features"], np.float32)
+        for stored in self._windows(pictures):
+            found = ray.data.from_numpy_refs(stored).map_batches(
+                _Worker,
+                fn_constructor_args=(body, preprocess, "cuda" if self._unit == "GPU" else "cpu", dtype),
+                batch_size=None,  # a batch is what was put
+                concurrency=min(count, len(stored)),
+                **{"num_gpus" if self._unit == "GPU" else "num_cpus": 1},
+            )
+            for batch in found.iter_batches(batch_size=None):
+                yield np.asarray(batch["features"], np.float32)
+
+    def _windows(self, pictures: Iterable[Tensor]) -> Iterator[list]:
+        """References to batches in Ray's store, WINDOW bytes of them at a time."""
+        stored, size = [], 0
+        for x in pictures:
+            stored.append(self._ray.put(x.numpy()))
+            size += x.nbytes
+            if size >= WINDOW:
+                yield stored
+                stored, size = [], 0
+        if stored:
+            yield stored
 
 
 class _Worker:

@@ -70,7 +70,8 @@ def extract(
         compute: where it happens; `cluster.OnCluster` is another place.
 
     Raises:
-        FeatureError: no such precision, no pictures, or a cache that is damaged, can't be written, or lacks a `key`.
+        FeatureError: no such precision, no pictures, or a cache that is damaged, can't be written, or lacks a `key` or
+            a `view`.
         DeviceError: no such device.
     """
     place = choose_device(device)
@@ -79,9 +80,18 @@ def extract(
     if precision not in DTYPES:
         raise FeatureError(f"precision: expected auto, {', '.join(DTYPES)}; got {precision!r}.")
     dtype = DTYPES[precision]
-    card = {}
+    if cache and not key and not hasattr(data, "images"):
+        raise FeatureError("a cache needs a key for pictures that are read batch by batch.")
+    if precision == "int8" and (place.type != "cpu" or compute is not compute_here):
+        raise FeatureError("int8 is for this machine's processor: use it with --device cpu, and not on a cluster.")
+    if cache and augment and not view:
+        raise FeatureError("a cache needs a view: a name for what augment does.")
+    how = {"view": view, "seed": seed, "precision": precision}
+    if calibration is not None:
+        how["calibration"] = store.digest_arrays(calibration.numpy())
+    card = _card(backbone, data, key, how)
     if cache:
-        card = _card(backbone, data, key, {"view": view, "seed": seed, "precision": precision})
+        store.ready(cache)
         known = store.read(cache, store.key_of(card))
         if known is not None:
             return known
@@ -97,7 +107,7 @@ def extract(
     features, done = [], 0
     total = len(data.labels) if hasattr(data, "labels") else 0
     if precision == "int8":
-        body = int8_form(backbone.body, _inputs(backbone.preprocess, data, calibration, place))
+        body = int8_form(backbone.body, _inputs(backbone.preprocess, data, calibration))
     else:
         body = fast_form(backbone.body, dtype)
     for chunk in compute(body, backbone.preprocess, pictures(), place, dtype):
@@ -117,10 +127,8 @@ def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -
     return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
 
 
-def _inputs(preprocess: nn.Module, data, calibration: Tensor | None, place: torch.device) -> list[Tensor]:
+def _inputs(preprocess: nn.Module, data, calibration: Tensor | None) -> list[Tensor]:
     """What int8's steps are chosen by, float (n, 3, S, S) each."""
-    if place.type != "cpu":
-        raise FeatureError("int8 is for processors: use it with --device cpu.")
     if calibration is None and not hasattr(data, "images"):
         raise FeatureError("int8 needs calibration pictures for a set that is read batch by batch.")
     if calibration is None:
@@ -152,12 +160,10 @@ def _joined(chunks: list[np.ndarray]) -> np.ndarray:
 
 def _card(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:
     """Everything that features depend on."""
-    if not key and not hasattr(data, "images"):
-        raise FeatureError("a cache needs a key for pictures that are read batch by batch.")
     return {
         "network": store.digest_network(backbone.body),
         "preprocess": backbone.preprocess.describe(),
-        "pictures": key or store.digest_arrays(data.images, data.labels),
+        "pictures": key or (store.digest_arrays(data.images, data.labels) if hasattr(data, "images") else None),
         **how,
     }
 

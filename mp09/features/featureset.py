@@ -11,7 +11,7 @@ class FeatureSet:
 
     features: float32 (N, D); a file mapped into memory when it comes from the cache
     labels: int64 (N,)
-    key: of the cache: of weights, pictures, preprocessing and versions
+    key: of weights, pictures, preprocessing and versions, under which it lies in a cache
     """
 
     features: np.ndarray

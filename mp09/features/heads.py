@@ -13,6 +13,7 @@ from mp09.features.featureset import FeatureSet
 from mp09.training.batches import Batches
 from mp09.training.fit import Watch, fit
 from mp09.training.history import History
+from mp09.training.optim import class_logits
 
 BATCH_SIZE = 512
 
@@ -87,13 +88,13 @@ def logistic_regression(train: FeatureSet, classes: int, *, c: float = 0.1, max_
 
 @torch.inference_mode()
 def probabilities_of(head: nn.Module, found: FeatureSet) -> np.ndarray:
-    """float32 (N, classes), rows that add up to 1."""
+    """float32 (N, classes), rows that add up to 1; two classes where the head gives one logit."""
     device = next(head.parameters()).device
     head.eval()
-    rows = [head(x.to(device)).softmax(dim=1).cpu() for x, _ in _batches(found, 4 * BATCH_SIZE)]
+    rows = [class_logits(head(x.to(device))).softmax(dim=1).cpu() for x, _ in _batches(found, 4 * BATCH_SIZE)]
     return torch.cat(rows).numpy()
 
 
 def accuracy(head: nn.Module, found: FeatureSet) -> float:
-    """The share of pictures whose class has the largest logit, 0..1."""
+    """The share of pictures whose class is the likeliest, 0..1."""
     return float((probabilities_of(head, found).argmax(axis=1) == found.labels).mean())

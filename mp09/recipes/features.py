@@ -9,6 +9,7 @@ from torch import Tensor
 from mp09.cluster import connected
 from mp09.data import pictures
 from mp09.data.imageset import ImageSet
+from mp09.errors import FeatureError
 from mp09.features.cluster import OnCluster
 from mp09.features.extract import BATCH_SIZE, CALIBRATION, Compute, compute_here, extract, stack
 from mp09.features.featureset import FeatureSet
@@ -29,7 +30,6 @@ def features_of(
     what: str,
     *,
     views: int = 1,
-    batch_size: int = BATCH_SIZE,
     device: str = "auto",
     precision: str = "auto",
     cache: Path | None = None,
@@ -38,8 +38,10 @@ def features_of(
 ) -> FeatureSet:
     """Features (views * N, D): the pictures as they are, then mirrored, then moved and mirrored at random.
 
-    what: a word for the progress; the rest as `extract`.
+    what: a word for the progress; the rest as `extract`. Raises FeatureError as well for fewer views than one.
     """
+    if views < 1:
+        raise FeatureError(f"views: expected 1 or more, got {views}.")
     in_memory = isinstance(found, ImageSet)
     key = None if in_memory or cache is None else pictures.digest(found)
     calibration = sample(found, backbone.preprocess, CALIBRATION) if precision == "int8" and not in_memory else None
@@ -49,8 +51,7 @@ def features_of(
         sets.append(
             extract(
                 backbone,
-                found if in_memory else loader(found, backbone.preprocess, batch_size),
-                batch_size=batch_size,
+                found if in_memory else loader(found, backbone.preprocess, BATCH_SIZE),
                 device=device,
                 precision=precision,
                 augment=augment,

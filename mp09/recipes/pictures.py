@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from mp09.data import pictures, tiny_imagenet
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, read_batch
@@ -14,6 +14,7 @@ from mp09.data.imageset import ImageSet
 from mp09.data.pictures import Listing
 from mp09.data.source import read_source
 from mp09.errors import DataError
+from mp09.features.cache import digest_arrays
 from mp09.nets.preprocess import Preprocess
 from mp09.recipes.progress import Say, silent
 from mp09.training.batches import Batches
@@ -24,7 +25,7 @@ Pictures = ImageSet | Listing  # in memory; or files of mixed sizes, read batch 
 
 @dataclass(frozen=True)
 class Data:
-    """name: what scores on them are called; test: None where there is none beside the validation pictures."""
+    """name: what scores on them are called; test: pictures that nothing is chosen by, None where there are none."""
 
     name: str
     train: Pictures
@@ -51,19 +52,24 @@ def open_data(
     if (path / META_FILE).exists():
         return _batches(path, seed, per_class)
     if tiny_imagenet.is_tiny_imagenet(path):
-        train, valid = tiny_imagenet.open_tiny_imagenet(path)
-        classes = tiny_imagenet.short_names(path, train.classes)
+        found = dict(zip(("train", "valid"), tiny_imagenet.open_tiny_imagenet(path), strict=True))
+        classes = tiny_imagenet.short_names(path, found["train"].classes)
         name = "Tiny ImageNet"
     elif (path / "train").is_dir():
-        train, valid = pictures.open_folders(path)
-        classes, name = train.classes, path.resolve().name
+        found = pictures.open_folders(path)
+        classes, name = found["train"].classes, path.resolve().name
     else:
         raise DataError(
             f"{path}: expected cifar10_batches (make it: python -m mp09 data), Tiny ImageNet, or a folder with "
             "train/<class>/ and val/<class>/."
         )
-    loaded = [_load(listing, skip_unreadable, say) for listing in (_limit(train, per_class), valid)]
-    return Data(name, *loaded, None, classes)
+    if len(classes) < 2:
+        raise DataError(f"{path}: expected at least two classes, found {', '.join(classes)}.")
+    if "valid" not in found:
+        found["train"], found["valid"] = _hold_out(found["train"], seed)
+    found["train"] = _limit(found["train"], per_class)
+    loaded = {split: _load(listing, skip_unreadable, say) for split, listing in found.items()}
+    return Data(name, loaded["train"], loaded["valid"], loaded.get("test"), classes)
 
 
 def training_pictures(path: Path) -> tuple[ImageSet, str]:
@@ -76,10 +82,17 @@ def training_pictures(path: Path) -> tuple[ImageSet, str]:
 
 def _batches(path: Path, seed: int, per_class: int | None) -> Data:
     everything, name = training_pictures(path)
-    order = np.random.default_rng(seed).permutation(len(everything))
-    held = int(len(order) * VALID_SHARE)
-    train, valid = _take(everything, np.sort(order[held:])), _take(everything, np.sort(order[:held]))
+    train, valid = _hold_out(everything, seed)
     return Data(name, _limit(train, per_class), valid, read_batch(path / TEST_FILE), train.classes)
+
+
+def _hold_out(found: Pictures, seed: int) -> tuple[Pictures, Pictures]:
+    """(training, validation) pictures, drawn at random."""
+    order = np.random.default_rng(seed).permutation(len(found))
+    held = int(len(order) * VALID_SHARE)
+    if not held:
+        raise DataError(f"expected at least {round(1 / VALID_SHARE)} training pictures, got {len(found)}.")
+    return _take(found, np.sort(order[held:])), _take(found, np.sort(order[:held]))
 
 
 def _take(found: Pictures, chosen: np.ndarray) -> Pictures:
@@ -103,7 +116,25 @@ def _load(listing: Listing, skip_unreadable: bool, say: Say) -> Pictures:
         listing, left_out = pictures.drop_unreadable(listing)
         if left_out:
             say(f"left out, unreadable: {len(left_out)} pictures: {pictures.shorten([str(p) for p in left_out])}")
-    return pictures.load_pictures(listing) or listing
+    try:
+        return pictures.load_pictures(listing) or listing
+    except DataError as error:
+        raise _unreadable(listing) from error
+
+
+def _unreadable(listing: Listing) -> DataError:
+    """Names and counts the pictures that can't be read."""
+    _, bad = pictures.drop_unreadable(listing)
+    names = pictures.shorten([str(path) for path in bad])
+    return DataError(
+        f"{len(bad)} of {len(listing)} pictures can't be read: {names}. Replace or remove them, or leave them out: "
+        "--unreadable skip."
+    )
+
+
+def digest(found: Pictures) -> str:
+    """sha256 of the pictures' contents and classes."""
+    return digest_arrays(found.images, found.labels) if isinstance(found, ImageSet) else pictures.digest(found)
 
 
 def loader(found: Pictures, preprocess: Preprocess, batch_size: int, *, shuffle: bool = False):
@@ -112,22 +143,46 @@ def loader(found: Pictures, preprocess: Preprocess, batch_size: int, *, shuffle:
         return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), batch_size, shuffle=shuffle)
     workers = torch.get_num_threads()
     files = _Files(found, preprocess)
-    return DataLoader(files, batch_size, shuffle=shuffle, num_workers=workers, persistent_workers=True)
+    return _Reader(
+        files, batch_size, shuffle=shuffle, num_workers=workers, persistent_workers=True, collate_fn=_together
+    )
 
 
 def sample(found: Listing, preprocess: Preprocess, count: int) -> Tensor:
     """uint8 (count, 3, H, W): pictures from all over the listing."""
     files = _Files(found, preprocess)
-    return torch.stack([files[i][0] for i in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)])
+    items = [files[i] for i in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)]
+    if None in items:
+        raise _unreadable(found)
+    return torch.stack([picture for picture, _ in items])
+
+
+class _Reader(DataLoader):
+    """Batches of `_Files`. Raises DataError for pictures that can't be read."""
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            if batch is None:
+                raise _unreadable(self.dataset.listing)
+            yield batch
+
+
+def _together(items: list) -> list[Tensor] | None:
+    return None if None in items else default_collate(items)
 
 
 class _Files(Dataset):
+    """(uint8 (3, resize, resize), label) each; None for a picture that can't be read."""
+
     def __init__(self, listing: Listing, preprocess: Preprocess):
         self.listing, self.preprocess = listing, preprocess
 
     def __len__(self) -> int:
         return len(self.listing)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = torch.from_numpy(pictures.read_picture(self.listing.files[index]))
+    def __getitem__(self, index: int) -> tuple[Tensor, int] | None:
+        try:
+            picture = torch.from_numpy(pictures.read_picture(self.listing.files[index]))
+        except DataError:
+            return None
         return self.preprocess.square(picture), int(self.listing.labels[index])

@@ -5,7 +5,7 @@ split is looked at once, at the end. Every stage is a run of its own that goes o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from mp09.device import choose_device
 from mp09.errors import DataError, TrainingError
 from mp09.features.extract import extract
 from mp09.features.heads import accuracy, train_head
-from mp09.files import atomic_write
+from mp09.files import atomic_write, write_json
 from mp09.nets.backbones import OUR_CLASSES, OURS, Backbone, backbone
 from mp09.nets.classifier import Classifier
 from mp09.recipes.progress import Progress, Say, no_progress, of_epochs, silent
@@ -71,7 +71,7 @@ def pretrain(
     progress: Progress = no_progress,
     say: Say = silent,
 ) -> tuple[Path, Card]:
-    """Run the stages into folders of `out`, write `out`/resnet18.pt in half precision, and measure it.
+    """Run the stages into folders of `out`, write `out`/resnet18.pt in half precision, and its card beside it.
 
     Args:
         tiny: Tiny ImageNet's folder; None leaves its stage out.
@@ -116,7 +116,9 @@ def pretrain(
         )
     path = out / "resnet18.pt"
     write_half(base, head, path)
-    return path, measure(path, train, test, device=device)
+    card = measure(path, train, test, device=device)
+    write_json(path.with_suffix(".json"), asdict(card))
+    return path, card
 
 
 def write_half(base: Backbone, head: torch.nn.Linear, path: Path) -> None:

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from mp09.data.imageset import ImageSet
-from mp09.errors import NetworkError
+from mp09.device import choose_device
+from mp09.errors import NetworkError, TrainingError
 from mp09.features.cache import digest_network
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.recipes.features import features_of
-from mp09.recipes.pictures import Data, Pictures, loader
+from mp09.recipes.pictures import Data, Pictures, digest, loader
 from mp09.recipes.progress import Progress, Say, no_progress, of_epochs, silent
 from mp09.training import checkpoint, plots
 from mp09.training.augment import AUGMENTATIONS
@@ -74,13 +75,23 @@ def train(
     """Train, write checkpoints and plots into `out`, and judge the best epoch. Run again, it goes on.
 
     With the whole backbone frozen and no random augmentation its features are computed once. Arguments as `fit`.
+    Raises DataError, NetworkError, FeatureError, TrainingError, DeviceError.
     """
+    on_features = network.learn == 0 and augment == "none"
+    choose_device(device)
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{out}: the run can't be written there ({error}).") from error
+    if batch_size < 1:
+        raise TrainingError(f"batch_size: expected 1 or more, got {batch_size}.")
+    if views > 1 and not on_features:
+        raise TrainingError(f"views: {views} of each picture need a frozen backbone and augment none.")
     say(f"{data.name}: {len(data.train)} pictures to train on, {len(data.classes)} classes")
     torch.manual_seed(seed)
     base = backbone(network.name, network.weights)
     head = make_head(base.width, len(data.classes), hidden=network.hidden, dropout=network.dropout)
     before = checkpoint.load(out)
-    on_features = network.learn == 0 and augment == "none"
     card = {
         "network": network.name,
         "weights": _lasting(network.weights),
@@ -91,6 +102,7 @@ def train(
         "holds": HEAD if on_features else WHOLE,
         "classes": list(data.classes),
         "data": data.name,
+        "batch_size": batch_size,
     }
     how = {
         "epochs": epochs,
@@ -112,9 +124,11 @@ def train(
         say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
         found = features_of(base, data.train, "train", views=views, **where)
         valid = features_of(base, data.valid, "valid", **where)
+        card["features"] = [found.key, valid.key]
         history = train_head(head, found, valid, batch_size=batch_size, **how)
         checkpoint.load_model(out, head, "best")
     else:
+        card["pictures"] = [digest(data.train), digest(data.valid)]
         history = fit(
             model,
             loader(data.train, base.preprocess, batch_size, shuffle=True),
@@ -161,6 +175,7 @@ def load_trained(folder: Path) -> tuple[Classifier, dict]:
     card = state.card if state else {}
     if not {"network", "weights", "hidden", "holds", "classes"} <= card.keys():
         raise NetworkError(f"{folder}: expected a folder that `python -m mp09 train` wrote.")
+    torch.manual_seed(state.settings["seed"])  # of weights "none"
     base: Backbone = backbone(card["network"], card["weights"])
     if card["holds"] == HEAD and card["backbone"] != digest_network(base.body):
         raise NetworkError(f"{folder}: the head was trained on other weights than {base.weights} holds now.")

@@ -1,4 +1,4 @@
-"""`python -m mp09 tune`: look for a head's best hyper-parameters on cached features, then train it on everything."""
+"""`python -m mp09 tune`: look for a head's best hyper-parameters on cached features, and judge a head that has them."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import torch
 
 from mp09 import tuning
 from mp09.cluster import RayExecutor, connected
+from mp09.errors import TrainingError
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, train_head
 from mp09.nets.backbones import backbone
@@ -37,7 +38,7 @@ def tune(
     network: str = "resnet18-32",
     weights: str = "default",
     trials: int = 30,
-    parallel: int = 1,
+    parallel: int | None = None,
     epochs: int = EPOCHS,
     seed: int = 0,
     device: str = "auto",
@@ -51,16 +52,26 @@ def tune(
 ) -> Tuned:
     """Search on the validation pictures, judge the best on the test ones; trials.json and plots go into `out`.
 
+    parallel: trials at a time; default: 1, or on a cluster as many as it has cores.
     on_cluster: the trials run on Ray's cluster at `address`, see `cluster.connected`.
     """
+    if epochs < 1:
+        raise TrainingError(f"epochs: expected 1 or more, got {epochs}.")
     base = backbone(network, weights)
     where = {"device": device, "precision": precision, "cache": cache, "progress": progress}
     train, valid = features_of(base, data.train, "train", **where), features_of(base, data.valid, "valid", **where)
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=epochs, seed=seed)
     with connected(address) if on_cluster else nullcontext() as ray:
-        executor = RayExecutor(ray) if ray else None
+        cores = int(ray.cluster_resources().get("CPU", 1)) if ray else 1
         found = tuning.search(
-            evaluate, trials=trials, parallel=parallel, seed=seed, folder=out, executor=executor, watch=watch
+            evaluate,
+            trials=trials,
+            parallel=parallel or cores,
+            seed=seed,
+            folder=out,
+            card={"train": train.key, "valid": valid.key, "classes": list(data.classes), "epochs": epochs},
+            executor=RayExecutor(ray) if ray else None,
+            watch=watch,
         )
     best = tuning.best(found)
     plots.save(tuning.best_so_far(found), out / "best_so_far")

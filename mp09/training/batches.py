@@ -36,6 +36,7 @@ class Share:
     def __init__(self, loader: Iterable, rank: int, size: int):
         self.size = size
         self.part = slice(rank, None, size)
+        self.generator = getattr(loader, "generator", None)
         self.loader = self._reading_its_part(loader) if isinstance(loader, DataLoader) else loader
 
     def __len__(self) -> int:
@@ -50,7 +51,7 @@ class Share:
                 yield x[self.part], y[self.part]
 
     def _reading_its_part(self, loader: DataLoader) -> DataLoader:
-        return DataLoader(
+        return type(loader)(
             loader.dataset,
             batch_sampler=_Parts(loader.batch_sampler, self.part, self.size),
             num_workers=loader.num_workers,

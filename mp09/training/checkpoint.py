@@ -4,6 +4,7 @@ state.json is written last, in one step, and names the tensor files with their c
 leaves the checkpoint before it whole. Kept are the last epoch's tensors and the best one's.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ def load(folder: Path) -> State | None:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value.pop("format") != FORMAT:
             raise ValueError("another format")
+        if any(set(value["files"][which]) != {"name", "sha256"} for which in ("last", "best")):
+            raise ValueError("its tensors are not named")
         return State(**value)
     except FileNotFoundError:
         return None
@@ -97,7 +100,7 @@ def read_tensors(folder: Path, state: State, which: str = "last") -> dict[str, T
         content = path.read_bytes()
     except OSError as error:
         raise TrainingError(f"{path}: this part of the checkpoint is missing ({error.strerror}).") from error
-    if checksum(path) != state.files[which]["sha256"]:
+    if hashlib.sha256(content).hexdigest() != state.files[which]["sha256"]:
         raise TrainingError(f"{path}: damaged, its checksum differs. Start anew in another folder.")
     return load_tensors(content)
 
@@ -116,7 +119,8 @@ def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> N
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise TrainingError(f"{folder}: the checkpoint is of another network: {error}") from error
+        first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
+        raise TrainingError(f"{folder}: the checkpoint is of another network ({first[:300]}).") from error
 
 
 def restore(folder: Path, state: State, model: nn.Module, optimizer, schedule) -> History:

@@ -3,9 +3,11 @@
     history = fit(model, Batches(images, labels, 64, shuffle=True), Batches(*valid, 256), epochs=5, folder=Path("run"))
 
 Run it again with the same folder, and it goes on where it was: each epoch starts from random states of its own,
-made of seed and epoch, so nothing of them has to be kept, and model, optimizer, schedule and history are.
+made of seed and epoch, so nothing of them has to be kept, and model, optimizer, schedule and history are. (Not so the
+random states of a DataLoader's persistent workers: let `augment` make the random changes, or do without persistence.)
 """
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -56,6 +58,7 @@ def fit(
         optimizer: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9); or a ready one, whose lr and weight decay hold.
         schedule: "one-cycle", "cosine" or "constant"; stepped after every batch.
         loss: (outputs, labels) -> mean of the batch; default cross-entropy, on one logit its binary form.
+        label_smoothing: of the default loss while it learns; validation goes without.
         augment: applied to the training x of a batch on the device.
         patience: stop after so many epochs without a better validation accuracy.
         precision: "auto" is bfloat16 where that is faster, else float32.
@@ -70,27 +73,34 @@ def fit(
     """
     settings = {
         "epochs": epochs,
-        "optimizer": optimizer if isinstance(optimizer, str) else type(optimizer).__name__,
+        "optimizer": optimizer,
         "lr": lr,
         "weight_decay": weight_decay,
         "schedule": schedule,
+        "loss": _name(loss),
         "label_smoothing": label_smoothing,
+        "augment": _name(augment),
         "patience": patience,
         "precision": precision,
         "seed": seed,
         "batches": len(train),
     }
+    if not isinstance(optimizer, str):
+        settings |= {"optimizer": _name(optimizer)}
+        settings |= {key: optimizer.param_groups[0].get(key, 0) for key in ("lr", "weight_decay")}
     _check(settings, model, known=OPTIMIZERS if isinstance(optimizer, str) else (settings["optimizer"],))
     place = parallel.local_device(choose_device(device))
     model.to(place)
     if isinstance(optimizer, str):
         optimizer = make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay)
     rates = make_schedule(schedule, optimizer, steps=epochs * len(train))
-    loss = loss or make_loss(label_smoothing)
+    losses_of = {True: loss or make_loss(label_smoothing), False: loss or make_loss(0.0)}  # while it learns, or not
     dtype = {"auto": fast_dtype(place), "float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    settings["precision"] = str(dtype)
+    card = _plain(card or {})
 
     with parallel.processes(place) as (rank, size):
-        history = _take_up(folder, settings, card or {}, model, optimizer, rates)
+        history = _take_up(folder, settings, card, model, optimizer, rates)
         step_model = model
         if size > 1:
             step_model = parallel.wrap(model, place)
@@ -101,13 +111,15 @@ def fit(
             step_model.train(learn)
             losses, hits = MeanMetric().to(place), MeanMetric().to(place)
             for number, (x, y) in enumerate(batches, 1):
+                if learn and size > 1 and number == 1:  # the order is drawn, the same for all
+                    seed_everything(epoch_seed + 1 + rank)
                 x, y = x.to(place, non_blocking=True), y.to(place, non_blocking=True)
                 if learn and augment:
                     x = augment(x)
                 with torch.set_grad_enabled(learn):
                     with torch.autocast(place.type, dtype, enabled=dtype != torch.float32):
                         outputs = step_model(x)
-                    value = loss(outputs.float(), y)
+                    value = losses_of[learn](outputs.float(), y)
                 if not math.isfinite(value.item()):
                     raise _no_number(f"{'training' if learn else 'validation'} batch {number}", history, folder)
                 if learn:
@@ -127,20 +139,34 @@ def fit(
 
         while len(history) < epochs and not _is_stuck(history, patience):
             started = time.perf_counter()
-            _seed_epoch(train, (seed * 1_000_003 + len(history)) % 2**63)
+            epoch_seed = (seed * 1_000_003 + len(history)) % 2**62
+            _seed_epoch(train, epoch_seed)
             row = {"epoch": len(history) + 1, "lr": optimizer.param_groups[0]["lr"]}
             row["train_loss"], row["train_accuracy"] = run(train, learn=True)
             if valid is not None:
                 row["valid_loss"], row["valid_accuracy"] = run(valid, learn=False)
             history.append({**row, "seconds": time.perf_counter() - started})
             if folder and rank == 0:
-                checkpoint.save(folder, model, optimizer, rates, history=history, settings=settings, card=card or {})
+                checkpoint.save(folder, model, optimizer, rates, history=history, settings=settings, card=card)
             if watch and rank == 0:
                 watch(history, 0, len(train))
         if size > 1:
             parallel.wait_for_all()  # the first one has written its checkpoint
     model.eval()
     return history
+
+
+def _name(thing: object) -> str | None:
+    """Of a function or of something's class, for a checkpoint."""
+    return thing and getattr(thing, "__qualname__", type(thing).__qualname__)
+
+
+def _plain(card: dict) -> dict:
+    """As a checkpoint gives it back: tuples are lists. Raises TrainingError when it holds other than plain values."""
+    try:
+        return json.loads(json.dumps(card))
+    except TypeError as error:
+        raise TrainingError(f"card: expected plain values ({error}).") from error
 
 
 def _check(settings: dict, model: nn.Module, *, known: tuple[str, ...]) -> None:

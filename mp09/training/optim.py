@@ -53,6 +53,11 @@ def is_binary(outputs: Tensor) -> bool:
     return outputs.ndim == 1 or outputs.shape[1] == 1
 
 
+def class_logits(outputs: Tensor) -> Tensor:
+    """Logits (N, classes); one logit z becomes (0, z), whose softmax is the sigmoid of z."""
+    return F.pad(outputs.reshape(-1, 1), (1, 0)) if is_binary(outputs) else outputs
+
+
 def predictions(outputs: Tensor) -> Tensor:
     """Class numbers (N,): the largest logit, or for one logit whether it is above 0."""
-    return (outputs.flatten() > 0).long() if is_binary(outputs) else outputs.argmax(dim=1)
+    return class_logits(outputs).argmax(dim=1)

@@ -20,7 +20,7 @@ def trainer(
     *,
     device: str | None = None,
 ) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Train a model; see `fit`, of which this is the short form for ready-made parts.
+    """Train a model; see `fit`, of which this is the short form for ready-made parts. Random by `torch.manual_seed`.
 
     Args:
         criterion: takes (outputs, labels), e.g. `nn.CrossEntropyLoss()`, or `nn.BCEWithLogitsLoss()` with one logit.
@@ -49,6 +49,7 @@ def trainer(
         schedule="constant",
         loss=loss,
         precision="float32",
+        seed=int(torch.randint(2**31, ())),
         device=device or "auto",
         watch=show,
     )

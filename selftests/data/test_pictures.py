@@ -139,18 +139,19 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
 def test_train_and_the_rest(folder, tmp_path, name):
     for part in ("train", name):
         shutil.copytree(folder, tmp_path / "root" / part)
-    train, rest = open_folders(tmp_path / "root")
+    train, rest = open_folders(tmp_path / "root").values()
     assert (train.files[0].parts[-3:], rest.files[0].parts[-3:]) == (("train", "ant", "0.png"), (name, "ant", "0.png"))
 
 
-def test_val_comes_before_test(folder, tmp_path):
+def test_val_and_test_are_two(folder, tmp_path):
     for part in ("train", "test", "val"):
         shutil.copytree(folder, tmp_path / "root" / part)
-    assert open_folders(tmp_path / "root")[1].files[0].parts[-3] == "val"
+    found = {split: listing.files[0].parts[-3] for split, listing in open_folders(tmp_path / "root").items()}
+    assert found == {"train": "train", "valid": "val", "test": "test"}
 
 
 def test_a_missing_split_is_an_error(folder):
-    with pytest.raises(DataError, match=r"expected the folder train and one of val, valid, .*, found ant, bee, cow\."):
+    with pytest.raises(DataError, match=r"expected the folder train, and val or test or both, found ant, bee, cow\."):
         open_folders(folder)
 
 

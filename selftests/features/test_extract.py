@@ -1,5 +1,7 @@
 """Features equal the network's own, are computed once, and a cache that is damaged is refused."""
 
+import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -95,10 +97,10 @@ def test_the_second_time_comes_from_the_cache(base, tmp_path):
     again = of(base, cache=tmp_path, watch=lambda *args: told.append(args))
     assert told == []
     assert np.array_equal(again.features, first.features)
-    assert [card["preprocess"]["size"] for _, card in cache.entries(tmp_path)] == [32]
+    assert json.loads((tmp_path / first.key / "card.json").read_text())["preprocess"]["size"] == 32
 
 
-@pytest.mark.parametrize("change", ["weights", "pictures", "labels", "preprocess", "precision", "view"])
+@pytest.mark.parametrize("change", ["weights", "pictures", "labels", "preprocess", "precision", "view", "calibration"])
 def test_whatever_matters_changes_the_key(tmp_path, change):
     base, data, options = backbone("resnet18-32"), IMAGES, {}
     keys = {of(base, data, cache=tmp_path).key}
@@ -112,6 +114,9 @@ def test_whatever_matters_changes_the_key(tmp_path, change):
         base.preprocess.mean = (0.5, 0.5, 0.5)
     elif change == "precision":
         options["precision"] = "bfloat16"
+    elif change == "calibration":
+        options |= {"precision": "int8", "calibration": torch.zeros(4, 3, 32, 32, dtype=torch.uint8)}
+        keys = {of(base, data, cache=tmp_path, precision="int8").key}
     else:
         options |= {"augment": lambda x: x.flip(-1), "view": "mirrored"}
     keys.add(of(base, data, cache=tmp_path, **options).key)
@@ -131,6 +136,20 @@ def test_views_are_stacked(base):
     mirrored = plain(base, IMAGES.images[..., ::-1].copy())
     assert both.features.shape == (140, 512)
     np.testing.assert_allclose(both.features[70:], mirrored, atol=1e-4)
+
+
+def test_a_view_without_a_name_is_not_cached(base, tmp_path):
+    with pytest.raises(FeatureError, match="a cache needs a view"):
+        of(base, augment=torch.flipud, cache=tmp_path)
+
+
+def test_others_may_read_the_cache_and_what_was_left_unfinished_is_removed(base, tmp_path):
+    (tmp_path / ".new-old").mkdir()
+    (tmp_path / ".new-now").mkdir()
+    os.utime(tmp_path / ".new-old", (0, 0))
+    key = of(base, cache=tmp_path).key
+    assert {path.name for path in tmp_path.iterdir()} == {key, ".new-now"}
+    assert (tmp_path / key).stat().st_mode & 0o777 == 0o755
 
 
 def test_a_damaged_entry_is_refused(base, tmp_path):

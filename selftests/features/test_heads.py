@@ -21,9 +21,17 @@ def features(classes: int, n: int = 400) -> FeatureSet:
 
 @pytest.mark.parametrize("hidden", [(), (32,), (32, 16)])
 def test_heads_of_any_depth_learn(hidden):
+    torch.manual_seed(0)
     head = make_head(12, 4, hidden=hidden)
-    train_head(head, features(4), features(4), epochs=20, batch_size=32, lr=0.01, device="cpu")
+    train_head(head, features(4), features(4), epochs=40, batch_size=32, lr=0.01, device="cpu")
     assert accuracy(head, features(4)) > 0.9
+
+
+def test_one_logit_is_judged_as_it_was_trained():
+    head = make_head(12, 1)
+    history = train_head(head, features(2), features(2), epochs=10, batch_size=32, lr=0.01, device="cpu")
+    assert accuracy(head, features(2)) == pytest.approx(history[-1]["valid_accuracy"])
+    assert probabilities_of(head, features(2)).shape == (400, 2)
 
 
 @pytest.mark.parametrize("classes", [2, 4])

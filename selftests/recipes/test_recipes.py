@@ -1,6 +1,7 @@
 """The learning commands on small real runs, as a user types them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from mp09.cli import main
+from mp09.errors import DataError
 from mp09.nets.export import load_exported
 from mp09.recipes.pictures import open_data
 
@@ -90,7 +92,10 @@ def test_pictures_that_can_not_be_read_are_named_or_left_out(folders, tmp_path, 
     options = ("--data", folders, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "--epochs", 1)
     try:
         assert run("train", *options) == 2
-        assert "bad.jpg: not a readable picture" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert "1 of 37 pictures can't be read: " in error
+        assert "bad.jpg. Replace or remove" in error
+        assert error.count("\n") == 1
         assert run("train", *options, "--unreadable", "skip") == 0
         assert "left out, unreadable: 1 pictures: " in capsys.readouterr().out
     finally:
@@ -131,6 +136,57 @@ def test_what_is_not_there_is_refused_in_one_line(arguments, words, capsys, tmp_
     assert error.count("\n") == 1
 
 
-def test_per_class_below_one_is_refused(small_data, capsys):
-    assert run("train", "--data", small_data, "--per-class", 0) == 2
-    assert "per_class: expected at least 1" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "option", [("--per-class", 0), ("--batch", 0), ("--views", 0), ("--seed", -1), ("--dropout", 2), ("--epochs", 0)]
+)
+def test_numbers_out_of_range_are_refused_before_any_work(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("train", "--data", "none", *option)
+    assert f"argument {option[0]}: expected" in capsys.readouterr().err
+
+
+def test_views_of_pictures_that_are_augmented_are_refused(folders, tmp_path, capsys):
+    assert run("train", "--data", folders, "--out", tmp_path, "--views", 2, "--augment", "flip") == 2
+    assert "views: 2 of each picture need a frozen backbone" in capsys.readouterr().err
+
+
+def test_a_test_folder_is_not_chosen_by(folders, tmp_path):
+    shutil.copytree(folders / "train", tmp_path / "train")
+    shutil.copytree(folders / "val", tmp_path / "test")
+    data = open_data(tmp_path)
+    assert (len(data.train), len(data.valid), len(data.test)) == (33, 3, 18)
+    assert set(data.train.files).isdisjoint(data.valid.files)
+    shutil.copytree(folders / "val", tmp_path / "val")
+    data = open_data(tmp_path)
+    assert [part.files[0].parts[-3] for part in (data.train, data.valid, data.test)] == ["train", "val", "test"]
+
+
+def test_one_class_is_refused(folders, tmp_path):
+    for split in ("train", "val"):
+        shutil.copytree(folders / split / "red", tmp_path / split / "red")
+    with pytest.raises(DataError, match="expected at least two classes, found red"):
+        open_data(tmp_path)
+
+
+def test_a_run_with_other_augmentation_or_pictures_is_refused(folders, tmp_path, capsys):
+    shutil.copytree(folders, tmp_path / "data")
+    options = ("--out", tmp_path / "run", "--cache", tmp_path / "cache", "--learn", 1, "--epochs", 1)
+    assert run("train", "--data", tmp_path / "data", *options, "--augment", "flip") == 0
+    assert run("train", "--data", tmp_path / "data", *options, "--augment", "crop") == 2
+    assert "augment flip (now crop_and_flip" in capsys.readouterr().err
+    shutil.copy(folders / "train" / "red" / "0.png", tmp_path / "data" / "train" / "red" / "1.png")
+    assert run("train", "--data", tmp_path / "data", *options, "--augment", "flip") == 2
+    assert "holds a run with pictures " in capsys.readouterr().err
+
+
+def test_random_weights_are_found_again(folders, tmp_path):
+    options = ("--out", tmp_path / "run", "--cache", tmp_path / "cache", "--epochs", 1, "--seed", 5)
+    assert run("train", "--data", folders, *options, "--weights", "none") == 0
+    assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
+
+
+def test_another_search_is_refused(small_data, tmp_path, capsys):
+    options = ("tune", "--data", small_data, "--cache", tmp_path / "cache", "--out", tmp_path / "tune", "--trials", 1)
+    assert run(*options, "--per-class", 20) == 0
+    assert run(*options, "--per-class", 30) == 2
+    assert "a search with train " in capsys.readouterr().err

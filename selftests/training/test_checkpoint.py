@@ -171,3 +171,20 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path):
         train(tmp_path, model=model, watch=burst)
     assert checkpoint.load(tmp_path).epoch == 2
     assert len(train(tmp_path)[1]) == 6
+
+
+def test_another_loss_augmentation_or_rate_of_a_ready_optimizer_is_refused(tmp_path):
+    def fresh(lr=0.1, **options):
+        model, card = net(), {"classes": ("a", "b")}
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        batches = Batches(*blobs(), 32)
+        fit(model, batches, epochs=1, folder=tmp_path, optimizer=optimizer, card=card, device="cpu", **options)
+
+    fresh()
+    fresh()  # a tuple in the card is read back as a list
+    with pytest.raises(TrainingError, match=r"holds a run with loss None \(now CrossEntropyLoss\)"):
+        fresh(loss=torch.nn.CrossEntropyLoss())
+    with pytest.raises(TrainingError, match=r"augment None \(now .*neg\)"):
+        fresh(augment=torch.neg)
+    with pytest.raises(TrainingError, match=r"lr 0.1 \(now 0.5\)"):
+        fresh(lr=0.5)

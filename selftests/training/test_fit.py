@@ -66,6 +66,12 @@ def test_one_logit_is_a_binary_head():
     assert history[-1]["valid_accuracy"] > 0.85
 
 
+def test_label_smoothing_is_for_training_only():
+    smooth, hard = (run(epochs=1, lr=1e-12, label_smoothing=amount)[-1] for amount in (0.3, 0.0))
+    assert smooth["train_loss"] != hard["train_loss"]
+    assert smooth["valid_loss"] == pytest.approx(hard["valid_loss"])
+
+
 def test_label_smoothing_raises_the_loss_of_a_sure_network():
     assert run(label_smoothing=0.3)[-1]["train_loss"] > run()[-1]["train_loss"] + 0.1
 

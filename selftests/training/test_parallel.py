@@ -77,3 +77,9 @@ def test_the_parts_of_a_batch_are_the_batch(size):
         whole = [sorted(n for part in batch for n in part) for batch in zip(*parts, strict=True)]
         full = [batch for batch, _ in loader if len(batch) >= size]
         assert whole == [batch.tolist() for batch in full]
+
+
+def test_a_loaders_own_generator_is_still_found():
+    generator = torch.Generator()
+    loader = DataLoader(TensorDataset(*data()), 32, shuffle=True, generator=generator)
+    assert Share(loader, 0, 2).generator is generator
