@@ -4,8 +4,8 @@
 
 Plain: a frozen resnet18 with a new classifier as a first solution has it: float32, transforms sample by sample.
 Reference: `train` of submitted.py on its own model and data set. Both one epoch, the same pictures, batches of 64.
-Cached: extraction, then ten epochs on the features; against ten epochs of the plain loop (measured ones, scaled); as the
-commands do it, and with --precision int8.
+Cached: extraction, then ten epochs on the features, as the commands do it, and in int8; against ten epochs of the plain
+loop (measured ones, scaled).
 """
 
 import argparse
