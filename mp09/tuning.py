@@ -83,7 +83,8 @@ def search(
     with _executor(executor, parallel) as pool:
         while len(done) < trials:
             wanted = min(parallel - len(running), trials - len(done) - len(running))
-            for index, parameters in _choose(client.get_next_trials, wanted).items() if wanted else ():
+            for index, chosen in _choose(client.get_next_trials, wanted).items() if wanted else ():
+                parameters = {name: chosen[name] for name in (*CHOICES, *RANGES)}
                 running[pool.submit(evaluate, parameters)] = (index, parameters, time.perf_counter())
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 index, parameters, started = running.pop(future)

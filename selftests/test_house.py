@@ -123,3 +123,10 @@ def test_the_documents_name_every_command_and_no_other_option():
     for name, rest in lines:
         options = re.findall(r"--[a-z0-9-]+", rest.split("#")[0])
         assert set(options) <= set(re.findall(r"--[a-z0-9-]+", commands.choices[name].format_help())), name
+
+
+def test_a_missing_package_is_named_with_what_installs_it():
+    code = "import sys; sys.modules['torchmetrics'] = None; from mp09.cli import main; sys.exit(main(['train']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    words = "error: the package torchmetrics is not installed: pip install -e '.[instructor,labs]'\n"
+    assert (done.returncode, done.stderr) == (2, words)

@@ -13,6 +13,8 @@ from mp09 import tuning
 from mp09.errors import TrainingError
 from mp09.tuning import Trial, best, search
 
+pytest.importorskip("ax", reason="Ax needs Python 3.11")
+
 
 def landscape(parameters: dict) -> float:
     """Highest at a learning rate of 0.01, with one optimizer."""

@@ -29,6 +29,13 @@ def main(argv: list[str] | None = None) -> int:
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "mp09").partition(".")[0] in ("mp09", "models"):
+            raise
+        whole = (Path(__file__).parents[2] / "pyproject.toml").exists()
+        what = "-e '.[instructor,labs]'" if whole else "-r requirements.txt"
+        print(f"error: the package {error.name} is not installed: pip install {what}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -24,6 +24,7 @@ from mp09.features.forms import fast_form, int8_form
 
 BATCH_SIZE = 256
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}  # of what the network is given
+GROWTH = 2**26  # bytes; so large a piece of memory grows without being copied
 CALIBRATION = 512  # pictures that int8's steps are chosen by
 
 Watch = Callable[[int, int], None]  # (pictures done, of how many; 0 when that is not known)
@@ -75,15 +76,10 @@ def extract(
         DeviceError: no such device.
     """
     place = choose_device(device)
-    if precision == "auto":
-        precision = "bfloat16" if fast_dtype(place) == torch.bfloat16 else "float32"
-    if precision not in DTYPES:
-        raise FeatureError(f"precision: expected auto, {', '.join(DTYPES)}; got {precision!r}.")
+    precision = _chosen(precision, place, compute)
     dtype = DTYPES[precision]
     if cache and not key and not hasattr(data, "images"):
         raise FeatureError("a cache needs a key for pictures that are read batch by batch.")
-    if precision == "int8" and (place.type != "cpu" or compute is not compute_here):
-        raise FeatureError("int8 is for this machine's processor: use it with --device cpu, and not on a cluster.")
     if cache and augment and not view:
         raise FeatureError("a cache needs a view: a name for what augment does.")
     how = {"view": view, "seed": seed, "precision": precision}
@@ -95,29 +91,27 @@ def extract(
         known = store.read(cache, store.key_of(card))
         if known is not None:
             return known
-    labels: list[np.ndarray] = []
+    features, labels = _Rows(np.float32), _Rows(np.int64)
 
     def pictures() -> Iterator[Tensor]:
         if augment:
             seed_everything(seed)
         for x, y in batches(data, batch_size):
-            labels.append(np.asarray(y))
+            labels.add(np.asarray(y))
             yield augment(x) if augment else x
 
-    features, done = [], 0
     total = len(data.labels) if hasattr(data, "labels") else 0
     if precision == "int8":
         body = int8_form(backbone.body, _inputs(backbone.preprocess, data, calibration))
     else:
         body = fast_form(backbone.body, dtype)
     for chunk in compute(body, backbone.preprocess, pictures(), place, dtype):
-        features.append(chunk)
-        done += len(chunk)
+        features.add(chunk)
         if watch:
-            watch(done, total)
-    if not features:
+            watch(features.count, total)
+    if not features.count:
         raise FeatureError("no pictures to extract features from.")
-    found = FeatureSet(_joined(features), np.concatenate(labels).astype(np.int64), store.key_of(card))
+    found = FeatureSet(features.close(), labels.close(), store.key_of(card))
     return store.write(cache, found, card) if cache else found
 
 
@@ -125,6 +119,17 @@ def extract(
 def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -> np.ndarray:
     """One batch, uint8 (n, 3, H, W) -> float32 (n, D)."""
     return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
+
+
+def _chosen(precision: str, place: torch.device, compute: Compute) -> str:
+    """The precision's name, of DTYPES."""
+    if precision == "auto":
+        return "bfloat16" if fast_dtype(place) == torch.bfloat16 else "float32"
+    if precision not in DTYPES:
+        raise FeatureError(f"precision: expected auto, {', '.join(DTYPES)}; got {precision!r}.")
+    if precision == "int8" and (place.type != "cpu" or compute is not compute_here):
+        raise FeatureError("int8 is for this machine's processor: use it with --device cpu, and not on a cluster.")
+    return precision
 
 
 def _inputs(preprocess: nn.Module, data, calibration: Tensor | None) -> list[Tensor]:
@@ -147,15 +152,26 @@ def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
         yield torch.from_numpy(np.ascontiguousarray(data.images[chosen])), data.labels[chosen]
 
 
-def _joined(chunks: list[np.ndarray]) -> np.ndarray:
-    """One array of all rows; each chunk is given back as soon as it is copied, so that memory is needed once."""
-    joined = np.empty((sum(map(len, chunks)), chunks[0].shape[1]), np.float32)
-    end = len(joined)
-    while chunks:
-        chunk = chunks.pop()
-        joined[end - len(chunk) : end] = chunk
-        end -= len(chunk)
-    return joined
+class _Rows:
+    """An array (n, ...) to which batches are added: it grows in place, so that memory is needed once.
+
+    (Many small arrays in a list, allocated between large ones that are freed, keep the freed memory from being used.)
+    """
+
+    def __init__(self, dtype: type):
+        self.all = np.empty(0, dtype)
+        self.count = 0
+
+    def add(self, batch: np.ndarray) -> None:
+        if self.count + len(batch) > len(self.all):
+            rows = max(len(batch), GROWTH * len(batch) // batch.nbytes)
+            self.all.resize((len(self.all) + rows, *batch.shape[1:]), refcheck=False)
+        self.all[self.count : self.count + len(batch)] = batch
+        self.count += len(batch)
+
+    def close(self) -> np.ndarray:
+        self.all.resize((self.count, *self.all.shape[1:]), refcheck=False)
+        return self.all
 
 
 def _card(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:

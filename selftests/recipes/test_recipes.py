@@ -185,6 +185,17 @@ def test_random_weights_are_found_again(folders, tmp_path):
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
 
 
+def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
+    pytest.importorskip("ray")
+    options = ("--data", small_data, "--cache", tmp_path / "cache", "--per-class", 20, "--executor", "ray")
+    assert run("features", *options, "--precision", "float32") == 0
+    assert "train: 160 x 512" in capsys.readouterr().out
+    assert run("tune", *options, "--precision", "float32", "--trials", 3, "--out", tmp_path / "tune") == 0
+    assert capsys.readouterr().out.count("trial ") == 4
+    assert run("features", *options, "--precision", "int8") == 2
+    assert "int8 is for this machine's processor" in capsys.readouterr().err
+
+
 def test_another_search_is_refused(small_data, tmp_path, capsys):
     options = ("tune", "--data", small_data, "--cache", tmp_path / "cache", "--out", tmp_path / "tune", "--trials", 1)
     assert run(*options, "--per-class", 20) == 0
