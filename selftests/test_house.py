@@ -14,10 +14,11 @@ import pytest
 from mp09 import cli
 from selftests.conftest import ROOT
 
-# room -> (rooms, third-party packages) that it may import besides the standard library, itself, errors and files
+# room -> (rooms, third-party packages) that it may import besides the standard library, itself, errors, files and ahead
 ROOMS = {
     "errors": (set(), set()),
     "files": (set(), set()),
+    "ahead": (set(), set()),
     "device": (set(), {"torch", "numpy"}),
     "cluster": (set(), {"ray"}),
     "data": (set(), {"numpy", "PIL"}),
@@ -25,14 +26,15 @@ ROOMS = {
     "training": ({"device"}, {"torch", "torchvision", "torchmetrics", "safetensors", "numpy", "matplotlib"}),
     "features": ({"device", "training", "cluster"}, {"torch", "torchvision", "sklearn", "numpy", "ray"}),
     "tuning": ({"features", "training"}, {"ax", "torch", "numpy", "matplotlib"}),
+    "inference": ({"data", "device"}, {"torch", "numpy", "cv2", "matplotlib"}),
     "recipes": (
-        {"device", "cluster", "data", "nets", "training", "features", "tuning"},
+        {"device", "cluster", "data", "nets", "training", "features", "tuning", "inference"},
         {"torch", "numpy"},
     ),
     "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
     "release": ({"data", "grading"}, {"rich"}),
     "classroom": ({"cluster", "data", "grading"}, {"rich", "psutil", "yaml", "ray", "jinja2", "copydetect"}),
-    "cli": ({"cluster", "data", "grading", "release", "classroom", "recipes"}, {"rich"}),
+    "cli": ({"cluster", "data", "grading", "release", "classroom", "recipes", "inference"}, {"rich"}),
     "__main__": ({"cli"}, set()),
     "__init__": (set(), set()),
 }
@@ -75,7 +77,8 @@ def test_rooms_import_only_what_they_may(path):
     room = path.relative_to(ROOT / "mp09").parts[0].removesuffix(".py")
     rooms, packages = ROOMS[room]
     names = imports(path)
-    used = {name.split(".")[1] for name in names if name.startswith("mp09.")} - {room, "errors", "files", "__version__"}
+    used = {name.split(".")[1] for name in names if name.startswith("mp09.")}
+    used -= {room, "errors", "files", "ahead", "__version__"}
     assert used <= rooms
     assert foreign(names) - {"mp09"} <= WORKER.get(path.name, packages)
 

@@ -25,6 +25,7 @@ def train_head(
     *,
     epochs: int = 10,
     batch_size: int = BATCH_SIZE,
+    valid_batch_size: int = 4 * BATCH_SIZE,
     optimizer: str = "adamw",
     lr: float = 3e-3,
     weight_decay: float = 0.01,
@@ -41,7 +42,7 @@ def train_head(
     return fit(
         head,
         _batches(train, batch_size, shuffle=True),
-        valid and _batches(valid, 4 * batch_size),
+        valid and _batches(valid, valid_batch_size),
         epochs=epochs,
         optimizer=optimizer,
         lr=lr,

@@ -2,8 +2,6 @@
 
 import json
 import os
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +11,6 @@ import torch
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
 from mp09.features import cache
-from mp09.features.ahead import ahead
 from mp09.features.extract import extract, stack
 from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form
@@ -173,35 +170,3 @@ def test_no_pictures_are_refused(base):
 def test_a_stream_without_a_key_is_not_cached(base, tmp_path):
     with pytest.raises(FeatureError, match="needs a key"):
         of(base, [], cache=tmp_path)
-
-
-def test_fetching_ahead_keeps_order_and_passes_errors_on():
-    def items():
-        yield from range(5)
-        raise ValueError("the sixth")
-
-    got = []
-    with pytest.raises(ValueError, match="the sixth"):
-        got.extend(item for item in ahead(items()) if got.append(item))
-    assert got == [0, 1, 2, 3, 4]
-
-
-def test_fetching_ahead_works_while_the_other_side_does():
-    def items():
-        for number in range(4):
-            time.sleep(0.1)
-            yield number
-
-    started = time.perf_counter()
-    for _ in ahead(items()):
-        time.sleep(0.1)
-    assert time.perf_counter() - started < 0.7  # 0.8 one after the other
-
-
-def test_fetching_ahead_ends_its_thread_when_no_one_listens():
-    before = threading.active_count()
-    source = ahead(iter(range(1000)))
-    next(source)
-    source.close()
-    time.sleep(0.5)
-    assert threading.active_count() == before

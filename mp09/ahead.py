@@ -1,16 +1,20 @@
-"""Preparing the next batches while the network computes."""
+"""Preparing the next items while the present one is worked on."""
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
 END = object()
+GRACE_S = 5.0  # for an item that is being fetched when no one wants it any more
 
 
 def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
-    """The same items, up to `depth` of them fetched ahead by a thread; errors come out where the item would have."""
+    """The same items, up to `depth` of them fetched ahead by a thread; errors come out where the item would have.
+
+    When it is closed, so are the items, if they are a generator, and the thread has ended.
+    """
     waiting: queue.Queue = queue.Queue(depth)
     stopped = threading.Event()
 
@@ -27,12 +31,16 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
         try:
             for item in items:
                 if not put((item, None)):
-                    return
+                    break
             put((END, None))
         except BaseException as error:
             put((END, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()
 
-    threading.Thread(target=fetch, daemon=True).start()
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
     try:
         while True:
             item, error = waiting.get()
@@ -43,3 +51,4 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
             yield item
     finally:
         stopped.set()
+        thread.join(GRACE_S)
