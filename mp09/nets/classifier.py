@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mp09.nets.backbones import Backbone
+from mp09.errors import NetworkError
+from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.freeze import freeze
 
 
@@ -36,6 +37,17 @@ class Classifier(nn.Module):
         for module in self._frozen:
             module.eval()
         return self
+
+
+def own_head(network: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
+    """A published network with its own head, and the names of its classes.
+
+    Raises NetworkError as `backbone` does, and when that head is not one linear layer.
+    """
+    base = backbone(network, weights)
+    if base.head is None:
+        raise NetworkError(f"{network}: its published head is not one linear layer; train one.")
+    return Classifier(base, base.head), base.classes
 
 
 def make_head(width: int, outputs: int, *, hidden: Sequence[int] = (), dropout: float = 0.0) -> nn.Sequential:
