@@ -1,5 +1,6 @@
-"""What the commands share: folders, a help text, a progress bar."""
+"""What the commands share: folders, help texts, argument types, a progress bar."""
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,13 @@ from pathlib import Path
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
 DEFAULT = "default: %(default)s"
+
+
+def positive(text: str) -> int:
+    """An argument's type: a whole number, 1 or more."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return int(text)
 
 
 @contextmanager

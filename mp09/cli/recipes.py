@@ -1,17 +1,41 @@
-"""The learning commands: train, features, tune, export, pretrain."""
+"""The learning commands: tiny-imagenet, train, features, tune, export, pretrain."""
 
 import argparse
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, progress_bar
+from mp09.cli.common import DATA, DEFAULT, positive, progress_bar
 
 CACHE = Path("features")
 RUN = Path("runs/train")
+OURS = "resnet18-32"
+# Defaults of `train`, and those for Tiny ImageNet: the homework's, with its mirror images computed once.
+USUAL = {
+    "network": OURS,
+    "epochs": 10,
+    "batch": 64,
+    "valid_batch": 256,
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+    "schedule": "one-cycle",
+    "views": 1,
+}
+ON_TINY_IMAGENET = {
+    "network": "alexnet",
+    "epochs": 50,
+    "batch": 100,
+    "valid_batch": 10,
+    "optimizer": "adam",
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "views": 2,
+}
 
 
 def add(commands) -> None:
+    _add_tiny_imagenet(commands)
     _add_train(commands)
     _add_features(commands)
     _add_tune(commands)
@@ -24,16 +48,21 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=about, description=about)
     parser.add_argument(
         "--data",
-        type=Path,
-        default=DATA,
+        default=str(DATA),
         metavar="DIR",
-        help="cifar10_batches, Tiny ImageNet, or train/<class>/ and val/<class>/ (default: %(default)s)",
+        help="cifar10_batches, tiny-imagenet:DIR, or a folder with train/<class>/ and val/<class>/; " + DEFAULT,
     )
-    parser.add_argument("--per-class", type=_positive, metavar="N", help="so many training pictures of each class")
+    parser.add_argument("--per-class", type=positive, metavar="N", help="so many training pictures of each class")
     parser.add_argument(
         "--unreadable", choices=("error", "skip"), default="error", help="pictures that can't be read (" + DEFAULT + ")"
     )
-    parser.add_argument("--network", default="resnet18-32", metavar="NAME", help="or any of torchvision's; " + DEFAULT)
+    parser.add_argument(
+        "--network",
+        "--net",
+        default=OURS,
+        metavar="NAME",
+        help=f"{OURS} or any of torchvision's; default: {OURS}, for train on tiny-imagenet:DIR alexnet",
+    )
     parser.add_argument(
         "--weights", default="default", metavar="WHICH", help="a name of torchvision's, a file, or none; " + DEFAULT
     )
@@ -58,6 +87,33 @@ def _open(args: argparse.Namespace):
     )
 
 
+def _add_tiny_imagenet(commands) -> None:
+    about = "make Tiny ImageNet ready to train on, and check it; run again: it goes on"
+    parser = commands.add_parser("tiny-imagenet", help=about, description=about)
+    parser.add_argument("action", choices=("prepare",))
+    parser.add_argument("source", type=Path, metavar="PATH", help="tiny-imagenet-200.zip, or the folder it holds")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the archive goes (default: beside it)")
+    parser.set_defaults(run=_tiny_imagenet)
+
+
+def _tiny_imagenet(args: argparse.Namespace) -> int:
+    from mp09.data.tiny_prepare import WHOLE, prepare
+
+    with progress_bar() as progress:
+        done = prepare(args.source, out=args.out, progress=progress)
+    print(f"{done.root}: {done.classes} classes, {len(done.unnamed)} of them without a name in words.txt")
+    for split, (least, most, total) in done.counts.items():
+        each = f"{least}" if least == most else f"{least} to {most}"
+        part = "" if least == most == WHOLE[split] else f"; the whole set has {WHOLE[split]}"
+        print(f"{split}: {total} pictures, {each} a class{part}")
+    print(f"unreadable: {len(done.unreadable)}")
+    for path in done.unreadable:
+        print(f"    {path}")
+    leave_out = " --unreadable skip" if done.unreadable else ""
+    print(f"next: python -m mp09 train --data tiny-imagenet:{done.root}{leave_out}")
+    return 1 if done.unreadable else 0
+
+
 def _add_train(commands) -> None:
     parser = _shared(
         commands, "train", "train a head on a frozen backbone, or its last blocks too; run again: it goes on"
@@ -68,37 +124,47 @@ def _add_train(commands) -> None:
     parser.add_argument(
         "--learn", type=_blocks, default=0, metavar="N", help='last blocks that learn, or "all"; ' + DEFAULT
     )
-    parser.add_argument("--epochs", type=_positive, default=10, help=DEFAULT)
-    parser.add_argument("--batch", type=_positive, default=64, dest="batch_size", help=DEFAULT)
-    parser.add_argument("--optimizer", default="adamw", help="adamw, adam or sgd; " + DEFAULT)
+    _usual(parser, "--epochs", positive)
+    _usual(parser, "--batch", positive)
+    _usual(parser, "--valid-batch", positive, "changes no result")
+    _usual(parser, "--optimizer", str, "adamw, adam or sgd")
     parser.add_argument("--lr", type=float, default=1e-3, help=DEFAULT)
-    parser.add_argument("--weight-decay", type=float, default=0.01, help=DEFAULT)
-    parser.add_argument("--schedule", default="one-cycle", help="one-cycle, cosine or constant; " + DEFAULT)
+    _usual(parser, "--weight-decay", float)
+    _usual(parser, "--schedule", str, "one-cycle, cosine or constant")
     parser.add_argument("--label-smoothing", type=float, default=0.0, help=DEFAULT)
     parser.add_argument("--augment", choices=("none", "flip", "crop", "strong"), default="none", help=DEFAULT)
-    parser.add_argument(
-        "--views",
-        type=_positive,
-        default=1,
-        help="cached views a picture: itself, mirrored, then moved at random; " + DEFAULT,
-    )
-    parser.add_argument("--patience", type=_positive, help="stop after so many epochs without improvement")
-    parser.set_defaults(run=_train)
+    _usual(parser, "--views", positive, "cached views a picture: itself, mirrored, then moved at random")
+    parser.add_argument("--patience", type=positive, help="stop after so many epochs without improvement")
+    parser.set_defaults(run=_train, network=None)
+
+
+def _usual(parser: argparse.ArgumentParser, option: str, kind: Callable, about: str = "") -> None:
+    """An option whose default depends on the pictures; without one on the command line its value is None."""
+    name = option.strip("-").replace("-", "_")
+    default = f"default: {USUAL[name]}, for tiny-imagenet:DIR {ON_TINY_IMAGENET[name]}"
+    parser.add_argument(option, type=kind, help=f"{about}; {default}" if about else default)
 
 
 def _train(args: argparse.Namespace) -> int:
     from mp09.recipes.train import Network, train
 
     first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes: it speaks for all
+    usual = ON_TINY_IMAGENET if args.data.startswith("tiny-imagenet:") else USUAL
+    if args.learn != 0 or args.augment != "none":
+        usual = {**usual, "views": 1}  # pictures that differ from epoch to epoch have no cached views
+    for name, value in usual.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
     data = _open(args)
-    options = (
-        "epochs batch_size optimizer lr weight_decay schedule label_smoothing augment views patience precision device "
-        "seed cache out"
-    )
+    options = "epochs optimizer lr weight_decay schedule label_smoothing augment views patience precision device seed"
     with progress_bar() if first else nullcontext() as progress:
         done = train(
             data,
             Network(args.network, args.weights, args.hidden, args.dropout, args.learn),
+            batch_size=args.batch,
+            valid_batch_size=args.valid_batch,
+            cache=args.cache,
+            out=args.out,
             **{name: getattr(args, name) for name in options.split()},
             **({"progress": progress, "say": print} if first else {}),
         )
@@ -114,7 +180,7 @@ def _train(args: argparse.Namespace) -> int:
 
 def _add_features(commands) -> None:
     parser = _shared(commands, "features", "compute a backbone's features once, keep them, and judge them")
-    parser.add_argument("--views", type=_positive, default=1, help=DEFAULT)
+    parser.add_argument("--views", type=positive, default=1, help=DEFAULT)
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help="ray: on a cluster; " + DEFAULT)
     parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_features)
@@ -146,11 +212,9 @@ def _features(args: argparse.Namespace) -> int:
 def _add_tune(commands) -> None:
     parser = _shared(commands, "tune", "look for a head's best hyper-parameters on cached features (Ax)")
     parser.add_argument("--out", type=Path, default=Path("runs/tune"), metavar="DIR", help=DEFAULT)
-    parser.add_argument(
-        "--trials", type=_positive, default=30, help="in all, those already in DIR included; " + DEFAULT
-    )
-    parser.add_argument("--parallel", type=_positive, help="trials at a time (default: 1, or a cluster's cores)")
-    parser.add_argument("--epochs", type=_positive, default=3, help="of each trial; " + DEFAULT)
+    parser.add_argument("--trials", type=positive, default=30, help="in all, those already in DIR included; " + DEFAULT)
+    parser.add_argument("--parallel", type=positive, help="trials at a time (default: 1, or a cluster's cores)")
+    parser.add_argument("--epochs", type=positive, default=3, help="of each trial; " + DEFAULT)
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=DEFAULT)
     parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_tune)
@@ -255,12 +319,6 @@ def _sizes(text: str) -> tuple[int, ...]:
     if any(size < 1 for size in sizes):
         raise ValueError(text)
     return sizes
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
-    return int(text)
 
 
 def _seed(text: str) -> int:

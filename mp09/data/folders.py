@@ -80,7 +80,7 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
         return _folder_entries(source)
     if not source.exists():
         raise DataError(f"{source}: no such file or folder. Give a folder, .tar, .tar.gz, .tar.xz or .zip of pictures.")
-    return _archive_entries(source)
+    return archive_entries(source)
 
 
 def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -102,7 +102,8 @@ def check_end(archive: tarfile.TarFile) -> None:
             raise tarfile.ReadError("damaged header")
 
 
-def _archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:
+def archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:
+    """(path inside, bytes) of every file in a tar or zip file. Raises DataError when it is damaged."""
     try:
         if zipfile.is_zipfile(source):
             with zipfile.ZipFile(source) as archive:
@@ -116,7 +117,8 @@ def _archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:
                         yield member.name, archive.extractfile(member).read()
                 check_end(archive)
     except Exception as error:  # tarfile, zipfile, lzma and zlib each have their own errors
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile lists what it tried
         raise DataError(
-            f"{source}: not a complete archive ({type(error).__name__}: {error}). "
+            f"{source}: not a complete archive ({type(error).__name__}: {reason}). "
             "Expected .tar, .tar.gz, .tar.xz or .zip; fetch it again."
         ) from error

@@ -20,17 +20,19 @@ from mp09.data.pictures import Listing, check_same_classes, list_pictures, short
 from mp09.errors import DataError
 from mp09.files import atomic_write, checksum, write_text
 
+WNIDS = "wnids.txt"
 VAL_FOLDER = "val_by_class"
 COMPLETE = ".complete"  # in VAL_FOLDER, written last: the sha256 of the annotations that it was made from
 
 _ANNOTATION = re.compile(r"([^/\\\t]+)\t(n\d{8})(\t.*)?")  # file name, wnid, box
+_WNID = re.compile(r"n\d{8}")
 _WORD = re.compile(r"(n\d{8})\t(.*\S.*)")
 
 
 def is_tiny_imagenet(root: Path) -> bool:
     """Whether `root` has the layout above."""
     root = Path(root)
-    return (root / "wnids.txt").is_file() and (root / "train").is_dir() and (root / "val").is_dir()
+    return (root / WNIDS).is_file() and (root / "train").is_dir() and (root / "val").is_dir()
 
 
 def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
@@ -39,6 +41,11 @@ def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
     Raises DataError when something is missing, or the classes of the two differ.
     """
     root = Path(root)
+    if not is_tiny_imagenet(root):
+        raise DataError(
+            f"{root}: not Tiny ImageNet (wnids.txt, train/, val/). Make it from its archive: python -m mp09 "
+            "tiny-imagenet prepare tiny-imagenet-200.zip"
+        )
     train = list_pictures(root / "train")
     val = list_pictures(create_val_folder(root))
     check_same_classes(root, {"train": train, VAL_FOLDER: val})
@@ -61,7 +68,7 @@ def create_val_folder(root: Path) -> Path:
         if (folder / COMPLETE).read_text() != made_from:
             raise DataError(f"{folder}: was made from another val_annotations.txt. Remove this folder and run again.")
         return folder
-    classes = _classes(annotations, lines, known=set(_lines(Path(root) / "wnids.txt")))
+    classes = _classes(annotations, lines, known=set(_lines(Path(root) / WNIDS)))
     pictures = _find(annotations.parent, classes)
     try:
         for wnid in set(classes.values()):
@@ -99,6 +106,25 @@ def short_names(root: Path, wnids: Sequence[str]) -> tuple[str, ...]:
     first = [known.get(wnid, wnid).split(",")[0].strip() for wnid in wnids]
     times = Counter(first)
     return tuple(name if times[name] == 1 else f"{name} ({wnid})" for name, wnid in zip(first, wnids, strict=True))
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """A text file with one class name a line; wnids that have a `words.txt` beside them get their names.
+
+    Raises DataError when it can't be read or is empty.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"{path}: expected a text file with one class name a line ({reason}).") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names:
+        raise DataError(f"{path}: expected one class name a line, found none.")
+    if (path.parent / "words.txt").is_file() and all(_WNID.fullmatch(name) for name in names):
+        return short_names(path.parent, names)
+    return names
 
 
 def _lines(path: Path) -> list[str]:

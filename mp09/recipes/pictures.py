@@ -19,6 +19,7 @@ from mp09.nets.preprocess import Preprocess
 from mp09.recipes.progress import Say, silent
 from mp09.training.batches import Batches
 
+TINY_IMAGENET = "tiny-imagenet:"  # may stand before the folder, which then has to be one
 VALID_SHARE = 0.1  # of the training pictures, where a data set has no validation pictures
 Pictures = ImageSet | Listing  # in memory; or files of mixed sizes, read batch by batch
 
@@ -35,23 +36,24 @@ class Data:
 
 
 def open_data(
-    path: Path,
+    path: str | Path,
     *,
     seed: int = 0,
     per_class: int | None = None,
     skip_unreadable: bool = False,
     say: Say = silent,
 ) -> Data:
-    """Open a folder: cifar10_batches, Tiny ImageNet, or train/<class>/ with val/<class>/.
+    """Open a folder: cifar10_batches, Tiny ImageNet ("tiny-imagenet:DIR" too), or train/<class>/ with val/<class>/.
 
     per_class takes that many training pictures of each class. Unreadable pictures are an error that names the first,
     or are left out, and `say` is told which.
     Raises DataError when it is none of these, or damaged.
     """
-    path = Path(path)
-    if (path / META_FILE).exists():
+    tiny = str(path).startswith(TINY_IMAGENET)
+    path = Path(str(path).removeprefix(TINY_IMAGENET))
+    if (path / META_FILE).exists() and not tiny:
         return _batches(path, seed, per_class)
-    if tiny_imagenet.is_tiny_imagenet(path):
+    if tiny or tiny_imagenet.is_tiny_imagenet(path):
         found = dict(zip(("train", "valid"), tiny_imagenet.open_tiny_imagenet(path), strict=True))
         classes = tiny_imagenet.short_names(path, found["train"].classes)
         name = "Tiny ImageNet"

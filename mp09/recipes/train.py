@@ -57,6 +57,7 @@ def train(
     out: Path,
     epochs: int = 10,
     batch_size: int = 64,
+    valid_batch_size: int = 256,
     optimizer: str = "adamw",
     lr: float = 1e-3,
     weight_decay: float = 0.01,
@@ -83,8 +84,8 @@ def train(
         Path(out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{out}: the run can't be written there ({error}).") from error
-    if batch_size < 1:
-        raise TrainingError(f"batch_size: expected 1 or more, got {batch_size}.")
+    if min(batch_size, valid_batch_size) < 1:
+        raise TrainingError(f"batch sizes: expected 1 or more, got {batch_size} and {valid_batch_size}.")
     if views > 1 and not on_features:
         raise TrainingError(f"views: {views} of each picture need a frozen backbone and augment none.")
     say(f"{data.name}: {len(data.train)} pictures to train on, {len(data.classes)} classes")
@@ -127,14 +128,14 @@ def train(
         found = features_of(base, data.train, "train", views=views, **where)
         valid = features_of(base, data.valid, "valid", **where)
         card["features"] = [found.key, valid.key]
-        history = train_head(head, found, valid, batch_size=batch_size, **how)
+        history = train_head(head, found, valid, batch_size=batch_size, valid_batch_size=valid_batch_size, **how)
         checkpoint.load_model(out, head, "best")
     else:
         card["pictures"] = [digest(data.train), digest(data.valid)]
         history = fit(
             model,
             loader(data.train, base.preprocess, batch_size, shuffle=True),
-            loader(data.valid, base.preprocess, batch_size),
+            loader(data.valid, base.preprocess, valid_batch_size),
             augment=AUGMENTATIONS[augment],
             precision=precision,
             **how,

@@ -1,0 +1,33 @@
+"""Tiny ImageNet in small."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+WNIDS = ("n01443537", "n02012849", "n03126707")
+WORDS = "n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02012849\tcrane\nn03126707\tcrane, boom\n"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Three classes of three training and two validation pictures; red is the class, green the number."""
+    root = tmp_path / "tiny-imagenet-200"
+    (root / "val" / "images").mkdir(parents=True)
+    lines = []
+    for label, wnid in enumerate(WNIDS):
+        (root / "train" / wnid / "images").mkdir(parents=True)
+        (root / "train" / wnid / f"{wnid}_boxes.txt").write_text("")
+        for i in range(3):
+            Image.new("RGB", (64, 64), (label, i, 0)).save(root / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", "PNG")
+        for i in (label, 3 + label):
+            Image.new("RGB", (64, 64), (label, i, 1)).save(root / "val" / "images" / f"val_{i}.JPEG", "PNG")
+            lines.append(f"val_{i}.JPEG\t{wnid}\t0\t32\t44\t62\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(lines))
+    (root / "wnids.txt").write_text("\n".join(reversed(WNIDS)))
+    (root / "words.txt").write_text(WORDS)
+    return root
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
