@@ -48,5 +48,9 @@ class FeatureError(Mp09Error):
     """Features can't be extracted or are not what they should be, e.g. a damaged cache entry."""
 
 
+class FrameError(Mp09Error):
+    """A camera, video or picture gives nothing to classify, or an annotated one can't be shown or written."""
+
+
 class ClusterError(Mp09Error):
     """A Ray cluster can't be used, or something on it failed."""

@@ -4,6 +4,7 @@ Rooms are imported inside the functions, so that `--help` starts at once.
 """
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from mp09.errors import Mp09Error
 
 # rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
-COMMANDS = ("data", "grading", "release", "classroom", "recipes")
+COMMANDS = ("data", "grading", "release", "classroom", "recipes", "inference")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,6 +37,9 @@ def main(argv: list[str] | None = None) -> int:
         what = "-e '.[instructor,labs]'" if whole else "-r requirements.txt"
         print(f"error: the package {error.name} is not installed: pip install {what}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at its end
+        return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

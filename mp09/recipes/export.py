@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from mp09.device import choose_device
-from mp09.errors import NetworkError
-from mp09.nets.backbones import backbone
-from mp09.nets.classifier import Classifier
+from mp09.nets.classifier import own_head
 from mp09.nets.export import export
 from mp09.recipes.train import load_trained
 
@@ -21,10 +19,7 @@ def export_run(
 ) -> tuple[str, float]:
     """Write the file; (the network's name, the largest difference of a score from the network's own)."""
     if network:
-        base = backbone(network, weights)
-        if base.head is None:
-            raise NetworkError(f"{network}: its published head is not one linear layer; train one.")
-        name, model, classes = network, Classifier(base, base.head), base.classes
+        name, (model, classes) = network, own_head(network, weights)
     else:
         model, card = load_trained(folder)
         name, classes = card["network"], card["classes"]

@@ -3,34 +3,13 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from mp09.cli import main
 from mp09.errors import DataError
 from mp09.nets.export import load_exported
 from mp09.recipes.pictures import open_data
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Red, green and blue pictures of mixed sizes in train/<class>/ and val/<class>/."""
-    root = tmp_path_factory.mktemp("pictures") / "colours"
-    random = np.random.default_rng(0)
-    for split, count in (("train", 12), ("val", 6)):
-        for channel, name in enumerate(("red", "green", "blue")):
-            (root / split / name).mkdir(parents=True)
-            for number in range(count):
-                picture = random.integers(0, 90, (40 + number, 50, 3), dtype=np.uint8)
-                picture[..., channel] += 160
-                Image.fromarray(picture).save(root / split / name / f"{number}.png")
-    return root
-
-
-def run(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
+from selftests.recipes.conftest import run
 
 
 def test_train_export_and_use(small_data, tmp_path, capsys):

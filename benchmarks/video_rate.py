@@ -1,0 +1,85 @@
+"""Classifying a video costs little besides the network: frames a second end to end over the bare network's.
+
+    python -m benchmarks.video_rate [--video film.mp4] [--frames 100] [--rounds 3]
+
+End to end: decode a frame of 1280x720, resize, classify, write label and rate over it. Bare: ResNet-50 in the same
+form on the same frames, already 224x224 and normalised, its outputs thrown away. Weights are random: speed is the same.
+"""
+
+import argparse
+import sys
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.common import by_turns, machine, show, verdict
+from mp09.device import choose_device, fast_dtype
+from mp09.features.forms import fast_form
+from mp09.inference.frames import open_source
+from mp09.inference.results import results
+from mp09.nets.backbones import backbone
+from mp09.recipes.classify import predictor
+
+GOAL = 0.85
+NETWORK = "resnet50"
+
+
+def film(path: Path, frames: int) -> Path:
+    """A moving pattern at 1280x720 and 25 frames a second."""
+    random = np.random.default_rng(0)
+    scene = cv2.resize(
+        random.integers(0, 256, (60, 120, 3), dtype=np.uint8), (1500, 750), interpolation=cv2.INTER_CUBIC
+    )
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (1280, 720))
+    for number in range(frames):
+        shift = number % 200
+        writer.write(np.ascontiguousarray(scene[:720, shift : shift + 1280]))
+    writer.release()
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--video", type=Path, help="default: a moving pattern")
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        video = args.video or film(Path(folder) / "film.mp4", args.frames)
+        place = choose_device("cpu")
+        dtype = fast_dtype(place)
+        base = backbone(NETWORK, "none")
+        body, head = fast_form(base.body, dtype), base.head.eval()
+        with open_source(video) as source:
+            pictures = [torch.from_numpy(f.image).permute(2, 0, 1)[None] for f in islice(source, args.frames)]
+        shape = tuple(pictures[0].shape)
+        ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x in pictures]
+        del pictures
+        predict = predictor(network=NETWORK, weights="none", device="cpu")
+
+        @torch.inference_mode()
+        def bare() -> None:
+            for x in ready:
+                head(body(x).float())
+
+        def end_to_end() -> None:
+            with open_source(video) as source:
+                for result in islice(results(source, predict), len(ready)):
+                    result.annotated  # noqa: B018 (draws)
+
+        bare()  # the first calls plan
+        times = by_turns({"bare": bare, "end to end": end_to_end}, args.rounds)
+    print(f"{machine()}; {len(ready)} frames {shape[3]}x{shape[2]}, ResNet-50 at 224, {dtype}")
+    rates = {side: [len(ready) / value for value in values] for side, values in times.items()}
+    bare_rate = show("bare network", rates["bare"], "frames/s")
+    return verdict(show("end to end", rates["end to end"], "frames/s") / bare_rate, GOAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

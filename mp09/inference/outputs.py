@@ -1,0 +1,128 @@
+"""Where results go: a video file, a window, pictures beside their labels. Each is used in a `with` block."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mp09.errors import FrameError
+from mp09.files import atomic_write
+from mp09.inference.opencv import cv2
+from mp09.inference.panel import panel
+from mp09.inference.results import Result
+
+CODECS = {".mp4": "mp4v", ".avi": "MJPG"}  # that every build of OpenCV writes
+RATE = 25.0  # frames a second, for sources that have none
+DPI = 100
+TITLE = "q quits"
+WITH_WINDOWS = (
+    "This build of OpenCV has no windows. Install one that does (pip uninstall opencv-python-headless, then pip "
+    "install opencv-python), or write a file with --out."
+)
+
+
+class VideoFile:
+    """An annotated video. It plays as fast as what it shows: where frames were dropped, the one before stands longer.
+
+    It appears under its name when it is closed, after an error too, with what has come until then.
+    Raises FrameError when it can't be written.
+    """
+
+    def __init__(self, path: Path, rate: float | None):
+        self.path, self.rate = Path(path), rate or RATE
+        if self.path.suffix.lower() not in CODECS:
+            raise FrameError(f"{path}: expected a name that ends in {' or '.join(CODECS)}.")
+        self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix.lower()}")
+        self._writer = None
+        self._last: np.ndarray | None = None
+        self._count = 0
+        self._began = 0.0
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def __call__(self, result: Result) -> None:
+        image = cv2().cvtColor(result.annotated, cv2().COLOR_RGB2BGR)
+        if self._writer is None:
+            self._writer = self._open(image)
+            self._began = result.frame.seconds
+        due = round((result.frame.seconds - self._began) * self.rate)
+        while self._last is not None and self._count < due:
+            self._write(self._last)
+        self._write(image)
+        self._last = image
+
+    def __exit__(self, *_) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        os.replace(self._temporary, self.path)
+
+    def _open(self, image: np.ndarray):
+        height, width = image.shape[:2]
+        code = cv2().VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
+        writer = cv2().VideoWriter(str(self._temporary), code, self.rate, (width, height))
+        if not writer.isOpened():
+            raise FrameError(f"{self.path}: could not be written. Is there such a folder, and may you write there?")
+        return writer
+
+    def _write(self, image: np.ndarray) -> None:
+        self._writer.write(image)
+        self._count += 1
+
+
+class Window:
+    """Annotated frames on the screen; raises StopWatchingError when q is pressed.
+
+    Raises FrameError where there is no screen, or OpenCV has no windows.
+    """
+
+    def __init__(self, name: str, *, wait_ms: int = 1):
+        """wait_ms: how long a frame stands; 0: until a key is pressed."""
+        self._name, self._wait_ms = f"{name} ({TITLE})", wait_ms
+        if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise FrameError("No screen to show a window on. Write a file with --out.")
+        try:
+            cv2().namedWindow(self._name, cv2().WINDOW_NORMAL)
+        except cv2().error as error:
+            raise FrameError(WITH_WINDOWS) from error
+
+    def __enter__(self) -> "Window":
+        return self
+
+    def __call__(self, result: Result) -> None:
+        cv2().imshow(self._name, cv2().cvtColor(result.annotated, cv2().COLOR_RGB2BGR))
+        pressed = cv2().waitKey(self._wait_ms) & 0xFF == ord("q")
+        if pressed or cv2().getWindowProperty(self._name, cv2().WND_PROP_VISIBLE) < 1:
+            raise StopWatchingError
+
+    def __exit__(self, *_) -> None:
+        cv2().destroyAllWindows()
+
+
+class StopWatchingError(Exception):
+    """Somebody pressed q, or closed the window."""
+
+
+class Panels:
+    """A figure a picture, as PNG: one under the name given, or several in a folder of that name."""
+
+    def __init__(self, path: Path, *, several: bool):
+        self.path, self._several = Path(path), several
+
+    def __enter__(self) -> "Panels":
+        return self
+
+    def __call__(self, result: Result) -> None:
+        frame = result.frame
+        path = self.path / f"{frame.number:04}_{Path(frame.name).stem}.png" if self._several else self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as file:
+                panel(frame.image, result.prediction, frame.name).savefig(file, format="png", dpi=DPI)
+        except OSError as error:
+            raise FrameError(f"{path}: could not be written ({error.strerror}).") from error
+
+    def __exit__(self, *_) -> None:
+        """Every figure is written already."""

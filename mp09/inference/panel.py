@@ -1,0 +1,24 @@
+"""A picture beside what a network says of it."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mp09.inference.predictor import Prediction
+
+
+def panel(image: np.ndarray, prediction: Prediction, title: str) -> Figure:
+    """Two panels: the likeliest classes as text, and the picture, uint8 (H, W, 3), in its own proportions."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes in (left, right):
+        axes.axis("off")
+    lines = top_lines(prediction)
+    left.text(0.04, 0.5, "\n".join(lines), va="center", fontsize=14, linespacing=1.6, parse_math=False, wrap=True)
+    right.imshow(image)
+    right.set_title(title, parse_math=False, wrap=True)
+    return figure
+
+
+def top_lines(prediction: Prediction) -> list[str]:
+    """The likeliest classes, as "1 goldfish: 88.4%"."""
+    return [f"{guess.index} {guess.label}: {guess.probability:.1%}" for guess in prediction.top]
