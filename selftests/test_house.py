@@ -14,11 +14,10 @@ import pytest
 from mp09 import cli
 from selftests.conftest import ROOT
 
-# room -> (rooms, third-party packages) that it may import besides the standard library, itself, errors, files and ahead
+# room -> (rooms, third-party packages) that it may import besides the standard library, itself, errors and files
 ROOMS = {
     "errors": (set(), set()),
     "files": (set(), set()),
-    "ahead": (set(), set()),
     "device": (set(), {"torch", "numpy"}),
     "cluster": (set(), {"ray"}),
     "data": (set(), {"numpy", "PIL"}),
@@ -78,7 +77,7 @@ def test_rooms_import_only_what_they_may(path):
     rooms, packages = ROOMS[room]
     names = imports(path)
     used = {name.split(".")[1] for name in names if name.startswith("mp09.")}
-    used -= {room, "errors", "files", "ahead", "__version__"}
+    used -= {room, "errors", "files", "__version__"}
     assert used <= rooms
     assert foreign(names) - {"mp09"} <= WORKER.get(path.name, packages)
 

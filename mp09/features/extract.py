@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mp09.ahead import ahead
 from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import FeatureError
 from mp09.features import cache as store
+from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form, int8_form
 

@@ -1,6 +1,6 @@
 """Frames in, results out: what a network says of each, and the frame with that written over it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,6 @@ from itertools import chain
 
 import numpy as np
 
-from mp09.ahead import ahead
 from mp09.inference.frames import Frame, Source
 from mp09.inference.overlay import Rate, overlay
 from mp09.inference.predictor import Prediction, Predictor
@@ -29,23 +28,14 @@ class Result:
 
 
 def results(source: Source, predictor: Predictor) -> Iterator[Result]:
-    """Classify what a source gives.
+    """Classify what a source gives, frame by frame.
 
-    Of files, the next frames are read, and one is classified, while the caller works on a result. Of a live source
-    everything happens in turn, as what is read ahead would be old; its first frame goes into warming up.
+    Reading frames ahead would take from the network on a processor more than it saves (benchmarks/video_rate.py), and
+    make a camera's frames old. A live source's first frame goes into warming up.
     """
-    frames = iter(source)
-    first = next(frames)  # a source without frames raises
-    predictor.warm_up(first.image.shape)
-    ready = iter(frames) if source.live else ahead(chain([first], frames))
-    pairs = _classified(ready, frames, predictor)
     rate = Rate()
-    with closing(pairs if source.live else ahead(pairs)) as made:
-        for frame, prediction in made:
-            yield Result(frame, prediction, rate.tick())
-
-
-def _classified(ready: Iterator[Frame], frames: Iterator[Frame], predictor: Callable[[np.ndarray], Prediction]):
-    with closing(frames), closing(ready):
-        for frame in ready:
-            yield frame, predictor(frame.image)
+    with closing(iter(source)) as frames:
+        first = next(frames)  # a source without frames raises
+        predictor.warm_up(first.image.shape)
+        for frame in frames if source.live else chain([first], frames):
+            yield Result(frame, predictor(frame.image), rate.tick())

@@ -70,16 +70,6 @@ def test_a_live_label_is_never_stale(tmp_path, predict):
     assert seen[-1][0] > 54
 
 
-def test_reading_and_classifying_go_on_while_the_caller_works(video, predict):
-    slow = Slow(predict)
-    with open_source(video) as source:
-        found = results(source, slow)
-        next(found)
-        time.sleep(0.5)
-        assert 3 <= len(slow.began) <= 5  # ahead by two, and not further
-        found.close()
-
-
 # What is drawn
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mp09.ahead import ahead
+from mp09.features.ahead import ahead
 
 
 def test_fetching_ahead_keeps_order_and_passes_errors_on():
