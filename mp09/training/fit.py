@@ -54,7 +54,8 @@ def fit(
 
     Args:
         train, valid: sized iterables of batches (x, y); y are class numbers int64 (N,). See `Batches`.
-        epochs: how many in all, those of a run that is taken up again included.
+        epochs: how many in all, those of a run that is taken up again included; with a constant schedule it may be
+            given more of them then.
         optimizer: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9); or a ready one, whose lr and weight decay hold.
         schedule: "one-cycle", "cosine" or "constant"; stepped after every batch.
         loss: (outputs, labels) -> mean of the batch; default cross-entropy, on one logit its binary form.
@@ -195,7 +196,8 @@ def _take_up(folder: Path | None, settings: dict, card: dict, model: nn.Module, 
     if state is None:
         return History()
     then, now = {**state.settings, **state.card}, {**settings, **card}
-    differs = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    free = {"epochs"} if settings["schedule"] == "constant" else set()  # others plan for all epochs
+    differs = [key for key in {**then, **now} if key not in free and then.get(key) != now.get(key)]
     if differs:
         words = ", ".join(f"{key} {then.get(key)} (now {now.get(key)})" for key in differs)
         raise TrainingError(f"{folder}: holds a run with {words}. Give the same values, or another folder.")

@@ -11,8 +11,12 @@ WORDS = "n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02012849\tc
 
 @pytest.fixture
 def root(tmp_path) -> Path:
+    return tiny_set(tmp_path)
+
+
+def tiny_set(folder: Path) -> Path:
     """Three classes of three training and two validation pictures; red is the class, green the number."""
-    root = tmp_path / "tiny-imagenet-200"
+    root = folder / "tiny-imagenet-200"
     (root / "val" / "images").mkdir(parents=True)
     lines = []
     for label, wnid in enumerate(WNIDS):

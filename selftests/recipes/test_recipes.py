@@ -5,10 +5,12 @@ import shutil
 
 import pytest
 import torch
+from torchvision import models as zoo
 
 from mp09.errors import DataError
 from mp09.nets.export import load_exported
 from mp09.recipes.pictures import open_data
+from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
 
@@ -180,3 +182,29 @@ def test_another_search_is_refused(small_data, tmp_path, capsys):
     assert run(*options, "--per-class", 20) == 0
     assert run(*options, "--per-class", 30) == 2
     assert "a search with train " in capsys.readouterr().err
+
+
+def test_tiny_imagenet_is_trained_on_as_the_homework_says(tmp_path, capsys):
+    """A weights file as torchvision publishes it, with random numbers."""
+    torch.save(zoo.alexnet().state_dict(), tmp_path / "alexnet.pth")
+    where = ("--out", tmp_path / "run", "--cache", tmp_path / "cache", "--device", "cpu")
+    data = ("--data", f"tiny-imagenet:{tiny_set(tmp_path)}", "--weights", tmp_path / "alexnet.pth")
+    for epochs in (1, 2):
+        assert run("train", *data, *where, "--epochs", epochs) == 0
+    state = json.loads((tmp_path / "run" / "state.json").read_text())
+    assert (state["card"]["network"], state["card"]["learn"], state["card"]["batch_size"]) == ("alexnet", 0, 100)
+    wanted = {"epochs": 2, "lr": 0.001, "optimizer": "adam", "schedule": "constant", "weight_decay": 0.0}
+    assert wanted.items() <= state["settings"].items()
+    assert state["card"]["classes"] == ["goldfish", "crane (n02012849)", "crane (n03126707)"]
+    assert state["card"]["features"][0].count("+") == 1  # mirror images besides
+    assert "went on after epoch 1" in capsys.readouterr().out
+
+
+def test_what_is_called_tiny_imagenet_has_to_be_it(folders, capsys):
+    assert run("train", "--data", f"tiny-imagenet:{folders}") == 2
+    assert "not Tiny ImageNet (wnids.txt, train/, val/). Make it from its archive" in capsys.readouterr().err
+
+
+def test_whole_networks_learn_on_tiny_imagenet_without_views(tmp_path):
+    options = ("--net", "resnet18-32", "--learn", 1, "--epochs", 1, "--augment", "flip", "--device", "cpu")
+    assert run("train", "--data", f"tiny-imagenet:{tiny_set(tmp_path)}", "--out", tmp_path / "run", *options) == 0

@@ -82,6 +82,15 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
 
 
+def test_more_epochs_may_follow_with_a_constant_schedule(tmp_path):
+    constant = {"schedule": "constant"}
+    straight, expected = train(None, epochs=4, **constant)
+    train(tmp_path, epochs=2, **constant)
+    resumed, history = train(tmp_path, epochs=4, **constant)
+    assert without_seconds(history) == without_seconds(expected)
+    assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))
+
+
 def test_the_best_epoch_is_kept_beside_the_last(tmp_path):
     _, history = train(tmp_path)
     kept = sorted(path.name for path in tmp_path.glob("*.safetensors"))
