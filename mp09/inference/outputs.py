@@ -81,10 +81,11 @@ class Window:
     def __init__(self, name: str, *, wait_ms: int = 1):
         """wait_ms: how long a frame stands; 0: until a key is pressed."""
         self._name, self._wait_ms = f"{name} ({TITLE})", wait_ms
+        self._shape = (0, 0)
         if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise FrameError("No screen to show a window on. Write a file with --out.")
         try:
-            cv2().namedWindow(self._name, cv2().WINDOW_NORMAL)
+            cv2().namedWindow(self._name, cv2().WINDOW_NORMAL | cv2().WINDOW_KEEPRATIO | cv2().WINDOW_GUI_NORMAL)
         except cv2().error as error:
             raise FrameError(WITH_WINDOWS) from error
 
@@ -92,6 +93,10 @@ class Window:
         return self
 
     def __call__(self, result: Result) -> None:
+        height, width = result.frame.image.shape[:2]
+        if (height, width) != self._shape:
+            self._shape = height, width
+            cv2().resizeWindow(self._name, width, height)
         cv2().imshow(self._name, cv2().cvtColor(result.annotated, cv2().COLOR_RGB2BGR))
         pressed = cv2().waitKey(self._wait_ms) & 0xFF == ord("q")
         if pressed or cv2().getWindowProperty(self._name, cv2().WND_PROP_VISIBLE) < 1:
