@@ -1,0 +1,65 @@
+"""The labs' notebooks run from top to bottom, and every link in them leads somewhere."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from selftests.conftest import ROOT
+
+LABS = sorted((ROOT / "labs").glob("*.ipynb"))
+by_name = pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
+
+
+def execute(path: Path) -> list[dict]:
+    """The outputs of all cells; an error in one is raised."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
+def text(outputs: list[dict]) -> str:
+    return "".join("".join(output.get("text", "")) for output in outputs)
+
+
+@by_name
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
+    monkeypatch.setenv("MP09_DATA", str(small_data))
+    for name in ("MP09_REAL_DATA", "MP09_TINY_IMAGENET"):
+        monkeypatch.delenv(name, raising=False)
+    outputs = execute(path)
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    assert text(outputs).count("ok: ") >= 10
+    assert sum("image/png" in output.get("data", ()) for output in outputs) >= 6
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+def test_tiny_imagenet_runs_on_real_pictures(real_images):
+    outputs = execute(ROOT / "labs" / "tiny_imagenet.ipynb")
+    assert "this notebook ran on: Tiny ImageNet (24,000 + 10,000 pictures, 200 classes)" in text(outputs)
+
+
+@by_name
+def test_links_inside_lead_to_headings(path):
+    cells = json.loads(path.read_text())["cells"]
+    lines = [line for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).split("\n")]
+    headings = {re.sub(r"^#+ ", "", line).strip().replace(" ", "-") for line in lines if line.startswith("#")}
+    links = set(re.findall(r"\]\(#([^)]+)\)", "\n".join(lines)))
+    assert len(links) >= 5
+    assert links <= headings
+
+
+@by_name
+def test_what_is_kept_of_the_outputs_is_drawn_and_of_no_one_machine(path):
+    content = path.read_text()
+    cells = [cell for cell in json.loads(content)["cells"] if cell["cell_type"] == "code"]
+    assert text([output for cell in cells for output in cell["outputs"]]).count("ok: ") >= 10
+    assert not any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])
+    assert not any(word in content for word in ("/work/", "/root/", "/tmp/", "CIFAR-10 (JPEG)"))
+    assert len(content) < 1_000_000
