@@ -33,6 +33,7 @@ bench: $(VENV)/.dev $(if $(IMAGES),images,data)
 	for name in $(BENCH); do \
 	    echo "== $$name"; $(BIN)/python -m benchmarks.$$name --data $(DATA) || failed=1; \
 	done; \
+	echo "== video_rate"; $(BIN)/python -m benchmarks.video_rate || failed=1; \
 	echo "== extraction_memory"; $(BIN)/python -m benchmarks.extraction_memory || failed=1; \
 	if [ -n "$(TINY)" ]; then \
 	    echo "== alexnet_cached"; $(BIN)/python -m benchmarks.alexnet_cached --data "$(TINY)" || failed=1; \

@@ -60,6 +60,7 @@ class Predictor:
         self._classes = tuple(classes)
         self._device = torch.device(device)
         self._top = top
+        self._warm: set[tuple[int, ...]] = set()
 
     @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> Prediction:
@@ -77,9 +78,11 @@ class Predictor:
         return Prediction(guesses, 1000 * (time.perf_counter() - started))
 
     def warm_up(self, shape: Sequence[int], runs: int = WARM_UP) -> None:
-        """Classify grey pictures of this shape, (H, W, 3): a network plans in its first calls, and they take longer."""
-        for _ in range(runs):
-            self(np.full(shape, 128, np.uint8))
+        """Classify grey pictures, (H, W, 3), of a shape not seen before: its first calls plan, and take longer."""
+        if tuple(shape) not in self._warm:
+            self._warm.add(tuple(shape))
+            for _ in range(runs):
+                self(np.full(shape, 128, np.uint8))
 
     def _name(self, index: int) -> str:
         return self._classes[index] if self._classes else f"class {index}"
