@@ -27,7 +27,7 @@ def text(outputs: list[dict]) -> str:
 
 @by_name
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
     monkeypatch.setenv("MP09_DATA", str(small_data))
     for name in ("MP09_REAL_DATA", "MP09_TINY_IMAGENET"):
@@ -39,7 +39,7 @@ def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
 
 
 @pytest.mark.real
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_tiny_imagenet_runs_on_real_pictures(real_images):
     outputs = execute(ROOT / "labs" / "tiny_imagenet.ipynb")
     assert "this notebook ran on: Tiny ImageNet (24,000 + 10,000 pictures, 200 classes)" in text(outputs)
