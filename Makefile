@@ -1,5 +1,6 @@
 # make grade    set up everything and grade submitted.py        (IMAGES=path: real pictures)
 # make test     set up everything and run the product's own tests
+# make stream   set up improv too, in an environment of its own, and stream drawn pictures through the course's network
 # make bench    set up everything and measure the claims of speed in docs/labs.md    (TINY=path: Tiny ImageNet too)
 # make setup    only set up: virtual environment, packages, data
 
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(wildcard $(VENV)/Scripts),Scripts,bin)
 DATA := cifar10_batches
 
-.PHONY: setup grade test real notebook bench clean
+.PHONY: setup grade test real notebook stream bench clean
 
 setup: $(VENV)/.student $(if $(IMAGES),images,data)
 
@@ -51,6 +52,25 @@ $(VENV)/.dev: $(VENV)/.student pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
+# improv needs packages that are older than the course's, and Python 3.10 or 3.11; PyTorch is shared by a .pth file.
+STREAM := .venv-stream
+$(STREAM)/.made: mp09/streaming/requirements.txt $(VENV)/.dev
+	@$(BIN)/python -c "import sys; sys.exit(sys.version_info > (3, 12) and \
+	    'improv needs Python 3.10 or 3.11: make stream PYTHON=python3.11 VENV=.venv-3.11')"
+	test -d $(STREAM) || $(BIN)/python -m venv $(STREAM)
+	$(STREAM)/bin/python -m pip install --quiet --no-deps --only-binary :all: -r mp09/streaming/requirements.txt
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $(STREAM)/course.pth
+	mv $(STREAM)/course.pth $(STREAM)/lib/python*/site-packages
+	touch $@
+
+DEMO := runs/demo
+stream: $(STREAM)/.made
+	$(BIN)/python -m mp09 cifar-images --synthetic --per-batch 500 --batch 1 --out $(DEMO)/pictures
+	$(BIN)/python -m mp09 export --network resnet18-32 --out $(DEMO)/network.pt
+	rm -rf $(DEMO)/stream
+	$(BIN)/python -m mp09 stream --images $(DEMO)/pictures/images --labels $(DEMO)/pictures/labels \
+	    --model $(DEMO)/network.pt --graph timing --group 16 --out $(DEMO)/stream
+
 .PHONY: data images
 data:
 	@$(BIN)/python -m mp09 data --out $(DATA)
@@ -59,4 +79,4 @@ images:
 	@$(BIN)/python -m mp09 data --out $(DATA) --images "$(IMAGES)"
 
 clean:
-	rm -rf $(VENV) $(DATA) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(STREAM) $(DATA) .pytest_cache .ruff_cache

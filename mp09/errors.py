@@ -52,5 +52,13 @@ class FrameError(Mp09Error):
     """A camera, video or picture gives nothing to classify, or an annotated one can't be shown or written."""
 
 
+class StreamError(Mp09Error):
+    """A pipeline can't start, stopped with an error, or lost one of its actors."""
+
+
+class CompareError(Mp09Error):
+    """Networks can't be compared: one is asked for twice, its process died, or results can't be written."""
+
+
 class ClusterError(Mp09Error):
     """A Ray cluster can't be used, or something on it failed."""

@@ -26,6 +26,10 @@ ROOMS = {
     "features": ({"device", "training", "cluster"}, {"torch", "torchvision", "sklearn", "numpy", "ray"}),
     "tuning": ({"features", "training"}, {"ax", "torch", "numpy", "matplotlib"}),
     "inference": ({"data", "device"}, {"torch", "numpy", "cv2", "matplotlib"}),
+    "streaming": (
+        {"data", "device", "nets"},
+        {"improv", "numpy", "torch", "yaml", "zmq", "psutil", "PIL", "matplotlib"},
+    ),
     "recipes": (
         {"device", "cluster", "data", "nets", "training", "features", "tuning", "inference"},
         {"torch", "numpy"},
@@ -33,7 +37,7 @@ ROOMS = {
     "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
     "release": ({"data", "grading"}, {"rich"}),
     "classroom": ({"cluster", "data", "grading"}, {"rich", "psutil", "yaml", "ray", "jinja2", "copydetect"}),
-    "cli": ({"cluster", "data", "grading", "release", "classroom", "recipes", "inference"}, {"rich"}),
+    "cli": ({"cluster", "data", "grading", "release", "classroom", "recipes", "inference", "streaming"}, {"rich"}),
     "__main__": ({"cli"}, set()),
     "__init__": (set(), set()),
 }
@@ -80,6 +84,11 @@ def test_rooms_import_only_what_they_may(path):
     used -= {room, "errors", "files", "__version__"}
     assert used <= rooms
     assert foreign(names) - {"mp09"} <= WORKER.get(path.name, packages)
+
+
+def test_improv_is_imported_where_it_runs_and_nowhere_else():
+    using = {path.name for path in (ROOT / "mp09").rglob("*.py") if "improv" in foreign(imports(path))}
+    assert using == {"actors.py", "server.py"}
 
 
 @pytest.mark.parametrize("name", ROOT_FILES)

@@ -263,6 +263,8 @@ def _add_export(commands) -> None:
     parser.add_argument("--out", type=Path, default=Path("network.pt"), metavar="FILE", help=DEFAULT)
     parser.add_argument("--network", metavar="NAME", help="a published network with its own head instead of a run")
     parser.add_argument("--weights", default="default", metavar="WHICH", help="of that network; " + DEFAULT)
+    parser.add_argument("--outputs", type=positive, metavar="N", help="a new head of random numbers for that network")
+    parser.add_argument("--hidden", type=_sizes, default=(), metavar="N,N", help="its hidden layers")
     parser.add_argument("--softmax", action="store_true", help="probabilities instead of logits")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="that it will run on; " + DEFAULT)
     parser.set_defaults(run=_export)
@@ -272,7 +274,14 @@ def _export(args: argparse.Namespace) -> int:
     from mp09.recipes.export import export_run
 
     name, difference = export_run(
-        args.folder, args.out, network=args.network, weights=args.weights, softmax=args.softmax, device=args.device
+        args.folder,
+        args.out,
+        network=args.network,
+        weights=args.weights,
+        outputs=args.outputs,
+        hidden=args.hidden,
+        softmax=args.softmax,
+        device=args.device,
     )
     print(f"{args.out}: {name}, {args.out.stat().st_size / 1e6:.1f} MB")
     print(f"checked: its scores differ from the network's by at most {difference:.1e}")

@@ -17,6 +17,7 @@ from mp09.errors import DataError
 from mp09.files import atomic_write
 
 CLASSES = ("airplane", "automobile", "bird", "deer", "frog", "horse", "ship", "truck")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # of the archive
 TRAIN_FILES = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST_FILE = "test_batch"
 META_FILE = "batches.meta"

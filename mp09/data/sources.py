@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from mp09.data import synthetic
-from mp09.data.cifar import CLASSES, SHAPE, unpickle
+from mp09.data.cifar import CIFAR10, CLASSES, SHAPE, unpickle
 from mp09.data.download import MD5, URL, download
 from mp09.data.folders import Progress, check_end, decode, describe, read_files
 from mp09.errors import DataError
@@ -143,17 +143,14 @@ def _archive_batches(path: Path, progress: Progress | None) -> dict[str, dict]:
     return batches
 
 
-_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
 def _check_names(meta: dict, path: Path) -> None:
     names = tuple(name.decode() for name in meta.get(b"label_names", ()))
-    if names != _CIFAR10:
-        raise DataError(f"{path}: expected the class names {', '.join(_CIFAR10)}; got {', '.join(names) or 'none'}.")
+    if names != CIFAR10:
+        raise DataError(f"{path}: expected the class names {', '.join(CIFAR10)}; got {', '.join(names) or 'none'}.")
 
 
 def _eight_classes(batches: list[dict], path: Path) -> Pictures:
-    renumber = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in _CIFAR10])
+    renumber = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in CIFAR10])
     try:
         images = np.concatenate([np.asarray(b[b"data"], dtype=np.uint8).reshape(-1, *SHAPE) for b in batches])
         labels = renumber[np.concatenate([np.asarray(b[b"labels"]) for b in batches])]

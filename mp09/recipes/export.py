@@ -1,9 +1,11 @@
-"""`python -m mp09 export`: a run's network, or a published one with its own head, as one file."""
+"""`python -m mp09 export`: a run's network, or a published one with its own head or a new one, as one file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mp09.device import choose_device
-from mp09.nets.classifier import own_head
+from mp09.device import choose_device, seed_everything
+from mp09.nets.backbones import backbone
+from mp09.nets.classifier import Classifier, make_head, own_head
 from mp09.nets.export import export
 from mp09.recipes.train import load_trained
 
@@ -14,11 +16,22 @@ def export_run(
     *,
     network: str | None = None,
     weights: str = "default",
+    outputs: int | None = None,
+    hidden: Sequence[int] = (),
     softmax: bool = False,
     device: str = "cpu",
+    seed: int = 0,
 ) -> tuple[str, float]:
-    """Write the file; (the network's name, the largest difference of a score from the network's own)."""
-    if network:
+    """Write the file; (the network's name, the largest difference of a score from the network's own).
+
+    network, weights: a published network instead of the run in `folder`
+    outputs, hidden: give it a new head of random numbers, as in `make_head`; its classes have no names
+    """
+    if network and outputs:
+        seed_everything(seed)
+        base = backbone(network, weights)
+        name, model, classes = network, Classifier(base, make_head(base.width, outputs, hidden=hidden)), ()
+    elif network:
         name, (model, classes) = network, own_head(network, weights)
     else:
         model, card = load_trained(folder)

@@ -21,11 +21,11 @@ from PIL import Image
 
 from mp09.cli import main
 from mp09.data import prepare
-from mp09.data.cifar import CLASSES, TEST_FILE, TRAIN_FILES, read_batch
+from mp09.data.cifar import CIFAR10, CLASSES, TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.download import download
 from mp09.data.prepare import make_batches
 from mp09.data.source import holdout_file, read_source, verify
-from mp09.data.sources import _CIFAR10, from_archive, from_download, from_images, from_synthetic
+from mp09.data.sources import from_archive, from_download, from_images, from_synthetic
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum
 from selftests.conftest import ROOT
@@ -66,7 +66,7 @@ def pack(folder: Path, target: Path) -> Path:
 
 def make_archive(path: Path, per_batch: int = 20, **changes) -> Path:
     """A small archive in the form of the official one; all pixels of a picture are its label."""
-    files = {"batches.meta": {b"label_names": [name.encode() for name in _CIFAR10]}}
+    files = {"batches.meta": {b"label_names": [name.encode() for name in CIFAR10]}}
     for name in (*TRAIN_FILES, TEST_FILE):
         labels = [i % 10 for i in range(per_batch)]
         data = np.repeat(np.array(labels, dtype=np.uint8)[:, None], 3072, 1)

@@ -1,0 +1,143 @@
+"""improv's server as a process: started, spoken to, and ended with everything it started."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import zmq
+
+from mp09.errors import StreamError
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ROOT / ".venv-stream"
+START_S = 60.0
+ANSWER_S = 5.0
+END_S = 3.0
+POLL_S = 0.05
+MEBIBYTE = 2**20
+
+
+def improv_python() -> Path:
+    """The Python that has improv: this one, or that of `make stream`. Raises StreamError when there is none."""
+    if find_spec("improv"):
+        return Path(sys.executable)
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        raise StreamError(f"improv is not installed: `make stream` makes its environment, {ENVIRONMENT.name}.")
+    return python
+
+
+class Server:
+    """Runs one graph. Use it in a `with` block, which leaves no process, no port and no file of the store behind."""
+
+    def __init__(self, graph: Path, *, store: int, log: Path, actors: Path):
+        """store: bytes. actors: a folder with modules of actors. Raises StreamError when the server does not start."""
+        self._log, self._output = log, log.with_suffix(".out")
+        python = improv_python()
+        self._output.write_text("")
+        self._socket = None
+        with open(self._output, "w") as output:
+            self._process = subprocess.Popen(
+                [python, "-m", "mp09.streaming.server", graph, "--store", str(store), "--log", log],
+                env={
+                    **os.environ,
+                    "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # for improv to find plasma_store
+                    "PYTHONPATH": f"{ROOT}{os.pathsep}{actors}",
+                    "PYTHONUNBUFFERED": "1",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            self.wait_for(lambda: self._port() is not None, "its start")
+            self._socket = zmq.Context.instance().socket(zmq.REQ)
+            self._socket.setsockopt(zmq.RCVTIMEO, int(1000 * ANSWER_S))
+            self._socket.setsockopt(zmq.LINGER, 0)
+            self._socket.connect(f"tcp://127.0.0.1:{self._port()}")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def send(self, command: str) -> None:
+        """setup, run, stop or quit. Raises StreamError when improv does not answer."""
+        try:
+            self._socket.send_string(command)
+            self._socket.recv_string()
+        except zmq.ZMQError as error:
+            raise StreamError(f"improv does not answer to {command} ({error}); see {self._log}.") from error
+
+    def check(self) -> None:
+        """Raise StreamError unless the server lives."""
+        if self._process.poll() is not None:
+            last = self._output.read_text().strip().rpartition("\n")[2] or "it said nothing"
+            raise StreamError(f"improv's server has ended: {last}; see {self._log}.")
+
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = START_S) -> None:
+        """Raise StreamError when the condition does not come true in time."""
+        until = time.monotonic() + seconds
+        while not condition():
+            self.check()
+            if time.monotonic() > until:
+                raise StreamError(f"improv: waited {seconds:.0f} s for {what}; see {self._log}.")
+            time.sleep(POLL_S)
+
+    def memory(self) -> int:
+        """Bytes of the server and all its processes, what they share counted once (Linux) or left out (elsewhere)."""
+        total = 0
+        try:
+            server = psutil.Process(self._process.pid)
+            for process in (server, *server.children(recursive=True)):
+                usage = process.memory_full_info()
+                total += getattr(usage, "pss", usage.uss)
+        except psutil.Error:  # one has ended meanwhile
+            pass
+        return total
+
+    def close(self) -> None:
+        """Ask the server to end, and make sure."""
+        try:
+            if self._socket and self._process.poll() is None:
+                self.send("quit")
+                self._process.wait(ANSWER_S)
+        except (StreamError, subprocess.TimeoutExpired):
+            pass
+        finally:
+            if self._socket:
+                self._socket.close()
+            self._kill()
+            for store in re.findall(r"StoreInterface start successful: (\S+)", self._read_log()):
+                Path(store).unlink(missing_ok=True)
+
+    def _kill(self) -> None:
+        """Everything of the server's session, which it leads."""
+        until = time.monotonic() + END_S
+        try:
+            while time.monotonic() < until:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.poll()
+                time.sleep(POLL_S)
+        except (ProcessLookupError, PermissionError):  # macOS says the latter of zombies
+            pass
+        self._process.wait()
+
+    def _port(self) -> int | None:
+        found = re.search(r"control port (\d+)", self._output.read_text())
+        return int(found.group(1)) if found else None
+
+    def _read_log(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""

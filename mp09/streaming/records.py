@@ -1,0 +1,90 @@
+"""What a run writes: a line of JSON a frame, and features. It goes on from what is there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mp09.streaming.messages import Answer
+
+PREDICTIONS = "predictions.jsonl"
+FEATURES = "features.npy"
+
+
+class Records:
+    """The writer's files.
+
+    `predictions.jsonl` has the frames in their order; `features.npy` is float32 (frames, D), with rows of NaN where
+    nothing is written yet, or the picture can't be read.
+    """
+
+    def __init__(self, folder: Path, total: int):
+        self._folder, self._total = Path(folder), total
+        self._features: np.ndarray | None = None
+        self._lines = open(self._folder / PREDICTIONS, "a", encoding="utf-8")  # noqa: SIM115 (see close)
+
+    def add(self, answer: Answer, features: np.ndarray | None) -> None:
+        """Write an answer; its lines last, all at once, so that what has a line is complete.
+
+        features: float32 (N, D); None where the picture can't be read.
+        """
+        group = answer.group
+        if features is not None:
+            self._rows(features.shape[1])[group.first : group.first + len(features)] = features
+        lines = []
+        for offset, (name, label, top) in enumerate(zip(group.names, group.labels, answer.top, strict=True)):
+            line = {"frame": group.first + offset, "name": name}
+            if label is not None:
+                line["label"] = label
+            if group.error:
+                line["error"] = group.error
+            else:
+                line |= {"predicted": top[0][1], "percent": round(100 * top[0][2], 4)}
+                line["top"] = [{"index": i, "name": n, "percent": round(100 * p, 4)} for i, n, p in top]
+            lines.append(json.dumps({**line, "processor": answer.processor}, ensure_ascii=False) + "\n")
+        self._lines.write("".join(lines))
+        self._lines.flush()
+
+    def close(self) -> None:
+        self._lines.close()
+        if self._features is not None:
+            self._features.flush()
+
+    def _rows(self, width: int) -> np.ndarray:
+        if self._features is None:
+            path = self._folder / FEATURES
+            if path.exists():
+                self._features = np.load(path, mmap_mode="r+")
+            else:
+                shape = (self._total, width)
+                self._features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+                self._features[:] = np.nan
+        return self._features
+
+
+def read_predictions(folder: Path) -> list[dict]:
+    """The lines of a run, frame by frame."""
+    with open(Path(folder) / PREDICTIONS, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def cut_back(folder: Path) -> int:
+    """Make a run that broke off ready to go on: how many frames it has written. What is half written is removed."""
+    written = _cut(Path(folder) / PREDICTIONS, lambda line: True)
+    for table in Path(folder).glob("*.csv"):
+        _cut(table, lambda line: not line[:1].isdigit() or int(line.partition(b",")[0]) < written)
+    return written
+
+
+def _cut(path: Path, keep: Callable[[bytes], bool]) -> int:
+    """Cut a file off before the first line that is incomplete or not to be kept; how many lines are left."""
+    lines = size = 0
+    if path.exists():
+        with open(path, "r+b") as file:
+            for line in file:
+                if not line.endswith(b"\n") or not keep(line):
+                    break
+                lines, size = lines + 1, size + len(line)
+            file.truncate(size)
+    return lines

@@ -1,0 +1,68 @@
+"""What came out of a run, from the files it wrote."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+from mp09.files import write_json
+from mp09.streaming.records import read_predictions
+from mp09.streaming.timing import read_table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run.
+
+    frames: all that are written; `first` of them by an earlier start
+    seconds: from the first frame's reading to the last one's writing, of this start
+    peak_mb: memory of improv and all actors, sampled every second; 0 when nothing ran
+    labelled, right: pictures with a label, and those named so
+    unreadable: pictures that could not be read
+    latency_ms: median and 99th percentile, where there are tables of times
+    totals_s: actor -> column -> seconds in all, where there are tables
+    """
+
+    frames: int
+    first: int
+    seconds: float
+    peak_mb: float
+    labelled: int
+    right: int
+    unreadable: int
+    latency_ms: tuple[float, float] | None
+    totals_s: dict[str, dict[str, float]]
+
+    @property
+    def rate(self) -> float:
+        """Frames a second."""
+        return (self.frames - self.first) / self.seconds if self.seconds else 0.0
+
+
+def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
+    """Read a run's folder and write `summary.json` into it."""
+    lines = read_predictions(folder)
+    count = Counter()
+    for line in lines:
+        count["unreadable"] += "error" in line
+        if "label" in line and "error" not in line:
+            count["labelled"] += 1
+            count["right"] += line["predicted"] == line["label"]
+    tables = {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
+    latency = tables["Writer"]["latency_ms"] if "Writer" in tables else []
+    summary = Summary(
+        frames=len(lines),
+        first=first,
+        seconds=seconds,
+        peak_mb=memory / 1e6,
+        labelled=count["labelled"],
+        right=count["right"],
+        unreadable=count["unreadable"],
+        latency_ms=(median(latency), quantiles(latency, n=100)[-1]) if len(latency) > 1 else None,
+        totals_s={
+            actor: {column: sum(values) / 1000 for column, values in table.items() if column != "frame"}
+            for actor, table in tables.items()
+        },
+    )
+    write_json(folder / "summary.json", asdict(summary))
+    return summary

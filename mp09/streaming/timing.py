@@ -1,0 +1,43 @@
+"""Tables of times: one CSV an actor, one row a frame, milliseconds. A group's time is shared among its frames."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+# An actor's kind -> its columns besides the frame's number
+COLUMNS = {
+    "Acquirer": ("read_ms", "wait_ms", "put_ms"),  # decoding; waiting until there is room; into the store
+    "Processor": ("queue_ms", "to_device_ms", "inference_ms", "put_ms"),
+    "Writer": ("queue_ms", "write_ms", "latency_ms"),  # latency: from before decoding until it is written
+}
+
+
+def kind(actor: str) -> str:
+    """ "Processor2" -> "Processor"."""
+    return actor.rstrip("0123456789")
+
+
+class Table:
+    """Rows of one actor, added to what the file holds."""
+
+    def __init__(self, path: Path):
+        self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115 (see close)
+        self._rows = csv.writer(self._file)
+        if not self._file.tell():
+            self._rows.writerow(("frame", *COLUMNS[kind(Path(path).stem)]))
+
+    def add(self, first: int, rows: Iterable[Iterable[float]]) -> None:
+        """rows: of the frames from `first` on, seconds in the order of the columns."""
+        for frame, seconds in enumerate(rows, start=first):
+            self._rows.writerow((frame, *(f"{1000 * value:.4f}" for value in seconds)))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_table(path: Path) -> dict[str, list[float]]:
+    """Column -> its values."""
+    with open(path, newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    return {name: [float(row[i]) for row in rows] for i, name in enumerate(head)}

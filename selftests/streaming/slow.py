@@ -1,0 +1,17 @@
+"""A processor that takes its time, and keeps count of what waits for it."""
+
+import time
+
+from mp09.streaming.actors import Processor
+
+
+class SlowProcessor(Processor):
+    def prepare(self) -> None:
+        super().prepare()
+        self.most = 0
+
+    def step(self) -> bool:
+        self.most = max(self.most, self.q_in.qsize())
+        (self.folder / "waiting.txt").write_text(str(self.most))
+        time.sleep(0.3)
+        return super().step()

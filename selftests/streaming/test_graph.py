@@ -1,0 +1,36 @@
+"""The graph of a run."""
+
+import pytest
+
+from mp09.errors import StreamError
+from mp09.streaming.graph import complete, read_graph
+
+
+def test_one_processor_of_the_demo():
+    graph = complete(read_graph("demo"), processors=1, options={"Writer": {"total": 3}})
+    assert list(graph["actors"]) == ["Acquirer", "Processor1", "Writer"]
+    assert graph["actors"]["Writer"] == {"package": "mp09.streaming.actors", "class": "Writer", "total": 3}
+    assert graph["connections"] == {
+        "Acquirer.to_Processor1": ["Processor1.q_in"],
+        "Processor1.q_out": ["Writer.from_Processor1"],
+        "Writer.q_out": ["Acquirer.q_in"],
+    }
+
+
+def test_what_names_the_processor_stands_there_for_each():
+    graph = complete(read_graph("timing"), processors=2, options={"Processor": {"threads": 1}})
+    assert list(graph["actors"]) == ["Acquirer", "Processor1", "Processor2", "Writer"]
+    assert all(actor["timing"] for actor in graph["actors"].values())
+    assert [graph["actors"][f"Processor{i}"]["threads"] for i in (1, 2)] == [1, 1]
+    assert graph["connections"]["Acquirer.to_Processor2"] == ["Processor2.q_in"]
+    assert graph["connections"]["Processor2.q_out"] == ["Writer.from_Processor2"]
+    assert len(graph["connections"]) == 5
+
+
+@pytest.mark.parametrize("content", [None, "actors: [", "- 1", "actors: {}"])
+def test_what_is_no_graph_is_refused(tmp_path, content):
+    path = tmp_path / "graph.yaml"
+    if content:
+        path.write_text(content)
+    with pytest.raises(StreamError, match="expected"):
+        read_graph(str(path))

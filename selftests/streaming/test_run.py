@@ -1,0 +1,229 @@
+"""Whole runs in improv: what they write, and what happens when a part of one is killed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+from mp09.errors import StreamError
+from mp09.streaming.graph import read_graph
+from mp09.streaming.pictures import Stream
+from mp09.streaming.plots import plot
+from mp09.streaming.posts import read_posts
+from mp09.streaming.records import read_predictions
+from mp09.streaming.run import Options, run
+from mp09.streaming.timing import COLUMNS, read_table
+from selftests.conftest import ROOT
+from selftests.streaming.conftest import COUNT
+
+END_S = 10.0  # a run whose actor was killed
+
+
+def left_over(out: Path) -> list[str]:
+    """Processes that were started for a run, its store's file, and its port."""
+    log = (out / "improv.log").read_text()
+    (store,) = re.findall(r"StoreInterface start successful: (\S+)", log)
+    left = [store] if Path(store).exists() else []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if (str(out) in line or store in line) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            left.append(line)
+    port = int(re.search(r"control port (\d+)", (out / "improv.out").read_text()).group(1))
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            left.append(f"port {port}")
+    return left
+
+
+def test_it_says_what_the_network_says_of_each_picture_once_and_in_order(done, offline):
+    out, summary = done
+    lines, (named, features) = read_predictions(out), offline
+    assert [line["frame"] for line in lines] == list(range(COUNT))
+    assert [line["name"] for line in lines] == [f"test_batch_{i:05d}.jpg" for i in range(COUNT)]
+    assert [line["predicted"] for line in lines] == named
+    assert np.allclose(np.load(out / "features.npy"), features, atol=1e-4)
+    for line in lines:
+        percents = [guess["percent"] for guess in line["top"]]
+        assert percents == sorted(percents, reverse=True)
+        assert line["top"][0]["name"] == line["predicted"]
+        assert len(percents) == 5
+    assert summary.labelled == summary.frames == COUNT
+    assert summary.right == sum(line["label"] == name for line, name in zip(lines, named, strict=True))
+    assert COUNT / 4 < summary.right < COUNT
+    assert json.loads((out / "summary.json").read_text())["right"] == summary.right
+
+
+def test_each_actor_has_a_row_of_times_for_each_frame(done):
+    out, summary = done
+    tables = {path.stem: read_table(path) for path in out.glob("*.csv")}
+    assert tables.keys() == {"Acquirer", "Processor1", "Writer"}
+    for actor, table in tables.items():
+        assert table.pop("frame") == list(range(COUNT))
+        assert tuple(table) == COLUMNS[actor.rstrip("1")]
+        assert all(len(values) == COUNT and min(values) >= 0 for values in table.values())
+        assert summary.totals_s[actor] == pytest.approx({name: sum(values) / 1000 for name, values in table.items()})
+    assert sum(tables["Processor1"]["inference_ms"]) / 1000 < summary.seconds
+    assert max(tables["Writer"]["latency_ms"]) / 1000 < summary.seconds
+    assert [path.name for path in plot(out)] == ["latency.png", "stages.png", "histogram.png"]
+
+
+def test_nothing_is_left_behind(done):
+    assert left_over(done[0]) == []
+
+
+def test_it_listens_on_this_machine_alone(improv, stream, model, tmp_path):
+    seen = set()
+
+    def progress(*_):
+        for process in psutil.Process().children(recursive=True):
+            seen.update(c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN)
+
+    run(stream, model, tmp_path / "out", Options(group=20), progress=progress)
+    assert seen == {"127.0.0.1"}
+
+
+def test_several_processors_take_turns_and_keep_the_order(improv, stream, model, offline, tmp_path):
+    run(stream, model, tmp_path, Options(group=4, processors=3))
+    lines = read_predictions(tmp_path)
+    assert [line["frame"] for line in lines] == list(range(COUNT))
+    assert [line["predicted"] for line in lines] == offline[0]
+    assert [line["processor"] for line in lines[::4]] == [f"Processor{i % 3 + 1}" for i in range(COUNT // 4)]
+    assert not list(tmp_path.glob("*.csv"))  # the demo keeps no times
+
+
+def test_a_picture_that_can_not_be_read_gets_a_line_that_says_so(improv, pictures, model, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for path in sorted((pictures / "images").iterdir())[:5]:
+        (images / path.name).write_bytes(path.read_bytes())
+    (images / "test_batch_00002.jpg").write_bytes(b"no picture")
+    summary = run(Stream(images, pictures / "labels"), model, tmp_path / "out", Options(graph="timing", group=2))
+    lines = read_predictions(tmp_path / "out")
+    assert ["error" in line for line in lines] == [False, False, True, False, False]
+    assert (summary.frames, summary.unreadable, summary.labelled) == (5, 1, 4)
+    assert np.isnan(np.load(tmp_path / "out" / "features.npy")).all(axis=1).tolist() == ["error" in x for x in lines]
+    assert len(read_table(tmp_path / "out" / "Processor1.csv")["frame"]) == 5
+
+
+def test_a_missing_label_ends_the_run_in_words(improv, stream, model, tmp_path):
+    shutil.copytree(stream.labels, tmp_path / "labels")
+    (tmp_path / "labels" / "test_batch_00030.txt").unlink()
+    with pytest.raises(StreamError, match=r"Acquirer: .*expected the label of test_batch_00030\.jpg here"):
+        run(Stream(stream.images, tmp_path / "labels"), model, tmp_path / "out")
+    assert left_over(tmp_path / "out") == []
+
+
+def test_a_file_that_is_no_model_ends_the_run_in_words(improv, stream, tmp_path):
+    (tmp_path / "network.pt").write_bytes(b"")
+    with pytest.raises(StreamError, match=r"Processor1: .*not a network exported by"):
+        run(stream, tmp_path / "network.pt", tmp_path / "out")
+
+
+def test_a_picture_larger_than_the_store_ends_the_run_in_words(improv, stream, model, tmp_path):
+    with pytest.raises(StreamError, match=r"Acquirer: .*0\.6 MB of pixels a group, of 1\.0 MB in the store"):
+        run(Stream(stream.images, frames=200), model, tmp_path / "out", Options(group=200, store=1, warm_up=0))
+
+
+def test_another_run_is_not_mixed_in(done, stream, pictures, model, tmp_path):
+    out, summary = done
+    with pytest.raises(StreamError, match=r"holds a run\. It goes on with --resume"):
+        run(stream, model, out)
+    with pytest.raises(StreamError, match="that run had other frames"):
+        run(Stream(pictures / "images", pictures / "labels", 7), model, out, resume=True)
+    again = run(stream, model, out, resume=True)
+    assert (again.frames, again.first, again.right) == (COUNT, COUNT, summary.right)
+
+
+# What happens when a part is killed
+
+
+@pytest.fixture
+def slow(improv, stream, pictures, model, tmp_path):
+    """The command line of a run that takes 0.3 s a group of four, its folder, and the command that goes on with it."""
+    graph = read_graph("demo")
+    graph["actors"]["Processor"] = {"package": "selftests.streaming.slow", "class": "SlowProcessor"}
+    (tmp_path / "slow.yaml").write_text(yaml.safe_dump(graph))
+    out = tmp_path / "out"
+    base = [sys.executable, "-m", "mp09", "stream", "--model", model, "--images", pictures / "images"]
+    base += ["--labels", pictures / "labels", "--group", "4", "--out", out]
+    return [*base, "--graph", tmp_path / "slow.yaml"], out, [*base, "--resume"]
+
+
+def started(command: list, out: Path, *, frames: int = 8) -> subprocess.Popen:
+    """A run that has written so many frames."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 90
+    while not (out / "actors").is_dir() or getattr(read_posts(out / "actors").get("Writer"), "frames", 0) < frames:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return process
+
+
+def victim(process: subprocess.Popen, out: Path, what: str) -> int:
+    if what in (posts := read_posts(out / "actors")):
+        return posts[what].pid
+    return next(p.pid for p in psutil.Process(process.pid).children(recursive=True) if what in " ".join(p.cmdline()))
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("Processor1", r"Processor1 \(process \d+\) has ended by itself or was killed"),
+        ("mp09.streaming.server", "improv"),
+        ("plasma_store", "Acquirer|Processor1|Writer"),
+    ],
+)
+def test_a_part_is_killed_and_the_run_ends_in_words_and_goes_on(slow, offline, what, words):
+    command, out, go_on = slow
+    process = started(command, out)
+    pid = victim(process, out, what)
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - killed < END_S
+    assert process.returncode == 2
+    assert re.search(words, errors)
+    assert "Traceback" not in errors
+    assert left_over(out) == []
+    before = len(read_predictions(out))
+    assert 8 <= before < COUNT
+    done = subprocess.run(go_on, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"went on after {before} frames" in done.stdout
+    lines = read_predictions(out)
+    assert [line["frame"] for line in lines] == list(range(COUNT))
+    assert [line["predicted"] for line in lines] == offline[0]
+    assert not np.isnan(np.load(out / "features.npy")).any()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_when_the_command_itself_ends_nothing_is_left(slow, number):
+    command, out, _ = slow
+    process = started(command, out)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    until = time.monotonic() + END_S
+    while left_over(out) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert left_over(out) == []
+
+
+def test_a_slow_processor_is_waited_for(slow):
+    command, out, _ = slow
+    done = subprocess.run([*command, "--frames", "100"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(read_predictions(out)) == 100
+    assert int((out / "waiting.txt").read_text()) <= 2  # groups, of 25
