@@ -10,18 +10,24 @@ import yaml
 from mp09.errors import StreamError
 
 REPEATED = "Processor"
+ACTORS = ("Acquirer", REPEATED, "Writer")
 
 
 def read_graph(graph: str) -> dict[str, Any]:
-    """`demo`, `timing`, or a path. Raises StreamError when there is none, or it is no graph."""
+    """`demo`, `timing`, or a path. Raises StreamError when there is none, or it is no graph of ours."""
     ours = resources.files("mp09.streaming") / "graphs" / f"{graph}.yaml"
     try:
         value = yaml.safe_load((ours if ours.is_file() else Path(graph)).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StreamError(f"{graph}: expected demo, timing or the path of a graph ({error}).") from error
-    if not isinstance(value, dict) or not {"actors", "connections"} <= value.keys():
-        raise StreamError(f"{graph}: expected a graph with actors and connections.")
+    if not (isinstance(value, dict) and isinstance(value.get("connections"), dict) and _has_actors(value)):
+        raise StreamError(f"{graph}: expected connections, and the actors {', '.join(ACTORS)}.")
     return value
+
+
+def _has_actors(graph: dict[str, Any]) -> bool:
+    actors = graph.get("actors")
+    return isinstance(actors, dict) and all(isinstance(actors.get(name), dict) for name in ACTORS)
 
 
 def complete(graph: dict[str, Any], *, processors: int, options: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -79,19 +79,21 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
     card, before = out / "run.json", (out / PREDICTIONS).exists()
     if before and not resume:
         raise StreamError(f"{out}: holds a run. It goes on with --resume; or choose another --out.")
+    if any(_works_on(out, post.pid) for post in read_posts(out / "actors").values()):
+        raise StreamError(f"{out}: a run in it is under way.")
     if before:
         there = json.loads(card.read_text()) if card.exists() else {}
         if other := [name for name in identity if there.get(name) != identity[name]]:
             raise StreamError(f"{out}: that run had other {' and '.join(other)}. Choose another --out.")
-        first = cut_back(out)
-    else:
+    try:
         out.mkdir(parents=True, exist_ok=True)
         write_json(card, identity)
-        first = 0
-    shutil.rmtree(out / "actors", ignore_errors=True)
-    (out / "actors").mkdir()
-    (out / "improv.log").unlink(missing_ok=True)
-    return first
+        shutil.rmtree(out / "actors", ignore_errors=True)
+        (out / "actors").mkdir()
+        (out / "improv.log").unlink(missing_ok=True)
+        return cut_back(out)
+    except OSError as error:
+        raise StreamError(f"{out}: can't be written to ({error.strerror}).") from error
 
 
 def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
@@ -145,10 +147,13 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
     server.send("setup")
     server.wait_for(lambda: all_are("ready"), "its actors to get ready")
     memory, frames, moved, weighed = 0, -1, time.monotonic(), 0.0
-    while (writer := read_posts(posts)["Writer"]).state != "done":
+    while True:
         server.check()
-        _check(read_posts(posts))
-        now = time.monotonic()
+        said, now = read_posts(posts), time.monotonic()
+        _check(said)
+        writer = said["Writer"]
+        if writer.state == "done":
+            break
         if writer.state == "ready":  # improv refuses this until it has heard from all
             server.send("run")
         if writer.frames != frames:
@@ -176,6 +181,13 @@ def _check(posts: dict[str, Post]) -> None:
             raise StreamError(f"{name}: {post.error} {_go_on(written)}")
         if not _alive(post.pid):
             raise StreamError(f"{name} (process {post.pid}) has ended by itself or was killed. {_go_on(written)}")
+
+
+def _works_on(out: Path, pid: int) -> bool:
+    try:
+        return str(out) in " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
 
 
 def _alive(pid: int) -> bool:

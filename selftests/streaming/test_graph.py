@@ -27,7 +27,7 @@ def test_what_names_the_processor_stands_there_for_each():
     assert len(graph["connections"]) == 5
 
 
-@pytest.mark.parametrize("content", [None, "actors: [", "- 1", "actors: {}"])
+@pytest.mark.parametrize("content", [None, "actors: [", "- 1", "actors: {}", "{connections: {}, actors: {Writer: {}}}"])
 def test_what_is_no_graph_is_refused(tmp_path, content):
     path = tmp_path / "graph.yaml"
     if content:

@@ -130,6 +130,12 @@ def test_a_file_that_is_no_model_ends_the_run_in_words(improv, stream, tmp_path)
         run(stream, tmp_path / "network.pt", tmp_path / "out")
 
 
+def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(StreamError, match="can't be written to"):
+        run(stream, model, tmp_path / "out")
+
+
 def test_a_picture_larger_than_the_store_ends_the_run_in_words(improv, stream, model, tmp_path):
     with pytest.raises(StreamError, match=r"Acquirer: .*0\.6 MB of pixels a group, of 1\.0 MB in the store"):
         run(Stream(stream.images, frames=200), model, tmp_path / "out", Options(group=200, store=1, warm_up=0))
@@ -219,6 +225,19 @@ def test_when_the_command_itself_ends_nothing_is_left(slow, number):
     while left_over(out) and time.monotonic() < until:
         time.sleep(0.2)
     assert left_over(out) == []
+
+
+def test_a_run_that_is_under_way_is_left_alone(slow):
+    command, out, go_on = slow
+    process = started(command, out)
+    try:
+        second = subprocess.run(go_on, cwd=ROOT, capture_output=True, text=True)
+        assert second.returncode == 2
+        assert "a run in it is under way" in second.stderr
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
 
 def test_a_slow_processor_is_waited_for(slow):
