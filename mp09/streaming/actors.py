@@ -73,6 +73,7 @@ class Actor(ManagedActor):
 
     def put(self, array: np.ndarray, name: str):
         """An array into the store: its id. Raises StreamError; improv itself gives None."""
+        array = np.ascontiguousarray(array)  # of others the store makes a slow copy
         if (key := self.client.put(array, name)) is None:
             raise StreamError(
                 f"improv's store did not take {array.nbytes / 1e6:.1f} MB. Is it full? Give it more: --store."

@@ -33,7 +33,7 @@ def _line(frames: np.ndarray, latency: np.ndarray) -> Figure:
         value = np.percentile(latency, share)
         axes.axhline(value, linestyle=style, color="black", linewidth=1, label=f"{share} % below {value:.1f} ms")
     axes.set(xlabel="frame", ylabel="ms", title="From reading to writing", ylim=(0, None))
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower right")
     return figure
 
 

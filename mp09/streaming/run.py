@@ -17,7 +17,7 @@ from mp09.files import checksum, write_json, write_text
 from mp09.streaming.graph import complete, read_graph
 from mp09.streaming.pictures import Stream, groups
 from mp09.streaming.posts import Post, read_posts
-from mp09.streaming.process import POLL_S, Server
+from mp09.streaming.process import Server
 from mp09.streaming.records import PREDICTIONS, cut_back
 from mp09.streaming.summary import Summary, sum_up
 
@@ -26,7 +26,8 @@ SHARED = Path("/dev/shm")  # where improv's store lies on Linux
 SHARE = 0.8  # of what is free there
 WARM_UP = 3
 STALLED_S = 120.0  # without a frame
-MEMORY_EVERY_S = 1.0
+MEMORY_EVERY_S = 2.0
+WATCH_S = 0.1
 
 Progress = Callable[[str, int, int], None]
 
@@ -164,7 +165,7 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
             raise StreamError(f"no frame for {STALLED_S:.0f} s, after {frames}. {_go_on(frames)}")
         if now > weighed + MEMORY_EVERY_S:
             memory, weighed = max(memory, server.memory()), now
-        time.sleep(POLL_S)
+        time.sleep(WATCH_S)
     if progress:
         progress("frames", total, total)
     memory = max(memory, server.memory())

@@ -16,7 +16,7 @@ class Summary:
 
     frames: all that are written; `first` of them by an earlier start
     seconds: from the first frame's reading to the last one's writing, of this start
-    peak_mb: memory of improv and all actors, sampled every second; 0 when nothing ran
+    peak_mb: memory of improv and all actors, sampled now and then; 0 when nothing ran
     labelled, right: pictures with a label, and those named so
     unreadable: pictures that could not be read
     latency_ms: median and 99th percentile, where there are tables of times
