@@ -20,3 +20,7 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> "ImageSet":
+        """The pictures at `indices` (M,); the classes stay."""
+        return ImageSet(self.images[indices], self.labels[indices], self.classes)

@@ -16,12 +16,11 @@ from mp09.data.source import read_source
 from mp09.errors import DataError
 from mp09.features.cache import digest_arrays
 from mp09.nets.preprocess import Preprocess
+from mp09.recipes.labelled import TINY_IMAGENET, Pictures
 from mp09.recipes.progress import Say, silent
 from mp09.training.batches import Batches
 
-TINY_IMAGENET = "tiny-imagenet:"  # may stand before the folder, which then has to be one
 VALID_SHARE = 0.1  # of the training pictures, where a data set has no validation pictures
-Pictures = ImageSet | Listing  # in memory; or files of mixed sizes, read batch by batch
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,7 @@ def _hold_out(found: Pictures, seed: int) -> tuple[Pictures, Pictures]:
     held = int(len(order) * VALID_SHARE)
     if not held:
         raise DataError(f"expected at least {round(1 / VALID_SHARE)} training pictures, got {len(found)}.")
-    return _take(found, np.sort(order[held:])), _take(found, np.sort(order[:held]))
-
-
-def _take(found: Pictures, chosen: np.ndarray) -> Pictures:
-    if isinstance(found, Listing):
-        return found.take(chosen)
-    return ImageSet(found.images[chosen], found.labels[chosen], found.classes)
+    return found.take(np.sort(order[held:])), found.take(np.sort(order[:held]))
 
 
 def _limit(found: Pictures, per_class: int | None) -> Pictures:
@@ -110,7 +103,7 @@ def _limit(found: Pictures, per_class: int | None) -> Pictures:
     if per_class < 1:
         raise DataError(f"per_class: expected at least 1 picture a class, got {per_class}.")
     chosen = [np.flatnonzero(found.labels == label)[:per_class] for label in range(len(found.classes))]
-    return _take(found, np.sort(np.concatenate(chosen)))
+    return found.take(np.sort(np.concatenate(chosen)))
 
 
 def _load(listing: Listing, skip_unreadable: bool, say: Say) -> Pictures:

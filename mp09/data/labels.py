@@ -1,0 +1,144 @@
+"""What labelled pictures are of, and which outputs of a network mean the same.
+
+A label has names ("crane"), and where it is known its WordNet number, which tells two cranes apart, or its place among
+ImageNet's thousand. A picture is never counted for an output that only might be meant.
+"""
+
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mp09.data.pictures import Listing, shorten
+from mp09.data.tiny_imagenet import read_class_names, words
+from mp09.errors import DataError
+
+TABLE = "labels.tsv"  # in a folder of pictures: columns file, and wnid, label or imagenet_index, with tabs between them
+WORDS = "words.txt"
+
+_WNID = re.compile(r"n\d{8}")
+
+
+class Label(NamedTuple):
+    """names: the usual one first; wnid: its WordNet number, such as n01443537; index: in ImageNet, 0..999."""
+
+    names: tuple[str, ...]
+    wnid: str | None = None
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return self.names[0] if self.names else self.wnid or f"class {self.index}"
+
+
+def labels_of(classes: Sequence[str], beside: Path | None = None) -> tuple[Label, ...]:
+    """Class names as labels. Those that are wnids get their names from the `words.txt` in the folder `beside`.
+
+    Raises DataError for a damaged `words.txt`.
+    """
+    known = words(beside) if beside and (beside / WORDS).is_file() and any(map(_WNID.fullmatch, classes)) else {}
+    return tuple(
+        Label(tuple(name.strip() for name in known.get(text, "").split(",") if name), text)
+        if _WNID.fullmatch(text)
+        else Label((text,))
+        for text in classes
+    )
+
+
+def read_outputs(path: Path) -> tuple[Label, ...]:
+    """The outputs of a network from a text file with one class a line: a name, or a wnid. Raises DataError."""
+    path = Path(path)
+    shown = read_class_names(path)
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return tuple(label._replace(names=(name,)) for label, name in zip(labels_of(lines), shown, strict=True))
+
+
+def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
+    """The pictures that `labels.tsv` in a folder names, in its order, and what they are of.
+
+    Raises DataError, with the line, when a column, a file or a value is missing or wrong.
+    """
+    path = Path(folder) / TABLE
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: expected a table of UTF-8 text with tabs ({error}).") from error
+    columns = set(rows[0]) if rows else set()
+    if "file" not in columns or not columns & {"wnid", "label", "imagenet_index"}:
+        raise DataError(
+            f"{path}: expected the columns file, and wnid, label or imagenet_index, with tabs between them, and one "
+            f"line a picture; found {', '.join(sorted(filter(None, columns))) or 'no line'}."
+        )
+    found = [_label(row, f"{path}, line {number}") for number, row in enumerate(rows, 2)]
+    files = tuple(path.parent / row["file"] for row in rows)
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise DataError(f"{path}: {len(missing)} of {len(files)} pictures are missing: {shorten(missing)}.")
+    labels = tuple(dict.fromkeys(found))
+    places = {label: place for place, label in enumerate(labels)}
+    return Listing(files, np.array([places[label] for label in found]), tuple(map(str, labels))), labels
+
+
+def _label(row: dict[str, str | None], where: str) -> Label:
+    wnid, name, index = (row.get(column) or None for column in ("wnid", "label", "imagenet_index"))
+    if not row["file"] or not (wnid or name or index):
+        raise DataError(f"{where}: expected a file and what it shows, got {row}.")
+    if wnid and not _WNID.fullmatch(wnid):
+        raise DataError(f"{where}: expected a wnid, n and eight digits, got {wnid!r}.")
+    if index and not (index.isdecimal() and int(index) < 1000):
+        raise DataError(f"{where}: expected an imagenet_index of 0..999, got {index!r}.")
+    return Label((name,) if name else (), wnid, int(index) if index else None)
+
+
+class Matcher:
+    """Finds the outputs of a network that labels mean: by wnid where both have one, by place in ImageNet, by name."""
+
+    def __init__(self, outputs: Sequence[Label]):
+        self._outputs = outputs
+        self._by_wnid = {output.wnid: place for place, output in enumerate(outputs) if output.wnid}
+        self._by_index = {output.index: place for place, output in enumerate(outputs) if output.index is not None}
+        self._by_name: dict[str, set[int]] = defaultdict(set)
+        for place, output in enumerate(outputs):
+            for name in output.names:
+                self._by_name[_plain(name)].add(place)
+
+    def match(self, labels: Sequence[Label]) -> list[int]:
+        """The place of the output that each label means.
+
+        Raises DataError, naming labels, when there is none, more than one could be meant, or two mean the same.
+        """
+        found = [self._meant(label) for label in labels]
+        if unknown := [str(label) for label, place in zip(labels, found, strict=True) if place is None]:
+            known = len(labels) - len(unknown)
+            raise DataError(f"knows {known} of the {len(labels)} classes; unknown: {shorten(unknown)}")
+        place, times = Counter(found).most_common(1)[0]
+        if times > 1:
+            same = [str(label) for label, other in zip(labels, found, strict=True) if other == place]
+            raise DataError(f"has one output, {self._outputs[place]}, for {times} classes: {shorten(same)}")
+        return found
+
+    def _meant(self, label: Label) -> int | None:
+        by_index = self._by_index.get(label.index)
+        named = self._named(label)
+        if label.wnid and self._by_wnid:
+            found = self._by_wnid.get(label.wnid)
+            agree = by_index in (None, found)
+        elif by_index is not None:
+            found, agree = by_index, not named or by_index in named
+        else:
+            if len(named) > 1:
+                raise DataError(f"has {len(named)} outputs called {label}; only a wnid tells them apart")
+            found, agree = min(named, default=None), True
+        if not agree:
+            raise DataError(f"calls output {label.index} {self._outputs[by_index]}, which contradicts {label}")
+        return found
+
+    def _named(self, label: Label) -> set[int]:
+        """The outputs that have the first of the label's names that any output has."""
+        return next((self._by_name[_plain(name)] for name in label.names if _plain(name) in self._by_name), set())
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())
