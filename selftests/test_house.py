@@ -26,24 +26,32 @@ ROOMS = {
     "features": ({"device", "training", "cluster"}, {"torch", "torchvision", "sklearn", "numpy", "ray"}),
     "tuning": ({"features", "training"}, {"ax", "torch", "numpy", "matplotlib"}),
     "inference": ({"data", "device"}, {"torch", "numpy", "cv2", "matplotlib"}),
+    "compare": ({"device"}, {"torch", "numpy", "scipy", "psutil", "matplotlib"}),
     "streaming": (
         {"data", "device", "nets"},
         {"improv", "numpy", "torch", "yaml", "zmq", "psutil", "PIL", "matplotlib"},
     ),
     "recipes": (
-        {"device", "cluster", "data", "nets", "training", "features", "tuning", "inference"},
+        {"device", "cluster", "data", "nets", "training", "features", "tuning", "inference", "compare"},
         {"torch", "numpy"},
     ),
     "grading": ({"data"}, {"numpy", "psutil", "rich", "gradescope_utils"}),
     "release": ({"data", "grading"}, {"rich"}),
     "classroom": ({"cluster", "data", "grading"}, {"rich", "psutil", "yaml", "ray", "jinja2", "copydetect"}),
-    "cli": ({"cluster", "data", "grading", "release", "classroom", "recipes", "inference", "streaming"}, {"rich"}),
+    "cli": (
+        {
+            *("cluster", "data", "grading", "release", "classroom"),
+            *("recipes", "nets", "inference", "compare", "streaming"),
+        },
+        {"rich"},
+    ),
     "__main__": ({"cli"}, set()),
     "__init__": (set(), set()),
 }
 WORKER = {"worker.py": {"numpy", "torch", "torchvision"}, "forkserver.py": {"torch"}, "isolation.py": {"pyseccomp"}}
 ROOT_FILES = {
     "models.py": {"torch"},
+    "hubconf.py": set(),
     "submitted.py": {"torch", "torchvision", "numpy", "matplotlib", "models"},
     "grade.py": {"mp09", "rich"},
     "tests/test_visible.py": {"mp09", "gradescope_utils"},

@@ -12,7 +12,7 @@ from pathlib import Path
 from mp09.errors import Mp09Error
 
 # rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
-COMMANDS = ("data", "grading", "release", "classroom", "recipes", "inference", "streaming")
+COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,14 +1,15 @@
-"""What the commands share: folders, help texts, argument types, a progress bar."""
+"""What the commands share: folders, help texts, argument types, a progress bar, tables."""
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
 DEFAULT = "default: %(default)s"
+WIDTH = 100  # columns of a table that goes into a file or another program
 
 
 def positive(text: str) -> int:
@@ -16,6 +17,22 @@ def positive(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
     return int(text)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: text in the first column, numbers in the others."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left", no_wrap=bool(place), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 @contextmanager

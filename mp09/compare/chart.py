@@ -1,0 +1,173 @@
+"""One chart of a comparison: accuracy against time, memory as the size of the marks."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator
+from matplotlib.transforms import Bbox
+
+from mp09.compare.records import Comparison, Row
+from mp09.errors import CompareError
+from mp09.files import atomic_write
+
+BLUE, DARK = "#1f77b4", "0.25"
+LARGEST, SMALLEST = 900.0, 30.0  # areas of marks, points²
+GAP = 3  # points between a mark and its name
+DPI = 120
+# Where a name may stand beside its mark, the best place first: direction, and how the text is aligned there.
+PLACES = (
+    (0.7, 0.7, "left", "bottom"),
+    (0.7, -0.7, "left", "top"),
+    (-0.7, 0.7, "right", "bottom"),
+    (-0.7, -0.7, "right", "top"),
+    (1, 0, "left", "center"),
+    (-1, 0, "right", "center"),
+    (0, 1, "center", "bottom"),
+    (0, -1, "center", "top"),
+)
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """One network on the chart: its name, place, area, and the lines across and upright through it."""
+
+    name: str
+    x: float
+    y: float
+    area: float
+    across: tuple[float, float]
+    upright: tuple[float, float]
+
+
+def chart(comparison: Comparison) -> Figure:
+    """Measured top-1 with 95 % intervals; where no pictures were classified the published one, else parameters.
+
+    Networks that lack what the chart shows are left out of it.
+    """
+    value, label = _height(comparison)
+    rows = [row for row in comparison.rows if value(row) is not None]
+    marks = _marks(rows, value)
+    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    axes = figure.subplots()
+    for mark in marks:
+        axes.plot(mark.across, (mark.y, mark.y), color=DARK, linewidth=1)
+        axes.plot((mark.x, mark.x), mark.upright, color=DARK, linewidth=1)
+    where = [mark.x for mark in marks], [mark.y for mark in marks]
+    axes.scatter(*where, [mark.area for mark in marks], color=BLUE, alpha=0.45, linewidth=0)
+    axes.scatter(*where, 8, color="black", zorder=3)
+    axes.set_xscale("log")
+    axes.margins(0.16, 0.14)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7)))
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.set_xlabel("milliseconds a picture (batch 1, median; the line: lowest and highest round)")
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.3, which="both")
+    axes.set_title(f"{comparison.settings['device']}, {comparison.settings['precision']}", fontsize=10)
+    _explain_areas(axes, rows)
+    _write_names(figure, axes, marks)
+    return figure
+
+
+def save(comparison: Comparison, folder: Path) -> Path:
+    """Write chart.png. Raises CompareError when that fails."""
+    content = io.BytesIO()
+    chart(comparison).savefig(content, format="png", dpi=DPI)
+    path = Path(folder) / "chart.png"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            file.write(content.getvalue())
+    except OSError as error:
+        raise CompareError(f"{path}: could not be written ({error.strerror}).") from error
+    return path
+
+
+def _height(comparison: Comparison) -> tuple[Callable[[Row], float | None], str]:
+    """What the upright axis shows: a row's value, and the axis' name."""
+    rows, settings = comparison.rows, comparison.settings
+    if any(row.top1 for row in rows):
+        name = f"top-1 %, {settings['count']} pictures of {settings['pictures']} (95 % interval)"
+        return lambda row: row.top1 and 100 * row.top1.value, name
+    if any(row.published for row in rows):
+        return lambda row: row.published.get("top1"), "published top-1 % (nothing was classified here)"
+    return lambda row: row.parameters / 1e6, "million parameters (nothing was classified here)"
+
+
+def _marks(rows: Sequence[Row], value: Callable[[Row], float | None]) -> list[_Mark]:
+    marks = []
+    for row, area in zip(rows, _areas([row.memory_mib for row in rows]), strict=True):
+        y, measured = value(row), row.top1
+        upright = tuple(100 * end for end in measured.interval) if measured else (y, y)
+        across = min(row.medians), max(row.medians)
+        marks.append(_Mark(row.network, row.flat()["latency_median_ms"], y, area, across, upright))
+    return marks
+
+
+def _areas(memory: Sequence[float | None]) -> list[float]:
+    """In proportion to the memory; where it is not known all the same."""
+    most = max((value or 0.0 for value in memory), default=0.0)
+    return [max(SMALLEST, LARGEST * value / most) if value and most else 4 * SMALLEST for value in memory]
+
+
+def _explain_areas(axes: Axes, rows: Sequence[Row]) -> None:
+    known = sorted({row.memory_mib for row in rows if row.memory_mib})
+    if not known:
+        return
+    shown = sorted({known[0], known[-1]})
+    for value, area in zip(shown, _areas(shown), strict=True):
+        axes.scatter([], [], area, color=BLUE, alpha=0.45, linewidth=0, label=f"{value:.0f} MiB")
+    beside = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+    axes.legend(title="peak memory, batch 1", frameon=False, labelspacing=1.6, **beside)
+
+
+def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
+    """Each where it covers the fewest marks, lines and other names."""
+    figure.draw_without_rendering()
+    frame = axes.get_window_extent()
+    taken = [box for mark in marks for box in _covered(axes, mark)]
+    for mark in marks:
+        reach = np.sqrt(mark.area / np.pi) + GAP
+        texts = [
+            axes.annotate(
+                mark.name,
+                (mark.x, mark.y),
+                (right * reach, up * reach),
+                textcoords="offset points",
+                ha=across,
+                va=along,
+                fontsize=9,
+                parse_math=False,
+                path_effects=[withStroke(linewidth=3, foreground="white")],
+            )
+            for right, up, across, along in PLACES
+        ]
+        boxes = [text.get_window_extent() for text in texts]
+        costs = [sum(box.overlaps(other) for other in taken) + 9 * (not _inside(box, frame)) for box in boxes]
+        best = costs.index(min(costs))
+        taken.append(boxes[best])
+        for text in (*texts[:best], *texts[best + 1 :]):
+            text.remove()
+
+
+def _covered(axes: Axes, mark: _Mark) -> list[Bbox]:
+    """What a mark and its two lines cover, pixels."""
+    x, y = axes.transData.transform((mark.x, mark.y))
+    half = 0.7 * np.sqrt(mark.area / np.pi) * axes.figure.dpi / 72  # of a square in the disk
+    (left, _), (right, _) = (axes.transData.transform((end, mark.y)) for end in mark.across)
+    (_, low), (_, high) = (axes.transData.transform((mark.x, end)) for end in mark.upright)
+    return [
+        Bbox.from_extents(x - half, y - half, x + half, y + half),
+        Bbox.from_extents(left, y - 1, right, y + 1),
+        Bbox.from_extents(x - 1, low, x + 1, high),
+    ]
+
+
+def _inside(box: Bbox, frame: Bbox) -> bool:
+    return frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1

@@ -1,0 +1,70 @@
+"""Peak memory of a process that runs one network and has run nothing before.
+
+A processor's memory is the process's: the highest resident size since `PeakMemory` was made or `restart`ed, above what
+it was when it was made. A GPU's is what PyTorch allocated on it at most.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import torch
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+RESET_PEAK = "5"  # Linux: the highest resident size begins anew
+LOADING = ", or while it was loaded"
+
+
+class PeakMemory:
+    """Make it when the libraries are loaded and the network is not; `restart` when the network is."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._base = _resident_mib() if device.type == "cpu" else 0.0
+        self._restarted = True
+
+    def restart(self) -> None:
+        """Forget the peak of loading, where the system can."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return
+        try:
+            CLEAR.write_text(RESET_PEAK)
+        except OSError:
+            self._restarted = False
+
+    def mib(self) -> float | None:
+        """The peak until now; None on a device that does not tell."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 2**20
+        if self._device.type != "cpu":
+            return None
+        return _peak_mib() - self._base
+
+    @property
+    def words(self) -> str:
+        """What was measured."""
+        if self._device.type == "cuda":
+            return "the most that PyTorch allocated on the GPU while the network ran"
+        if self._device.type != "cpu":
+            return f"not measured on {self._device.type}"
+        then = "" if self._restarted else LOADING
+        return (
+            f"the process at its largest while the network ran{then}, above what it was before the network was loaded"
+        )
+
+
+def _resident_mib() -> float:
+    return psutil.Process(os.getpid()).memory_info().rss / 2**20
+
+
+def _peak_mib() -> float:
+    """VmHWM on Linux: what getrusage says outlives exec, and may be the calling process's."""
+    if STATUS.exists():
+        return int(STATUS.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,127 @@
+"""A comparison as tables of text: pure functions of the record."""
+
+from typing import NamedTuple
+
+from mp09.compare.accuracy import Share, worth
+from mp09.compare.records import Comparison, Row
+
+NOTHING = "-"
+
+
+class Table(NamedTuple):
+    """columns: headings, with line breaks; the first column is text, the others numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """Accuracy, speed, size."""
+    return [accuracy(comparison), speed(comparison), size(comparison)]
+
+
+def accuracy(comparison: Comparison) -> Table:
+    """What was named rightly here, with 95 % intervals, beside what is published."""
+    settings, rows = comparison.settings, comparison.rows
+    columns = ("network", "top-1 % [95 %]", "top-5 % [95 %]", "published\ntop-1 %", "published\ntop-5 %", "of weights")
+    values = [
+        (
+            _name(row),
+            _share(row.top1),
+            _share(row.top5),
+            _number(row.published.get("top1"), 2),
+            _number(row.published.get("top5"), 2),
+            _published(row),
+        )
+        for row in rows
+    ]
+    found = f"{settings['pictures']}, {worth(settings['count'])}" if settings["count"] else "no pictures given"
+    on = {row.published["on"]: None for row in rows if row.published}
+    return Table(f"Accuracy: {found}", columns, values, (f"published: measured on {'; '.join(on)}",) if on else ())
+
+
+def speed(comparison: Comparison) -> Table:
+    """Time and memory, with the spread over the rounds."""
+    settings = comparison.settings
+    batch = settings["batch"]
+    columns = (
+        "network",
+        "ms, batch 1\nmedian",
+        "\nmean",
+        "\np95",
+        "median of\nrounds",
+        f"pictures/s\nbatch {batch}",
+        "of\nrounds",
+        "peak MiB\nbatch 1",
+        f"\nbatch {batch}",
+    )
+    values = []
+    for row in comparison.rows:
+        flat = row.flat()
+        times = [_number(flat[f"latency_{name}_ms"], 1) for name in ("median", "mean", "p95")]
+        memory = [_number(flat[name], 0) for name in ("memory_mib", "batch_memory_mib")]
+        values.append((_name(row), *times, _spread(row.medians), _number(flat["rate"], 1), _spread(row.rates), *memory))
+    turns = f"by turns in {settings['rounds']} rounds of {settings['runs']} passes at batch 1"
+    notes = (f"peak: {settings['memory']}",)
+    return Table(f"Speed and memory: {settings['device']}, {settings['precision']}, {turns}", columns, values, notes)
+
+
+def size(comparison: Comparison) -> Table:
+    """Parameters, arithmetic and bytes, beside what is published."""
+    columns = (
+        "network",
+        "input",
+        "million\nparameters",
+        "\npublished",
+        "GMAC\na picture",
+        "\npublished",
+        "weights\nMiB",
+        "\npublished",
+    )
+    values = []
+    for row in comparison.rows:
+        known = row.published.get
+        millions = known("parameters") and known("parameters") / 1e6
+        values.append(
+            (
+                _name(row),
+                str(row.size),
+                _number(row.parameters / 1e6, 2),
+                _number(millions, 2),
+                _number(row.gmacs, 3),
+                _number(known("gmacs"), 3),
+                _number(row.weights_mib, 1),
+                _number(known("file_mib"), 1),
+            )
+        )
+    return Table("Size", columns, values)
+
+
+def _published(row: Row) -> str:
+    """The last part of their name: IMAGENET1K_V2 of ResNet50_Weights.IMAGENET1K_V2."""
+    name = row.published.get("weights", NOTHING)
+    return name.rpartition("_Weights.")[2]
+
+
+def _share(share: Share | None) -> str:
+    if share is None:
+        return NOTHING
+    low, high = share.interval
+    return f"{share.value:.1%} [{low:.1%}, {high:.1%}]".replace("%", "")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def _spread(values: list[float]) -> str:
+    """The lowest and the highest."""
+    digits = 0 if max(values) >= 100 else 1
+    return f"{min(values):.{digits}f}..{max(values):.{digits}f}"
+
+
+def _name(row: Row) -> str:
+    """The network, and its own weights below it."""
+    return row.network.replace(":", ":\n ")

@@ -1,0 +1,115 @@
+"""The caller's side: a process for each network, so that none inherits another's memory, and turns among them."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mp09.errors import CompareError
+
+ROOT = Path(__file__).resolve().parents[2]
+# In place of the current folder, whose files could be taken for modules, stands the folder of this package.
+BOOT = "import sys; sys.path[0] = sys.argv.pop(1); from mp09.compare.serve import serve; serve({module!r})"
+
+
+class Worker:
+    """A new Python in which `serve` answers with a module's `Served`."""
+
+    def __init__(self, module: str):
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in end)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", BOOT.format(module=module), str(ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            encoding="utf-8",
+            start_new_session=True,  # Ctrl-C is the caller's to handle
+        )
+        self.pid = self._process.pid
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Wait for the answer to a request. Raises CompareError when it is an error, or the process has died."""
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise CompareError(self._how_it_died())
+        answer = json.loads(line)
+        if "error" in answer:
+            raise CompareError(answer["error"])
+        return answer
+
+    def end(self) -> None:
+        """Kill the process, and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._complaints):
+            try:
+                file.close()
+            except BrokenPipeError:  # a request that it never read
+                pass
+
+    def _how_it_died(self) -> str:
+        code = self._process.wait()
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        how = f"was ended by signal {-code}; is there enough memory?" if code < 0 else f"ended with exit code {code}."
+        return f"its process {how}{' Its last words: ' + lines[-1] if lines else ''}"
+
+
+class Team:
+    """Workers by the names of their networks. What befalls one ends it and is kept in `failures`; the others go on."""
+
+    def __init__(self, module: str):
+        self._module = module
+        self.workers: dict[str, Worker] = {}
+        self.failures: dict[str, str] = {}
+
+    def __enter__(self) -> "Team":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for name in list(self.workers):
+            self.dismiss(name)
+
+    def hire(self, name: str) -> None:
+        """Start a worker."""
+        self.workers[name] = Worker(self._module)
+
+    def ask(self, name: str, **request: Any) -> dict[str, Any] | None:
+        """A worker's answer; None when it failed."""
+        try:
+            return self.workers[name].ask(**request)
+        except CompareError as error:
+            self.failures[name] = str(error)
+            self.dismiss(name)
+            return None
+
+    def dismiss(self, name: str) -> None:
+        """End a worker."""
+        self.workers.pop(name).end()
+
+
+def by_turns(
+    team: Team, rounds: int, *, watch: Callable[[int, int], None] = lambda done, total: None, **request: Any
+) -> dict[str, list[dict[str, Any]]]:
+    """Ask every worker the same once a round, one after the other, so that a slow minute meets all of them.
+
+    Returns:
+        the answers of those that gave all, each with `began_s`, seconds since the first turn began.
+    """
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in team.workers}
+    started = time.monotonic()
+    for done in range(rounds):
+        for name in list(team.workers):
+            began = time.monotonic() - started
+            if (answer := team.ask(name, **request)) is not None:
+                answers[name].append({"began_s": began, **answer})
+        watch(done + 1, rounds)
+    return {name: answers[name] for name in team.workers}

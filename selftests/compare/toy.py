@@ -1,0 +1,56 @@
+"""A worker without a network, for the tests of workers."""
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+from mp09.errors import NetworkError
+
+
+class Served:
+    """Does what the request says."""
+
+    def __call__(self, do, **options):
+        return getattr(self, do)(**options)
+
+    def add(self, a, b):
+        print("a library says something")
+        return {"sum": a + b}
+
+    def refuse(self):
+        raise NetworkError("alexnet.pt: the weights don't fit this network.")
+
+    def fail(self):
+        raise RuntimeError("not enough memory\nand more lines")
+
+    def leave(self):
+        print("the last words", file=sys.stderr)
+        sys.exit(3)
+
+    def die(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def note(self, path):
+        """Write its process number at the end of a file."""
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return {}
+
+    def wait(self):
+        time.sleep(600)
+
+    def use(self, mib):
+        """The peak of memory after taking so much, and giving it back."""
+        import torch
+
+        from mp09.compare.memory import PeakMemory
+
+        memory = PeakMemory(torch.device("cpu"))
+        np.ones(2 * mib * 2**17)
+        while_loading = memory.mib()
+        memory.restart()
+        np.ones(mib * 2**17)
+        return {"loading": while_loading, "running": memory.mib(), "words": memory.words}

@@ -1,0 +1,281 @@
+"""`python -m mp09 compare` as it is typed, on drawn pictures whose scores are known, and real ones."""
+
+import csv
+import json
+import tarfile
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+from torchvision import models as zoo
+
+from models import resnet18
+from mp09.data.cifar import TEST_FILE, read_batch
+from mp09.data.labels import labels_of
+from mp09.errors import CompareError, NetworkError
+from mp09.nets.published import OUR_CLASSES, published
+from mp09.recipes.compare import Wanted, parse
+from mp09.recipes.labelled import open_labelled
+from selftests.data.conftest import tiny_set
+from selftests.recipes.conftest import run
+
+CPU = ("--device", "cpu")
+QUICK = ("--rounds", 2, "--runs", 2, "--batch", 4, *CPU)
+COUNTS = {"airplane": 1, "bird": 1, "ship": 2, "truck": 4}  # pictures that are drawn
+
+
+def say_always(path, net, order: list[int]) -> None:
+    """Write weights with which a network gives its outputs in this order, whatever it sees."""
+    state = net.state_dict()
+    name = list(state)[-2]  # of the last layer
+    state[name] = torch.zeros_like(state[name])
+    state[name.replace("weight", "bias")] = torch.tensor(
+        [float(len(order) - order.index(i)) for i in range(len(order))]
+    )
+    torch.save(state, path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Pictures of ten classes, and weights whose answers are known."""
+    root = tmp_path_factory.mktemp("compare")
+    random = np.random.default_rng(0)
+    for name, count in COUNTS.items():
+        (root / "pictures" / name).mkdir(parents=True)
+        for number in range(count):
+            picture = random.integers(0, 256, (40, 64 + number, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(root / "pictures" / name / f"{name}{number}.png")
+    say_always(root / "truck_first.pt", resnet18(), list(range(9, -1, -1)))  # truck, ship, horse, frog, dog
+    say_always(root / "bird_first.pt", zoo.squeezenet1_1(num_classes=10), [2, 0, 1, *range(3, 10)])
+    torch.save(zoo.squeezenet1_1().state_dict(), root / "of_another.pt")
+    (root / "names.txt").write_text("\n".join(OUR_CLASSES))
+    return root
+
+
+@pytest.fixture(scope="module")
+def done(files):
+    """A comparison of three networks, one of which can't be loaded: its folder and what it printed."""
+    import contextlib
+    import io
+
+    networks = f"resnet18-32:{files / 'truck_first.pt'},alexnet:{files / 'of_another.pt'}"
+    networks += f",squeezenet1_1:{files / 'bird_first.pt'}"
+    options = ("--classes", files / "names.txt", "--out", files / "out", "--panels", *QUICK)
+    printed, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
+        code = run("compare", files / "pictures", "--networks", networks, *options)
+    return files / "out", code, printed.getvalue(), errors.getvalue()
+
+
+def results(out) -> dict[str, dict]:
+    return {one["network"]: one for one in json.loads((out / "results.json").read_text())["networks"]}
+
+
+def test_accuracy_is_what_can_be_counted_by_hand(done):
+    ours, squeezed = results(done[0]).values()
+    assert (ours["network"], squeezed["network"]) == ("resnet18-32:truck_first.pt", "squeezenet1_1:bird_first.pt")
+    assert (ours["pictures"], ours["top1"], ours["top5"]) == (8, 4 / 8, 6 / 8)
+    assert (squeezed["top1"], squeezed["top5"]) == (1 / 8, 2 / 8)
+    assert (squeezed["top1_low"], squeezed["top1_high"]) == pytest.approx((0.0224, 0.4709), abs=1e-4)  # Wilson's
+
+
+def test_a_network_that_can_not_be_loaded_costs_no_other(done):
+    out, code, printed, errors = done
+    assert code == 1
+    assert "error: alexnet:of_another.pt: not measured: of_another.pt: the weights don't fit this network" in errors
+    assert "alexnet" not in printed
+    assert list(json.loads((out / "results.json").read_text())["notes"]) == ["alexnet:of_another.pt"]
+
+
+def test_all_is_measured(done):
+    for one in results(done[0]).values():
+        assert 0 < one["latency_lowest_round_ms"] <= one["latency_median_ms"] <= one["latency_p95_ms"]
+        assert one["rate"] > 0
+        assert 0 < one["memory_mib"] <= one["batch_memory_mib"] < 400
+        assert one["weights_mib"] * 2**20 == (done[0].parent / one["weights_in"]).stat().st_size
+    ours, squeezed = results(done[0]).values()
+    assert (ours["parameters"], squeezed["parameters"]) == (11_173_962, 727_626)
+    assert squeezed["gmacs"] == pytest.approx(0.263, abs=0.005)  # with ten outputs
+    assert (ours["published_top1"], squeezed["published_top1"]) == (88.7, None)
+
+
+def test_networks_took_turns(done):
+    ours, squeezed = ([turn["began_s"] for turn in one["rounds"]] for one in results(done[0]).values())
+    assert ours[0] < squeezed[0] < ours[1] < squeezed[1]
+
+
+def test_what_is_printed_has_a_hundred_columns_at_most(done):
+    printed = done[2]
+    assert "Accuracy: pictures, 8 pictures: steps of 12 points" in printed
+    assert "50.0 [21.5, 78.5]" in printed
+    assert max(map(len, printed.splitlines()[1:])) <= 130
+    assert printed.endswith(f"written: {done[0]}\n")
+    tables = [line for line in printed.splitlines() if not line.startswith(("Speed", "peak", "written"))]
+    assert max(map(len, tables)) <= 100
+
+
+def test_files_are_written(done):
+    assert {path.name for path in done[0].iterdir()} == {"results.csv", "results.json", "chart.png", "panels"}
+    lines = list(csv.DictReader((done[0] / "results.csv").read_text().splitlines()))
+    assert [line["network"] for line in lines] == list(results(done[0]))
+    assert Image.open(done[0] / "chart.png").size[0] > 800
+
+
+def test_every_picture_has_a_panel_that_keeps_its_proportions(done):
+    for network in ("resnet18-32_truck_first.pt", "squeezenet1_1_bird_first.pt"):
+        panels = sorted((done[0] / "panels" / network).iterdir())
+        assert [path.name for path in panels][:3] == ["0000_airplane0.png", "0001_bird0.png", "0002_ship0.png"]
+        assert len(panels) == 8
+    drawn = np.asarray(Image.open(panels[-1]).convert("RGB")).astype(int)  # truck3: 67 x 40
+    colourful = np.ptp(drawn, axis=2) > 60
+    rows, columns = np.flatnonzero(colourful.sum(axis=1) > 50), np.flatnonzero(colourful.sum(axis=0) > 50)
+    assert np.ptp(columns) / np.ptp(rows) == pytest.approx(67 / 40, rel=0.03)
+    assert columns.min() > drawn.shape[1] / 2  # text left, picture right
+
+
+def test_no_worker_is_left(done):
+    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    assert not any("mp09.recipes.compared" in line for line in lines)
+
+
+def test_without_pictures_published_networks_are_timed(tmp_path, capsys):
+    assert run("compare", "--networks", "alexnet", "--weights", "none", "--out", tmp_path / "out", *QUICK) == 0
+    assert "Accuracy: no pictures given" in capsys.readouterr().out
+    (one,) = results(tmp_path / "out").values()
+    assert (one["weights"], one["top1"], one["pictures"], one["weights_in"]) == ("none", None, 0, "state dict")
+    assert one["gmacs"] == pytest.approx(one["published_gmacs"], rel=0.02)
+    assert one["parameters"] == one["published_parameters"]
+    assert one["weights_mib"] == pytest.approx(one["published_file_mib"], rel=0.01)
+    assert one["memory_mib"] > 233  # its weights alone
+
+
+def test_the_scores_are_those_of_the_network_itself(small_data, tmp_path):
+    out = tmp_path / "out"
+    assert run("compare", small_data, "--networks", "resnet18-32", "--out", out, *QUICK, "--batch", 64) == 0
+    batch, ours = read_batch(small_data / TEST_FILE), published("resnet18-32")
+    with torch.no_grad():
+        best = ours.net.eval()(ours.preprocess(torch.from_numpy(batch.images))).topk(5).indices.tolist()
+    truths = [OUR_CLASSES.index(batch.classes[label]) for label in batch.labels]
+    top = [sum(truth in row[:k] for truth, row in zip(truths, best, strict=True)) / len(truths) for k in (1, 5)]
+    (one,) = results(out).values()
+    assert (one["pictures"], one["top1"], one["top5"]) == (400, *top)
+    assert top[0] > 0.5
+
+
+# Before anything is started
+
+
+def test_each_network_may_have_its_own_weights():
+    assert parse("resnet50, alexnet:none,resnet18-32:here/mine.pt", "V1") == [
+        Wanted("resnet50", "V1", "resnet50"),
+        Wanted("alexnet", "none", "alexnet:none"),
+        Wanted("resnet18-32", "here/mine.pt", "resnet18-32:mine.pt"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        (" ,", CompareError, "expected one name or more"),
+        ("alexnet,alexnet", CompareError, "expected each once, got alexnet more than once"),
+        ("alexnet,resnet51", NetworkError, "Did you mean .*resnet50"),
+    ],
+)
+def test_a_list_that_can_not_be_meant_is_refused(text, error, words):
+    with pytest.raises(error, match=words):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("none",), "none: expected a folder with one sub-folder a class"),
+        (("tiny-imagenet:none",), "not Tiny ImageNet"),
+        (("{root}/bad",), "1 of 3 pictures can't be read: "),
+        (("--classes", "none.txt"), "none.txt: expected a text file with one class name a line"),
+        (("--networks", "resnet51"), "resnet51: no such network"),
+        (("--device", "nowhere"), "device: expected auto"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_a_line(arguments, words, files, tmp_path, capsys):
+    (tmp_path / "bad" / "ship").mkdir(parents=True)
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (9, 9)).save(tmp_path / "bad" / "ship" / name)
+    (tmp_path / "bad" / "ship" / "3.png").write_bytes(b"no picture")
+    assert run("compare", *(text.format(root=tmp_path) for text in arguments), "--out", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, capsys):
+    (tmp_path / "pictures" / "zebra").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(tmp_path / "pictures" / "zebra" / "1.png")
+    unnamed = f"resnet18-32:{files / 'truck_first.pt'}"
+    networks = ("--networks", f"resnet18-32,{unnamed}")
+    assert run("compare", tmp_path / "pictures", *networks, "--out", tmp_path / "out", *QUICK) == 2
+    error = capsys.readouterr().err
+    assert "resnet18-32: accuracy not measured: it knows 0 of the 1 classes; unknown: zebra" in error
+    assert "resnet18-32:truck_first.pt: accuracy not measured: the names of its outputs are not known" in error
+    assert not (tmp_path / "out").exists()
+
+
+# Labelled pictures
+
+
+def test_pictures_come_from_all_over_a_folder(files):
+    whole, some = open_labelled(files / "pictures"), open_labelled(files / "pictures", 4)
+    assert len(whole) == len(open_labelled(files / "pictures", 99)) == 8
+    assert [file.stem for file in some.pictures.files] == ["airplane0", "ship0", "truck0", "truck3"]
+    assert [str(some.label(index)) for index in range(4)] == ["airplane", "ship", "truck", "truck"]
+
+
+def test_tiny_imagenet_s_validation_pictures_have_wnids_and_words(tmp_path):
+    found = open_labelled(f"tiny-imagenet:{tiny_set(tmp_path)}")
+    assert (found.name, len(found)) == ("Tiny ImageNet, validation", 6)
+    assert found.labels == labels_of(("n01443537", "n02012849", "n03126707"), tmp_path / "tiny-imagenet-200")
+    assert found.read(0).shape == (3, 64, 64)
+
+
+def test_course_batches_are_judged_by_their_test_pictures(small_data):
+    found = open_labelled(small_data, 10)
+    assert (found.name, len(found), found.read(0).shape, found.stem(3)) == ("synthetic, test", 10, (3, 32, 32), "3")
+
+
+def test_a_table_stands_before_class_folders(files, tmp_path):
+    (tmp_path / "labels.tsv").write_text("file\tlabel\n1.png\tship\n")
+    Image.new("RGB", (9, 9)).save(tmp_path / "1.png")
+    found = open_labelled(tmp_path)
+    assert (len(found), str(found.label(0)), found.stem(0)) == (1, "ship", "1")
+
+
+# Real pictures
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+def test_a_network_of_tiny_imagenet_is_as_good_as_its_card_says(real_images, tmp_path):
+    with tarfile.open(real_images.with_name("tiny-imagenet-200-small.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    tiny = next(tmp_path.rglob("wnids.txt")).parent
+    weights = real_images.with_name("resnet18-tinyimagenet.pt")
+    options = ("--classes", tiny / "wnids.txt", "--out", tmp_path / "out", *CPU, "--batch", 256)
+    assert run("compare", f"tiny-imagenet:{tiny}", "--networks", f"resnet18-32:{weights}", *options) == 0
+    (one,) = results(tmp_path / "out").values()
+    assert one["pictures"] == 10000
+    assert (one["top1"], one["top5"]) == pytest.approx((0.3991, 0.6710), abs=0.0015)
+
+
+@pytest.mark.real
+def test_labelled_pictures_are_matched_with_imagenet_s_outputs(real_images, tmp_path):
+    """Weights that always say acoustic guitar first: one of the fifty pictures shows one."""
+    net = zoo.squeezenet1_1()
+    say_always(tmp_path / "guitar.pt", net, [402, *(i for i in range(1000) if i != 402)])
+    networks = ("--networks", f"squeezenet1_1:{tmp_path / 'guitar.pt'}")
+    pictures = real_images.with_name("imagenet-samples")
+    assert run("compare", pictures, *networks, "--out", tmp_path / "out", *QUICK) == 0
+    (one,) = results(tmp_path / "out").values()
+    assert (one["pictures"], one["top1"], one["top5"]) == (50, 0.02, 0.04)  # the fifth is output 3, a tiger shark
+    assert one["published_weights"] == "SqueezeNet1_1_Weights.IMAGENET1K_V1"
