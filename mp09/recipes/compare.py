@@ -131,10 +131,11 @@ def compare(
 
 
 def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) -> dict[str, dict[str, Any]]:
-    """Start a worker for each network, one after the other; what they tell."""
+    """Start a worker for each network, and have them load one after the other; what they tell."""
     facts = {}
-    for done, one in enumerate(wanted, 1):
+    for one in wanted:
         team.hire(one.text)
+    for done, one in enumerate(wanted, 1):
         answer = team.ask(one.text, do="load", network=one.network, weights=one.weights, **how)
         if answer:
             facts[one.text] = answer

@@ -151,17 +151,24 @@ def test_without_pictures_published_networks_are_timed(tmp_path, capsys):
     assert one["memory_mib"] > 233  # its weights alone
 
 
-def test_the_scores_are_those_of_the_network_itself(small_data, tmp_path):
+def test_the_scores_are_those_of_the_network_itself(files, small_data, tmp_path, capsys):
+    """And one whose outputs have no names is measured without."""
     out = tmp_path / "out"
-    assert run("compare", small_data, "--networks", "resnet18-32", "--out", out, *QUICK, "--batch", 64) == 0
+    networks = ("--networks", f"resnet18-32,resnet18-32:{files / 'truck_first.pt'}", "--samples", 100)
+    assert run("compare", small_data, *networks, "--out", out, *QUICK, "--batch", 64) == 1
+    note = "resnet18-32:truck_first.pt: accuracy not measured: the names of its outputs are not known; give them with"
+    assert f"error: {note} --classes\n" in capsys.readouterr().err
     batch, ours = read_batch(small_data / TEST_FILE), published("resnet18-32")
+    batch = batch.take(np.linspace(0, 399, 100).astype(int))
     with torch.no_grad():
         best = ours.net.eval()(ours.preprocess(torch.from_numpy(batch.images))).topk(5).indices.tolist()
     truths = [OUR_CLASSES.index(batch.classes[label]) for label in batch.labels]
     top = [sum(truth in row[:k] for truth, row in zip(truths, best, strict=True)) / len(truths) for k in (1, 5)]
-    (one,) = results(out).values()
-    assert (one["pictures"], one["top1"], one["top5"]) == (400, *top)
+    one, unnamed = results(out).values()
+    assert (one["pictures"], one["top1"], one["top5"]) == (100, *top)
     assert top[0] > 0.5
+    assert (unnamed["pictures"], unnamed["top1"]) == (0, None)
+    assert unnamed["latency_median_ms"] > 0
 
 
 # Before anything is started
@@ -210,16 +217,14 @@ def test_what_can_not_be_done_is_said_in_a_line(arguments, words, files, tmp_pat
     assert error.count("\n") == 1
 
 
-def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, capsys):
+def test_networks_that_know_none_of_the_classes_are_not_timed(tmp_path, capsys):
     (tmp_path / "pictures" / "zebra").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "pictures" / "zebra" / "1.png")
-    unnamed = f"resnet18-32:{files / 'truck_first.pt'}"
-    networks = ("--networks", f"resnet18-32,{unnamed}")
-    assert run("compare", tmp_path / "pictures", *networks, "--out", tmp_path / "out", *QUICK) == 2
+    out = tmp_path / "out"
+    assert run("compare", tmp_path / "pictures", "--networks", "resnet18-32", "--out", out, *QUICK) == 2
     error = capsys.readouterr().err
     assert "resnet18-32: accuracy not measured: it knows 0 of the 1 classes; unknown: zebra" in error
-    assert "resnet18-32:truck_first.pt: accuracy not measured: the names of its outputs are not known" in error
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
 
 
 # Labelled pictures
