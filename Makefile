@@ -36,6 +36,9 @@ bench: $(VENV)/.dev $(if $(IMAGES),images,data)
 	done; \
 	echo "== video_rate"; $(BIN)/python -m benchmarks.video_rate || failed=1; \
 	echo "== extraction_memory"; $(BIN)/python -m benchmarks.extraction_memory || failed=1; \
+	if [ -f $(STREAM)/.made ]; then \
+	    echo "== stream_rate"; $(BIN)/python -m benchmarks.stream_rate $(if $(IMAGES),--images "$(IMAGES)") || failed=1; \
+	fi; \
 	if [ -n "$(TINY)" ]; then \
 	    echo "== alexnet_cached"; $(BIN)/python -m benchmarks.alexnet_cached --data "$(TINY)" || failed=1; \
 	fi; \
