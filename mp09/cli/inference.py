@@ -32,9 +32,12 @@ def add(commands) -> None:
 
 
 def _classify(args: argparse.Namespace) -> int:
+    from mp09.errors import FrameError
     from mp09.inference.frames import Pictures, open_source
     from mp09.recipes.classify import classify, predictor
 
+    if args.out and args.out.exists() and Path(args.source).exists() and args.out.samefile(args.source):
+        raise FrameError(f"{args.out}: is what is to be classified. Choose another --out.")
     with open_source(args.source, live=args.live) as source:
         predict = predictor(
             network=args.network,

@@ -76,7 +76,7 @@ def _add_stream(commands) -> None:
     parser.add_argument("--processors", type=positive, default=1, metavar="N", help="networks side by side; " + DEFAULT)
     parser.add_argument("--group", type=positive, default=1, metavar="N", help="frames a message; " + DEFAULT)
     parser.add_argument("--frames", type=positive, metavar="N", help="pictures over and over (default: each once)")
-    parser.add_argument("--warm-up", type=int, default=3, metavar="N", help="runs before the first frame; " + DEFAULT)
+    parser.add_argument("--warm-up", type=_count, default=3, metavar="N", help="runs before it starts; " + DEFAULT)
     parser.add_argument("--store", type=positive, default=256, metavar="MB", help="of improv; " + DEFAULT)
     parser.add_argument("--resume", action="store_true", help="go on after the last frame that --out has")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; " + DEFAULT)
@@ -85,7 +85,6 @@ def _add_stream(commands) -> None:
 
 def _stream(args: argparse.Namespace) -> int:
     from mp09.streaming.pictures import Stream
-    from mp09.streaming.plots import plot
     from mp09.streaming.run import Options, run
 
     options = Options(args.graph, args.processors, args.group, args.warm_up, args.device, args.store)
@@ -104,6 +103,12 @@ def _stream(args: argparse.Namespace) -> int:
         print(f"accuracy {done.right / done.labelled:.4f}, {of}")
     if done.unreadable:
         print(f"unreadable: {done.unreadable}, see their lines in predictions.jsonl")
-    plots = plot(args.out)
-    print(f"written: {args.out}: predictions.jsonl, features.npy" + "".join(f", {path.name}" for path in plots))
+    plots = "".join(f", {path.name}" for path in sorted(args.out.glob("*.png")))
+    print(f"written: {args.out}: predictions.jsonl, features.npy{plots}")
     return 1 if done.unreadable else 0
+
+
+def _count(text: str) -> int:
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
+    return int(text)

@@ -52,7 +52,7 @@ def gmacs(net: nn.Module, size: int) -> float:
 
     Counted on a copy that has shapes and no numbers. torchvision publishes the same under the name GFLOPS.
     """
-    shapes = copy.deepcopy(net).to("meta").eval()
+    shapes = copy.deepcopy(net).to("meta", torch.float32).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         shapes(torch.empty(1, 3, size, size, device="meta"))
     return counter.get_total_flops() / 2e9

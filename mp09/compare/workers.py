@@ -38,7 +38,7 @@ class Worker:
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        if not line:
+        if not line.endswith("\n"):  # nothing, or half an answer
             raise CompareError(self._how_it_died())
         answer = json.loads(line)
         if "error" in answer:

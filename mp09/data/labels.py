@@ -52,7 +52,7 @@ def read_outputs(path: Path) -> tuple[Label, ...]:
     """The outputs of a network from a text file with one class a line: a name, or a wnid. Raises DataError."""
     path = Path(path)
     shown = read_class_names(path)
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     return tuple(label._replace(names=(name,)) for label, name in zip(labels_of(lines), shown, strict=True))
 
 
@@ -63,7 +63,7 @@ def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
     """
     path = Path(folder) / TABLE
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter="\t"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a table of UTF-8 text with tabs ({error}).") from error
     columns = set(rows[0]) if rows else set()

@@ -21,6 +21,7 @@ from mp09.errors import DataError, FrameError
 from mp09.inference.opencv import cv2
 
 CAMERA_SIZE = (1280, 720)  # asked of a camera: width and height
+CAMERA_DIGITS = 3  # of a camera's number
 CAMERA_WAIT_S = 5.0  # for its next frame, before it counts as gone
 RATE = 25.0  # frames a second, of a video that does not say
 ESTIMATE = 0.97  # some kinds of file give their length only about right
@@ -233,7 +234,7 @@ def open_source(source: str | Path, *, live: bool = False) -> Source:
     Raises FrameError when there is no such thing, or nothing in it.
     """
     path = Path(source)
-    if str(source).isdecimal() and not path.exists():
+    if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
         return Camera(int(source))
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))

@@ -50,14 +50,19 @@ class VideoFile:
         due = round((result.frame.seconds - self._began) * self.rate)
         while self._last is not None and self._count < due:
             self._write(self._last)
-        self._write(image)
+        if self._count <= due:  # or it comes from a camera that is quicker than the file
+            self._write(image)
         self._last = image
 
     def __exit__(self, *_) -> None:
         if self._writer is None:
             return
         self._writer.release()
-        os.replace(self._temporary, self.path)
+        try:
+            os.replace(self._temporary, self.path)
+        except OSError as error:
+            self._temporary.unlink(missing_ok=True)
+            raise FrameError(f"{self.path}: could not be written ({error.strerror}).") from error
 
     def _open(self, image: np.ndarray):
         height, width = image.shape[:2]

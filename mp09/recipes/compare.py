@@ -13,7 +13,7 @@ from mp09.compare.accuracy import share_within
 from mp09.compare.records import Comparison, Row, Turn
 from mp09.compare.workers import Team, by_turns
 from mp09.data.labels import Label, Matcher, labels_of, read_outputs
-from mp09.device import choose_device
+from mp09.device import choose_device, fast_dtype
 from mp09.errors import CompareError, DataError
 from mp09.files import atomic_write
 from mp09.inference.panel import panel
@@ -86,7 +86,14 @@ def compare(
     Raises:
         CompareError, DataError, DeviceError
     """
-    choose_device(device)
+    place = choose_device(device)
+    if precision == "auto":  # the same for all
+        precision = str(fast_dtype(place)).removeprefix("torch.")
+    if out:
+        try:
+            Path(out).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CompareError(f"{out}: could not be made ({error.strerror}).") from error
     labelled = None
     if pictures is not None:
         labelled = open_labelled(pictures, samples)
@@ -144,13 +151,13 @@ def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) 
 
 
 def _outputs(facts: Mapping[str, Any], named: Sequence[tuple[Label, ...]]) -> tuple[Label, ...]:
-    """What a network's outputs mean; empty when that is not known."""
+    """What a network's outputs mean, before all as `named` says; empty when that is not known."""
+    if found := next((labels for labels in named if len(labels) == facts["outputs"]), ()):
+        return found
     if facts["wnids"]:
         pairs = zip(facts["classes"], facts["wnids"], strict=True)
         return tuple(Label((name,), wnid, index) for index, (name, wnid) in enumerate(pairs))
-    if facts["classes"]:
-        return labels_of(facts["classes"])
-    return next((labels for labels in named if len(labels) == facts["outputs"]), ())
+    return labels_of(facts["classes"])
 
 
 def _truths(

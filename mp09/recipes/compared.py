@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mp09.compare import measure
 from mp09.compare.memory import PeakMemory
-from mp09.device import choose_device, fast_dtype
+from mp09.device import choose_device
 from mp09.inference.predictor import TOP
 from mp09.nets.published import outputs, published
 from mp09.nets.wnids import WNIDS
@@ -26,7 +26,8 @@ class Served:
     def _load(self, network: str, weights: str, device: str, precision: str, batch: int) -> dict[str, Any]:
         """Load the network, and tell all but its accuracy and time."""
         place = choose_device(device)
-        dtype = fast_dtype(place) if precision == "auto" else DTYPES[precision]
+        dtype = DTYPES[precision]
+        torch.backends.cudnn.allow_tf32 = False  # or GPUs would round "float32" to 10 bits in convolutions
         memory = PeakMemory(place)
         torch.manual_seed(0)  # of weights "none"
         whole = published(network, weights)

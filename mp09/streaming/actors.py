@@ -1,6 +1,7 @@
 """The actors. improv makes them in its server and forks a process for each; what is heavy is imported after that."""
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -41,18 +42,18 @@ class Actor(ManagedActor):
         }
 
     def run(self) -> None:
-        self.post = PostBox(self.folder / "actors", self.name)
-        self.post.put("started")
+        self.post, self.state = PostBox(self.folder / "actors", self.name), "running"
+        self.post.put("started", self.frames)
         with RunManager(self.name, self.actions, self.links, timeout=SIGNAL_S):
             pass
 
     def runStep(self) -> None:  # noqa: N802 (improv's name)
         """Work while there is something to do."""
-        self.post.put("running", self.frames)
         until = time.monotonic() + STEP_S
         while self.step() and time.monotonic() < until:
             pass
-        self.post.put("running", self.frames)
+        if self.state == "running":
+            self.post.put("running", self.frames)
 
     def step(self) -> bool:
         """Do one piece of work; False when there was none to do."""
@@ -80,6 +81,13 @@ class Actor(ManagedActor):
             )
         return key
 
+    def get(self, key) -> np.ndarray:
+        """The array of an id. Raises StreamError."""
+        try:
+            return self.client.getID(key)
+        except Exception as error:  # improv's own can't be made by its own code
+            raise StreamError("improv's store has lost an array. Give it more: --store.") from error
+
     def times(self, first: int, rows: Iterable[Iterable[float]]) -> None:
         """Seconds of the frames from `first` on, for the table."""
         if self.table:
@@ -89,16 +97,19 @@ class Actor(ManagedActor):
         if self.timing:
             self.table = Table(self.folder / f"{self.name}.csv")
         self.prepare()
-        self.post.put("ready")
+        self.post.put("ready", self.frames)
 
     def _watched(self, action: Callable[[], None]) -> Callable[[], None]:
         def watched() -> None:
             try:
                 action()
             except Exception as error:
-                words = str(error) if isinstance(error, Mp09Error) else f"{type(error).__name__}: {error}"
-                self.post.put("failed", self.frames, words)
                 self.actions["run"] = lambda: time.sleep(STEP_S)
+                words = str(error) if isinstance(error, Mp09Error) else f"{type(error).__name__}: {error}"
+                try:
+                    self.post.put("failed", self.frames, words)
+                except OSError:  # such as a full disk: the driver sees at least that it is gone
+                    os._exit(1)
                 raise  # improv logs it
 
         return watched
@@ -170,11 +181,12 @@ class Acquirer(Actor):
             images,
             sent,
         )
+        waited = max(0.0, began - self.free - sum(frame.seconds for frame in frames))
+        shares = waited / len(frames), (sent - began) / len(frames)
+        self.times(group.first, [(frame.seconds, *shares) for frame in frames])
         next(self.outputs).put(group)
         self.under_way.append(size)
         self.frames += len(frames)
-        wait = (began - self.free - sum(frame.seconds for frame in frames)) / len(frames)
-        self.times(group.first, [(frame.seconds, wait, (sent - began) / len(frames)) for frame in frames])
         self.free = time.monotonic()
 
 
@@ -213,14 +225,14 @@ class Processor(Actor):
         count, taken = len(group.names), time.monotonic()
         top, features, times = [[]], None, (0.0, 0.0)
         if not group.error:
-            top, array, times = self._answer(self.client.getID(group.images))
+            top, array, times = self._answer(self.get(group.images))
             answered = time.monotonic()
             features = self.put(array, f"features {group.first}")
         sent = time.monotonic()
-        self.q_out.put(Answer(group, self.name, top, features, sent))
-        self.frames += count
         shares = (taken - group.sent, *times, 0.0 if group.error else sent - answered)
         self.times(group.first, [[share / count for share in shares]] * count)
+        self.q_out.put(Answer(group, self.name, top, features, sent))
+        self.frames += count
         return True
 
     def _answer(self, array: np.ndarray):
@@ -264,7 +276,9 @@ class Writer(Actor):
 
     def step(self) -> bool:
         if self.frames == self.total:
-            self.post.put("done", self.frames, seconds=self.written - self.began)
+            if self.state != "done":
+                self.state = "done"
+                self.post.put("done", self.frames, seconds=self.written - self.began)
             time.sleep(STEP_S)
             return False
         try:
@@ -275,7 +289,7 @@ class Writer(Actor):
         group, count = answer.group, len(answer.group.names)
         if group.first != self.frames:
             raise StreamError(f"frame {self.frames} is missing: {answer.processor} sent {group.first}.")
-        features = None if answer.features is None else self.client.getID(answer.features)
+        features = None if answer.features is None else self.get(answer.features)
         self.take(answer, features)
         self.written = written = time.monotonic()
         self.began = min(self.began, group.started[0])

@@ -20,18 +20,26 @@ def read_graph(graph: str) -> dict[str, Any]:
         value = yaml.safe_load((ours if ours.is_file() else Path(graph)).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StreamError(f"{graph}: expected demo, timing or the path of a graph ({error}).") from error
-    if not (isinstance(value, dict) and isinstance(value.get("connections"), dict) and _has_actors(value)):
-        raise StreamError(f"{graph}: expected connections, and the actors {', '.join(ACTORS)}.")
+    if not isinstance(value, dict) or not (_has_actors(value.get("actors")) and _are_links(value.get("connections"))):
+        raise StreamError(
+            f"{graph}: expected the actors {', '.join(ACTORS)}, and connections from one link to a list of links."
+        )
     return value
 
 
-def _has_actors(graph: dict[str, Any]) -> bool:
-    actors = graph.get("actors")
+def _has_actors(actors: Any) -> bool:
     return isinstance(actors, dict) and all(isinstance(actors.get(name), dict) for name in ACTORS)
 
 
+def _are_links(connections: Any) -> bool:
+    return isinstance(connections, dict) and all(
+        isinstance(source, str) and isinstance(drains, list) and all(isinstance(drain, str) for drain in drains)
+        for source, drains in connections.items()
+    )
+
+
 def complete(graph: dict[str, Any], *, processors: int, options: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The graph with several processors and with options for its actors.
+    """The graph with several processors and with options for its actors; those under "" are for any other.
 
     What names the processor stands there once for each: `Processor1`, `Processor2`, ...
     """
@@ -43,7 +51,7 @@ def complete(graph: dict[str, Any], *, processors: int, options: dict[str, dict[
     return {
         **graph,
         "actors": {
-            name.replace(REPEATED, copy): {**actor, **options.get(name, {})}
+            name.replace(REPEATED, copy): {**actor, **options.get(name, options.get("", {}))}
             for name, actor in graph["actors"].items()
             for copy in copies(name)
         },

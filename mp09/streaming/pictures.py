@@ -75,7 +75,10 @@ class Stream:
         if not self.labels:
             return []
         places = [Path(self.labels) / NAMES, Path(self.labels).absolute().parent / NAMES]
-        return next((place.read_text(encoding="utf-8").splitlines() for place in places if place.is_file()), [])
+        try:
+            return next((place.read_text(encoding="utf-8").splitlines() for place in places if place.is_file()), [])
+        except (OSError, UnicodeDecodeError) as error:
+            raise StreamError(f"{NAMES} beside the labels: expected UTF-8, one name a line ({error}).") from error
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,22 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from mp09.streaming.timing import COLUMNS, kind, read_table
+from mp09.streaming.timing import COLUMNS, kind, read_table, tables
 
 POINTS = 2000  # of a line; longer runs are drawn by the means of as many stretches
-SKIPPED = ("wait_ms", "queue_ms")  # times in which a frame only waits
+WAITING = ("wait_ms", "queue_ms", "latency_ms")  # with times in which a frame only waits
 SIZE = (9, 4.5)
 
 
 def plot(folder: Path) -> list[Path]:
     """latency.png (a line over the frames), stages.png (areas), histogram.png: where there are tables."""
-    tables = {path.stem: read_table(path) for path in sorted(Path(folder).glob("*.csv"))}
-    if "Writer" not in tables:
+    read = {path.stem: read_table(path) for path in tables(folder)}
+    if not read.get("Writer", {}).get("frame"):
         return []
-    frames, latency = (np.array(tables["Writer"][name]) for name in ("frame", "latency_ms"))
+    frames, latency = (np.array(read["Writer"][name]) for name in ("frame", "latency_ms"))
     return [
         _save(_line(frames, latency), folder / "latency.png"),
-        _save(_areas(_stages(tables)), folder / "stages.png"),
+        _save(_areas(frames, _stages(read)), folder / "stages.png"),
         _save(_histogram(latency), folder / "histogram.png"),
     ]
 
@@ -37,28 +37,27 @@ def _line(frames: np.ndarray, latency: np.ndarray) -> Figure:
     return figure
 
 
-def _stages(tables: dict[str, dict[str, list[float]]]) -> dict[str, np.ndarray]:
+def _stages(read: dict[str, dict[str, list[float]]]) -> dict[str, np.ndarray]:
     """ "processor inference" -> milliseconds, frame by frame; several processors share the frames among them."""
-    count = len(tables["Writer"]["frame"])
+    places = {frame: place for place, frame in enumerate(read["Writer"]["frame"])}
     stages = {}
     for role, columns in COLUMNS.items():
         for column in columns:
-            if column in SKIPPED or column == "latency_ms":
+            if column in WAITING:
                 continue
-            values = np.zeros(count)
-            for table in (table for actor, table in tables.items() if kind(actor) == role):
-                known = [(int(f), v) for f, v in zip(table["frame"], table[column], strict=True) if f < count]
-                frames, times = zip(*known, strict=True) if known else ((), ())
-                values[list(frames)] = times
+            values = np.zeros(len(places))
+            for table in (table for actor, table in read.items() if kind(actor) == role):
+                for frame, value in zip(table.get("frame", ()), table.get(column, ()), strict=True):
+                    if frame in places:
+                        values[places[frame]] = value
             stages[f"{role.lower()}: {column.removesuffix('_ms').replace('_', ' ')}"] = values
     return stages
 
 
-def _areas(stages: dict[str, np.ndarray]) -> Figure:
+def _areas(frames: np.ndarray, stages: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
-    thin = [_thin(values) for values in stages.values()]
-    axes.stackplot(_thin(np.arange(len(next(iter(stages.values()))))), thin, labels=list(stages))
+    axes.stackplot(_thin(frames), [_thin(values) for values in stages.values()], labels=list(stages))
     axes.set(xlabel="frame", ylabel="ms a frame", title="Work, actor by actor", ylim=(0, None))
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center")

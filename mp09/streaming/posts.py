@@ -42,5 +42,11 @@ class PostBox:
 
 
 def read_posts(folder: Path) -> dict[str, Post]:
-    """Actor -> the last it said."""
-    return {path.stem: Post(**json.loads(path.read_text())) for path in sorted(Path(folder).glob("*.json"))}
+    """Actor -> the last it said; what a power cut left is nothing."""
+    said = {}
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            said[path.stem] = Post(**json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            continue
+    return said

@@ -1,10 +1,13 @@
 """improv's server as a process: started, spoken to, and ended with everything it started."""
 
+import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -21,7 +24,6 @@ START_S = 60.0
 ANSWER_S = 5.0
 END_S = 3.0
 POLL_S = 0.05
-MEBIBYTE = 2**20
 
 
 def improv_python() -> Path:
@@ -41,16 +43,19 @@ class Server:
         """store: bytes. actors: a folder with modules of actors. Raises StreamError when the server does not start."""
         self._log, self._output = log, log.with_suffix(".out")
         python = improv_python()
-        self._output.write_text("")
         self._socket = None
+        self._parts: dict[psutil.Process, str] = {}
+        self._scratch = tempfile.mkdtemp(prefix="mp09-")  # for the sockets of improv's links, which it leaves behind
+        options = ("--store", store, "--log", log, "--parent", os.getpid())
         with open(self._output, "w") as output:
             self._process = subprocess.Popen(
-                [python, "-m", "mp09.streaming.server", graph, "--store", str(store), "--log", log],
+                [python, "-m", "mp09.streaming.server", graph, *map(str, options)],
                 env={
                     **os.environ,
                     "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # for improv to find plasma_store
                     "PYTHONPATH": f"{ROOT}{os.pathsep}{actors}",
                     "PYTHONUNBUFFERED": "1",
+                    "TMPDIR": self._scratch,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -58,7 +63,7 @@ class Server:
                 start_new_session=True,
             )
         try:
-            self.wait_for(lambda: self._port() is not None, "its start")
+            self.wait_for(lambda: self._port() is not None, "its start", START_S)
             self._socket = zmq.Context.instance().socket(zmq.REQ)
             self._socket.setsockopt(zmq.RCVTIMEO, int(1000 * ANSWER_S))
             self._socket.setsockopt(zmq.LINGER, 0)
@@ -83,11 +88,23 @@ class Server:
 
     def check(self) -> None:
         """Raise StreamError unless the server lives."""
-        if self._process.poll() is not None:
-            last = self._output.read_text().strip().rpartition("\n")[2] or "it said nothing"
-            raise StreamError(f"improv's server has ended: {last}; see {self._log}.")
+        dead = [part for part in self._parts if not is_alive(part.pid)]
+        if dead:
+            time.sleep(POLL_S)  # when the server ends all of them do
+        if (code := self._process.poll()) is not None:
+            last = self._output.read_text().strip().rpartition("\n")[2]
+            why = f"was killed by signal {-code}" if code < 0 else f"has ended: {last or 'it said nothing'}"
+            raise StreamError(f"improv's server {why}; see {self._log}.")
+        for part in dead:
+            raise StreamError(f"improv: the {self._parts[part]} ({part.pid}) has ended by itself or was killed.")
 
-    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = START_S) -> None:
+    def remember(self, actors: set[int]) -> None:
+        """From now on `check` misses every process of the server but the actors', by their numbers."""
+        for part in psutil.Process(self._process.pid).children():
+            if part.pid not in actors:
+                self._parts[part] = "store" if "plasma" in part.name() else "process of a link"
+
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = math.inf) -> None:
         """Raise StreamError when the condition does not come true in time."""
         until = time.monotonic() + seconds
         while not condition():
@@ -122,6 +139,7 @@ class Server:
             self._kill()
             for store in re.findall(r"StoreInterface start successful: (\S+)", self._read_log()):
                 Path(store).unlink(missing_ok=True)
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _kill(self) -> None:
         """Everything of the server's session, which it leads."""
@@ -141,3 +159,11 @@ class Server:
 
     def _read_log(self) -> str:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and not only what is left of it until its parent asks."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,15 +1,18 @@
 """What a run writes: a line of JSON a frame, and features. It goes on from what is there."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from mp09.files import atomic_write
 from mp09.streaming.messages import Answer
+from mp09.streaming.timing import tables
 
 PREDICTIONS = "predictions.jsonl"
 FEATURES = "features.npy"
+BLOCK = 1024  # rows
 
 
 class Records:
@@ -22,7 +25,7 @@ class Records:
     def __init__(self, folder: Path, total: int):
         self._folder, self._total = Path(folder), total
         self._features: np.ndarray | None = None
-        self._lines = open(self._folder / PREDICTIONS, "a", encoding="utf-8")  # noqa: SIM115 (see close)
+        self._lines = open(self._folder / PREDICTIONS, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (see close)
 
     def add(self, answer: Answer, features: np.ndarray | None) -> None:
         """Write an answer; its lines last, all at once, so that what has a line is complete.
@@ -54,25 +57,36 @@ class Records:
     def _rows(self, width: int) -> np.ndarray:
         if self._features is None:
             path = self._folder / FEATURES
-            if path.exists():
-                self._features = np.load(path, mmap_mode="r+")
-            else:
-                shape = (self._total, width)
-                self._features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-                self._features[:] = np.nan
+            if not path.exists():
+                _write_empty(path, self._total, width)
+            self._features = np.load(path, mmap_mode="r+")
         return self._features
 
 
-def read_predictions(folder: Path) -> list[dict]:
+def _write_empty(path: Path, rows: int, width: int) -> None:
+    """Make an array of NaN as a file, in one step; its place on the disk is taken now, not when rows are written."""
+    description = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+    with atomic_write(path) as file:
+        np.lib.format.write_array_header_1_0(file, description)
+        for start in range(0, rows, BLOCK):
+            file.write(np.full((min(BLOCK, rows - start), width), np.nan, "<f4").tobytes())
+
+
+def each_prediction(folder: Path) -> Iterator[dict]:
     """The lines of a run, frame by frame."""
     with open(Path(folder) / PREDICTIONS, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        yield from map(json.loads, file)
+
+
+def read_predictions(folder: Path) -> list[dict]:
+    """All lines of a run."""
+    return list(each_prediction(folder))
 
 
 def cut_back(folder: Path) -> int:
     """Make a run that broke off ready to go on: how many frames it has written. What is half written is removed."""
     written = _cut(Path(folder) / PREDICTIONS, lambda line: True)
-    for table in Path(folder).glob("*.csv"):
+    for table in tables(folder):
         _cut(table, lambda line: not line[:1].isdigit() or int(line.partition(b",")[0]) < written)
     return written
 

@@ -1,31 +1,34 @@
 """Runs a pipeline: completes its graph, drives improv, watches the actors, and sums up."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import yaml
 
 from mp09.errors import StreamError
-from mp09.files import checksum, write_json, write_text
+from mp09.files import checksum, write_text
 from mp09.streaming.graph import complete, read_graph
 from mp09.streaming.pictures import Stream, groups
+from mp09.streaming.plots import plot
 from mp09.streaming.posts import Post, read_posts
-from mp09.streaming.process import Server
-from mp09.streaming.records import PREDICTIONS, cut_back
+from mp09.streaming.process import START_S, Server, is_alive
+from mp09.streaming.records import FEATURES, PREDICTIONS, cut_back
 from mp09.streaming.summary import Summary, sum_up
 
+CARD = "run.json"
 STORE = 256  # MB, or what the machine has for it
 SHARED = Path("/dev/shm")  # where improv's store lies on Linux
 SHARE = 0.8  # of what is free there
 WARM_UP = 3
-STALLED_S = 120.0  # without a frame
+STALLED_S = 600.0  # without a frame
 MEMORY_EVERY_S = 2.0
 WATCH_S = 0.1
 
@@ -59,42 +62,70 @@ def run(
     resume: go on after the last frame that `out` has.
     Raises StreamError when something is missing, an actor fails or ends, or nothing happens for STALLED_S.
     """
-    out = Path(out).absolute()
-    first = _begin(stream, Path(model), out, resume=resume)
-    total, seconds, memory = len(stream), 0.0, 0
-    if first < total:
-        graph, store = _graph(stream, Path(model).absolute(), out, first, options)
+    out, model = Path(out).resolve(), Path(model)
+    if not model.is_file():
+        raise StreamError(f"{model}: no such file. `python -m mp09 export` writes one.")
+    try:
+        with _locked(_folder_of_a_run(out)):
+            return _run(stream, model.resolve(), out, options, resume, progress)
+    except OSError as error:
+        raise StreamError(f"{error.filename or out}: {error.strerror or error}.") from error
+
+
+def _run(stream: Stream, model: Path, out: Path, options: Options, resume: bool, progress: Progress | None) -> Summary:
+    first, seconds, memory = _begin(stream, model, out, resume=resume), 0.0, 0
+    if first < len(stream):
+        graph, store = _graph(stream, model, out, first, options)
         beside = Path(options.graph).absolute().parent  # actors of one's own lie beside their graph
         with Server(graph, store=store, log=out / "improv.log", actors=beside) as server:
             actors = list(yaml.safe_load(graph.read_text())["actors"])
-            seconds, memory = _drive(server, out / "actors", actors, total, progress)
-    return sum_up(out, first=first, seconds=seconds, memory=memory)
+            seconds, memory = _drive(server, out / "actors", actors, len(stream), progress)
+    summary = sum_up(out, first=first, seconds=seconds, memory=memory)
+    plot(out)
+    return summary
+
+
+def _folder_of_a_run(out: Path) -> Path:
+    """Make it. Raises StreamError when it holds something else."""
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()) and not (out / CARD).exists():
+        raise StreamError(f"{out}: is not empty, and holds no run. Choose another --out.")
+    return out
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other commands out. Raises StreamError when one is at work."""
+    with open(out / CARD, "a") as card:
+        try:
+            fcntl.flock(card, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StreamError(f"{out}: a run in it is under way.") from error
+        yield
 
 
 def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
-    """Make the folder, or the one of a run that broke off ready; the number of the first frame."""
-    if not model.is_file():
-        raise StreamError(f"{model}: no such file. `python -m mp09 export` writes one.")
-    names = hashlib.sha256("\0".join(path.name for path in stream.files).encode()).hexdigest()
-    identity = {"frames": len(stream), "pictures": names, "labels": bool(stream.labels), "model": checksum(model)}
-    card, before = out / "run.json", (out / PREDICTIONS).exists()
+    """Make the folder of a run, new or broken off, ready; the number of the first frame."""
+    names = hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in stream.files)).hexdigest()
+    labels = str(Path(stream.labels).resolve()) if stream.labels else None
+    identity = {"frames": len(stream), "pictures": names, "labels": labels, "model": checksum(model)}
+    card, before = out / CARD, (out / PREDICTIONS).exists()
     if before and not resume:
         raise StreamError(f"{out}: holds a run. It goes on with --resume; or choose another --out.")
-    if any(_works_on(out, post.pid) for post in read_posts(out / "actors").values()):
-        raise StreamError(f"{out}: a run in it is under way.")
     if before:
-        there = json.loads(card.read_text()) if card.exists() else {}
-        if other := [name for name in identity if there.get(name) != identity[name]]:
+        try:
+            there = json.loads(card.read_text())
+        except ValueError:
+            there = {}
+        if other := [name for name in identity if there.get(name, "") != identity[name]]:
             raise StreamError(f"{out}: that run had other {' and '.join(other)}. Choose another --out.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(card, identity)
-        shutil.rmtree(out / "actors", ignore_errors=True)
-        (out / "actors").mkdir()
-        (out / "improv.log").unlink(missing_ok=True)
-        return cut_back(out)
-    except OSError as error:
-        raise StreamError(f"{out}: can't be written to ({error.strerror}).") from error
+    else:
+        card.write_text(json.dumps(identity))  # in place: the lock is on this file
+        (out / FEATURES).unlink(missing_ok=True)
+    shutil.rmtree(out / "actors", ignore_errors=True)
+    (out / "actors").mkdir()
+    (out / "improv.log").unlink(missing_ok=True)
+    return cut_back(out)
 
 
 def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
@@ -105,11 +136,12 @@ def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options)
     if SHARED.is_dir():
         store = min(store, int(SHARE * shutil.disk_usage(SHARED).free))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    common = {"folder": str(out)}
+    common = {"folder": str(out)}  # of every actor
     completed = complete(
         read_graph(options.graph),
         processors=options.processors,
         options={
+            "": common,
             "Acquirer": {
                 **common,
                 "images": str(Path(stream.images).absolute()),
@@ -144,7 +176,8 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
         _check(said)
         return said.keys() >= set(actors) and all(said[name].state == state for name in actors)
 
-    server.wait_for(lambda: all_are("started"), "its actors to start")
+    server.wait_for(lambda: all_are("started"), "its actors to start", START_S)
+    server.remember({post.pid for post in read_posts(posts).values()})
     server.send("setup")
     server.wait_for(lambda: all_are("ready"), "its actors to get ready")
     memory, frames, moved, weighed = 0, -1, time.monotonic(), 0.0
@@ -170,7 +203,7 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
         progress("frames", total, total)
     memory = max(memory, server.memory())
     server.send("stop")
-    server.wait_for(lambda: all_are("stopped"), "its actors to stop")
+    server.wait_for(lambda: all_are("stopped"), "its actors to stop", START_S)
     return writer.seconds, memory
 
 
@@ -180,22 +213,8 @@ def _check(posts: dict[str, Post]) -> None:
     for name, post in posts.items():
         if post.state == "failed":
             raise StreamError(f"{name}: {post.error} {_go_on(written)}")
-        if not _alive(post.pid):
+        if not is_alive(post.pid):
             raise StreamError(f"{name} (process {post.pid}) has ended by itself or was killed. {_go_on(written)}")
-
-
-def _works_on(out: Path, pid: int) -> bool:
-    try:
-        return str(out) in " ".join(psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _go_on(frames: int) -> str:

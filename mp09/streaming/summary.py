@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from mp09.files import write_json
-from mp09.streaming.records import read_predictions
-from mp09.streaming.timing import read_table
+from mp09.streaming.records import each_prediction
+from mp09.streaming.timing import read_table, tables
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Summary:
 
 def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
     """Read a run's folder and write `summary.json` into it."""
-    lines = read_predictions(folder)
     count = Counter()
-    for line in lines:
+    for line in each_prediction(folder):
+        count["frames"] += 1
         count["unreadable"] += "error" in line
         if "label" in line and "error" not in line:
             count["labelled"] += 1
-            count["right"] += line["predicted"] == line["label"]
-    tables = {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
-    latency = tables["Writer"]["latency_ms"] if "Writer" in tables else []
+            count["right"] += line["label"] in (line["predicted"], str(line["top"][0]["index"]))  # name or number
+    read = {path.stem: read_table(path) for path in tables(folder)}
+    latency = read.get("Writer", {}).get("latency_ms", [])
     summary = Summary(
-        frames=len(lines),
+        frames=count["frames"],
         first=first,
         seconds=seconds,
         peak_mb=memory / 1e6,
@@ -61,7 +61,7 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
         latency_ms=(median(latency), quantiles(latency, n=100)[-1]) if len(latency) > 1 else None,
         totals_s={
             actor: {column: sum(values) / 1000 for column, values in table.items() if column != "frame"}
-            for actor, table in tables.items()
+            for actor, table in read.items()
         },
     )
     write_json(folder / "summary.json", asdict(summary))

@@ -25,6 +25,7 @@ class Table:
         self._rows = csv.writer(self._file)
         if not self._file.tell():
             self._rows.writerow(("frame", *COLUMNS[kind(Path(path).stem)]))
+            self._file.flush()
 
     def add(self, first: int, rows: Iterable[Iterable[float]]) -> None:
         """rows: of the frames from `first` on, seconds in the order of the columns."""
@@ -36,8 +37,13 @@ class Table:
         self._file.close()
 
 
+def tables(folder: Path) -> list[Path]:
+    """The tables of a run's actors."""
+    return [path for path in sorted(Path(folder).glob("*.csv")) if kind(path.stem) in COLUMNS]
+
+
 def read_table(path: Path) -> dict[str, list[float]]:
-    """Column -> its values."""
+    """Column -> its values; without any where the actor had not begun."""
     with open(path, newline="", encoding="utf-8") as file:
-        head, *rows = csv.reader(file)
+        head, *rows = list(csv.reader(file)) or [[]]
     return {name: [float(row[i]) for row in rows] for i, name in enumerate(head)}

@@ -18,6 +18,11 @@ def test_multiplications_and_parameters_are_those_published(name):
     assert measure.parameters(net) == figures(name).parameters
 
 
+def test_the_count_does_not_depend_on_the_precision():
+    net = published("resnet18-32", "none").net.to(torch.bfloat16)
+    assert measure.gmacs(net, 32) == pytest.approx(0.14, abs=0.005)
+
+
 def test_counting_leaves_the_network_as_it_is():
     net = published("resnet18-32", "none").net
     before = net.conv1.weight.clone()

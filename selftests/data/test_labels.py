@@ -1,6 +1,7 @@
 """A picture is counted for the output that its label means, or the label is refused."""
 
 import pytest
+from PIL import Image
 
 from mp09.data.labels import TABLE, Label, Matcher, labels_of, read_outputs, read_table
 from mp09.errors import DataError
@@ -103,6 +104,13 @@ def test_a_table_names_pictures_and_what_they_show(tmp_path):
 def test_a_damaged_table_is_refused(text, words, tmp_path):
     with pytest.raises(DataError, match=words):
         table(tmp_path, text)
+
+
+def test_a_table_may_begin_with_a_mark_of_its_encoding(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "labels.tsv").write_text("file\tlabel\na.png\tship\n", encoding="utf-8-sig")
+    _, labels = read_table(tmp_path)
+    assert [str(label) for label in labels] == ["ship"]
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):

@@ -43,6 +43,26 @@ def test_a_frame_stands_until_the_next_one_came(predict, tmp_path):
     assert shown == [0] * 8 + [1] * 2 + [2]
 
 
+def test_a_camera_quicker_than_the_file_does_not_slow_it_down(predict, tmp_path):
+    with VideoFile(tmp_path / "out.avi", 10.0) as file:
+        for number in range(41):
+            file(result(predict, number / 40))  # one second
+    with open_source(tmp_path / "out.avi") as source:
+        assert len(list(source)) == 11
+
+
+def test_a_folder_in_the_place_of_the_video_is_an_error(predict, tmp_path):
+    (tmp_path / "out.mp4").mkdir()
+
+    def write():
+        with VideoFile(tmp_path / "out.mp4", 10.0) as file:
+            file(result(predict, 0.0))
+
+    with pytest.raises(FrameError, match="could not be written"):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
 def test_what_came_before_an_error_is_kept(predict, tmp_path):
     def unplugged():
         with VideoFile(tmp_path / "out.mp4", 10.0) as file:

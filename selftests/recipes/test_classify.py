@@ -132,6 +132,8 @@ def test_a_reader_that_has_enough_ends_it_quietly(trained, video):
         (["{picture}", "--classes", "nowhere.txt"], "nowhere.txt: expected a text file with one class name a line"),
         (["{picture}", "--net", "squeezenet1_0", "--weights", "none"], "its published head is not one linear layer"),
         (["{picture}", "--out", "{picture}/x.png"], "could not be written"),
+        (["{picture}", "--out", "{picture}"], "is what is to be classified"),
+        (["20240101123456"], "found no such file"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_a_line(arguments, words, tmp_path, capsys):

@@ -204,6 +204,7 @@ def test_a_list_that_can_not_be_meant_is_refused(text, error, words):
         (("--classes", "none.txt"), "none.txt: expected a text file with one class name a line"),
         (("--networks", "resnet51"), "resnet51: no such network"),
         (("--device", "nowhere"), "device: expected auto"),
+        (("--out", "{root}/bad/ship/1.png"), "could not be made"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_a_line(arguments, words, files, tmp_path, capsys):
@@ -211,7 +212,7 @@ def test_what_can_not_be_done_is_said_in_a_line(arguments, words, files, tmp_pat
     for name in ("1.png", "2.png"):
         Image.new("RGB", (9, 9)).save(tmp_path / "bad" / "ship" / name)
     (tmp_path / "bad" / "ship" / "3.png").write_bytes(b"no picture")
-    assert run("compare", *(text.format(root=tmp_path) for text in arguments), "--out", tmp_path / "out") == 2
+    assert run("compare", "--out", tmp_path / "out", *(text.format(root=tmp_path) for text in arguments)) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1

@@ -27,7 +27,12 @@ def test_what_names_the_processor_stands_there_for_each():
     assert len(graph["connections"]) == 5
 
 
-@pytest.mark.parametrize("content", [None, "actors: [", "- 1", "actors: {}", "{connections: {}, actors: {Writer: {}}}"])
+NULL = "{connections: {Acquirer.q_out: null}, actors: {Acquirer: {}, Processor: {}, Writer: {}}}"
+
+
+@pytest.mark.parametrize(
+    "content", [None, "actors: [", "- 1", "actors: {}", "{connections: {}, actors: {Writer: {}}}", NULL]
+)
 def test_what_is_no_graph_is_refused(tmp_path, content):
     path = tmp_path / "graph.yaml"
     if content:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from mp09.streaming.messages import Answer, Group
+from mp09.streaming.plots import plot
 from mp09.streaming.records import Records, cut_back, read_predictions
 from mp09.streaming.timing import Table, read_table
 
@@ -75,6 +76,20 @@ def test_a_table_has_one_row_a_frame_in_milliseconds(tmp_path):
         "write_ms": [2, 0],
         "latency_ms": [500, 250],
     }
+
+
+def test_an_actor_that_had_not_begun_has_an_empty_table(tmp_path):
+    Table(tmp_path / "Writer.csv").close()
+    assert read_table(tmp_path / "Writer.csv")["frame"] == []
+    (tmp_path / "Writer.csv").write_text("")
+    assert read_table(tmp_path / "Writer.csv") == {}
+    assert plot(tmp_path) == []
+
+
+def test_tables_of_others_are_left_alone(tmp_path):
+    (tmp_path / "mine.csv").write_text("7,8\n")
+    cut_back(tmp_path)
+    assert (tmp_path / "mine.csv").read_text() == "7,8\n"
 
 
 def test_lines_are_json_of_any_language(tmp_path):

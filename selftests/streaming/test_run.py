@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def left_over(out: Path) -> list[str]:
     log = (out / "improv.log").read_text()
     (store,) = re.findall(r"StoreInterface start successful: (\S+)", log)
     left = [store] if Path(store).exists() else []
+    left += Path(tempfile.gettempdir()).glob("mp09-*/pymp-*")
     for process in psutil.process_iter(["cmdline", "status"]):
         line = " ".join(process.info["cmdline"] or [])
         if (str(out) in line or store in line) and process.info["status"] != psutil.STATUS_ZOMBIE:
@@ -130,9 +132,25 @@ def test_a_file_that_is_no_model_ends_the_run_in_words(improv, stream, tmp_path)
         run(stream, tmp_path / "network.pt", tmp_path / "out")
 
 
+def test_a_folder_with_something_else_is_left_alone(stream, model, tmp_path):
+    (tmp_path / "actors").mkdir()
+    (tmp_path / "actors" / "mine.py").write_text("")
+    with pytest.raises(StreamError, match="is not empty, and holds no run"):
+        run(stream, model, tmp_path)
+    assert (tmp_path / "actors" / "mine.py").exists()
+
+
+def test_a_graph_with_an_unknown_class_ends_in_words(improv, stream, model, tmp_path):
+    graph = read_graph("demo")
+    graph["actors"]["Writer"]["class"] = "Wrtier"
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    with pytest.raises(StreamError, match="Classname not valid"):
+        run(stream, model, tmp_path / "out", Options(graph=str(tmp_path / "graph.yaml")))
+
+
 def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(StreamError, match="can't be written to"):
+    with pytest.raises(StreamError, match="File exists"):
         run(stream, model, tmp_path / "out")
 
 
@@ -180,6 +198,10 @@ def started(command: list, out: Path, *, frames: int = 8) -> subprocess.Popen:
 def victim(process: subprocess.Popen, out: Path, what: str) -> int:
     if what in (posts := read_posts(out / "actors")):
         return posts[what].pid
+    if what == "link":
+        (server,) = psutil.Process(process.pid).children()
+        actors = {post.pid for post in posts.values()}
+        return next(p.pid for p in server.children() if p.pid not in actors and "plasma" not in p.name())
     return next(p.pid for p in psutil.Process(process.pid).children(recursive=True) if what in " ".join(p.cmdline()))
 
 
@@ -187,8 +209,9 @@ def victim(process: subprocess.Popen, out: Path, what: str) -> int:
     ("what", "words"),
     [
         ("Processor1", r"Processor1 \(process \d+\) has ended by itself or was killed"),
-        ("mp09.streaming.server", "improv"),
-        ("plasma_store", "Acquirer|Processor1|Writer"),
+        ("mp09.streaming.server", "improv's server was killed by signal 9"),
+        ("plasma_store", r"the store \(\d+\) has ended"),
+        ("link", r"the process of a link \(\d+\) has ended"),
     ],
 )
 def test_a_part_is_killed_and_the_run_ends_in_words_and_goes_on(slow, offline, what, words):
@@ -212,6 +235,17 @@ def test_a_part_is_killed_and_the_run_ends_in_words_and_goes_on(slow, offline, w
     assert [line["frame"] for line in lines] == list(range(COUNT))
     assert [line["predicted"] for line in lines] == offline[0]
     assert not np.isnan(np.load(out / "features.npy")).any()
+
+
+def test_when_the_command_is_killed_at_once_nothing_is_left(slow):
+    command, out, _ = slow
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (servers := psutil.Process(process.pid).children()):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    psutil.wait_procs(servers, timeout=END_S)
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(out) in " ".join(p.info["cmdline"] or [])]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
