@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
 from mp09.compare.records import Comparison, Row
+from mp09.compare.tables import published_weights
 from mp09.errors import CompareError
 from mp09.files import atomic_write
 
@@ -34,6 +35,15 @@ PLACES = (
 
 
 @dataclass(frozen=True)
+class _Height:
+    """What the upright axis shows: its name, a row's value on it, and what is written beside the mark."""
+
+    label: str
+    value: Callable[[Row], float | None]
+    name: Callable[[Row], str] = lambda row: row.network
+
+
+@dataclass(frozen=True)
 class _Mark:
     """One network on the chart: its name, place, area, and the lines across and upright through it."""
 
@@ -50,9 +60,9 @@ def chart(comparison: Comparison) -> Figure:
 
     Networks that lack what the chart shows are left out of it.
     """
-    value, label = _height(comparison)
-    rows = [row for row in comparison.rows if value(row) is not None]
-    marks = _marks(rows, value)
+    height = _height(comparison)
+    rows = [row for row in comparison.rows if height.value(row) is not None]
+    marks = _marks(rows, height)
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     axes = figure.subplots()
     for mark in marks:
@@ -67,7 +77,7 @@ def chart(comparison: Comparison) -> Figure:
     axes.xaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7)))
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("milliseconds a picture (batch 1, median; the line: lowest and highest round)")
-    axes.set_ylabel(label)
+    axes.set_ylabel(height.label)
     axes.grid(alpha=0.3, which="both")
     axes.set_title(f"{comparison.settings['device']}, {comparison.settings['precision']}", fontsize=10)
     _explain_areas(axes, rows)
@@ -89,24 +99,27 @@ def save(comparison: Comparison, folder: Path) -> Path:
     return path
 
 
-def _height(comparison: Comparison) -> tuple[Callable[[Row], float | None], str]:
-    """What the upright axis shows: a row's value, and the axis' name."""
+def _height(comparison: Comparison) -> _Height:
     rows, settings = comparison.rows, comparison.settings
     if any(row.top1 for row in rows):
-        name = f"top-1 %, {settings['count']} pictures of {settings['pictures']} (95 % interval)"
-        return lambda row: row.top1 and 100 * row.top1.value, name
+        label = f"top-1 %, {settings['count']} pictures of {settings['pictures']} (95 % interval)"
+        return _Height(label, lambda row: row.top1 and 100 * row.top1.value)
     if any(row.published for row in rows):
-        return lambda row: row.published.get("top1"), "published top-1 % (nothing was classified here)"
-    return lambda row: row.parameters / 1e6, "million parameters (nothing was classified here)"
+        return _Height(
+            "published top-1 % of the weights in brackets\n(nothing was classified here)",
+            lambda row: row.published.get("top1"),
+            lambda row: f"{row.network} ({published_weights(row)})",
+        )
+    return _Height("million parameters (nothing was classified here)", lambda row: row.parameters / 1e6)
 
 
-def _marks(rows: Sequence[Row], value: Callable[[Row], float | None]) -> list[_Mark]:
+def _marks(rows: Sequence[Row], height: _Height) -> list[_Mark]:
     marks = []
     for row, area in zip(rows, _areas([row.memory_mib for row in rows]), strict=True):
-        y, measured = value(row), row.top1
+        y, measured = height.value(row), row.top1
         upright = tuple(100 * end for end in measured.interval) if measured else (y, y)
         across = min(row.medians), max(row.medians)
-        marks.append(_Mark(row.network, row.flat()["latency_median_ms"], y, area, across, upright))
+        marks.append(_Mark(height.name(row), row.flat()["latency_median_ms"], y, area, across, upright))
     return marks
 
 
@@ -124,7 +137,7 @@ def _explain_areas(axes: Axes, rows: Sequence[Row]) -> None:
     for value, area in zip(shown, _areas(shown), strict=True):
         axes.scatter([], [], area, color=BLUE, alpha=0.45, linewidth=0, label=f"{value:.0f} MiB")
     beside = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
-    axes.legend(title="peak memory, batch 1", frameon=False, labelspacing=1.6, **beside)
+    axes.legend(title="peak memory, batch 1", frameon=False, labelspacing=2.6, **beside)
 
 
 def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:

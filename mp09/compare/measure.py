@@ -47,6 +47,13 @@ def warm_up(net: nn.Module, x: Tensor, runs: int = WARM_UP) -> None:
     synchronize(x.device)
 
 
+def first_use(device: torch.device, dtype: torch.dtype) -> None:
+    """Have PyTorch load and plan what any network needs, so that it is not counted as this one's memory."""
+    layers = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 8)).eval().to(device, dtype)
+    warm_up(net, torch.zeros(2, 3, 64, 64, device=device, dtype=dtype))
+
+
 def gmacs(net: nn.Module, size: int) -> float:
     """Multiplications and additions of convolutions and matrix products for one picture (3, size, size), 1e9.
 

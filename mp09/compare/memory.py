@@ -17,7 +17,7 @@ LOADING = ", or while it was loaded"
 
 
 class PeakMemory:
-    """Make it when the libraries are loaded and the network is not; `restart` when the network is."""
+    """Make it when the libraries were used and the network is not there; `restart` when it is loaded."""
 
     def __init__(self, device: torch.device):
         self._device = device

@@ -33,7 +33,7 @@ def accuracy(comparison: Comparison) -> Table:
             _share(row.top5),
             _number(row.published.get("top1"), 2),
             _number(row.published.get("top5"), 2),
-            _published(row),
+            published_weights(row),
         )
         for row in rows
     ]
@@ -99,7 +99,7 @@ def size(comparison: Comparison) -> Table:
     return Table("Size", columns, values)
 
 
-def _published(row: Row) -> str:
+def published_weights(row: Row) -> str:
     """The last part of their name: IMAGENET1K_V2 of ResNet50_Weights.IMAGENET1K_V2."""
     name = row.published.get("weights", NOTHING)
     return name.rpartition("_Weights.")[2]

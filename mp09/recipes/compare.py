@@ -86,6 +86,9 @@ def compare(
     Raises:
         CompareError, DataError, DeviceError
     """
+    only_with = {"samples": samples, "classes": classes, "panels": panels}
+    if pictures is None and (idle := [name for name, value in only_with.items() if value]):
+        raise CompareError(f"{', '.join(idle)}: of no use without pictures. Name a folder of labelled ones.")
     place = choose_device(device)
     if precision == "auto":  # the same for all
         precision = str(fast_dtype(place)).removeprefix("torch.")
@@ -94,11 +97,11 @@ def compare(
             Path(out).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CompareError(f"{out}: could not be made ({error.strerror}).") from error
+    named = [read_outputs(path) for path in classes]
     labelled = None
     if pictures is not None:
         labelled = open_labelled(pictures, samples)
         check_readable(labelled)
-    named = [read_outputs(path) for path in classes]
     with Team(WORKER) as team:
         facts = _load(team, wanted, progress, device=device, precision=precision, batch=batch)
         outputs = {text: _outputs(found, named) for text, found in facts.items()}

@@ -28,6 +28,7 @@ class Served:
         place = choose_device(device)
         dtype = DTYPES[precision]
         torch.backends.cudnn.allow_tf32 = False  # or GPUs would round "float32" to 10 bits in convolutions
+        measure.first_use(place, dtype)
         memory = PeakMemory(place)
         torch.manual_seed(0)  # of weights "none"
         whole = published(network, weights)

@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
+
+import numpy as np
 
 from mp09.files import write_json
 from mp09.streaming.records import each_prediction
@@ -58,7 +59,7 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
         labelled=count["labelled"],
         right=count["right"],
         unreadable=count["unreadable"],
-        latency_ms=(median(latency), quantiles(latency, n=100)[-1]) if len(latency) > 1 else None,
+        latency_ms=tuple(np.percentile(latency, (50, 99)).tolist()) if latency else None,
         totals_s={
             actor: {column: sum(values) / 1000 for column, values in table.items() if column != "frame"}
             for actor, table in read.items()

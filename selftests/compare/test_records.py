@@ -72,17 +72,17 @@ def test_memory_that_is_not_known_is_left_open():
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "words", "name"),
     [
-        ([row("a", 10.0, 36), row("b", 20.0, None)], "top-1 %, 50 pictures of fifty (95 % interval)"),
-        ([row("a", 10.0, None)], "published top-1 % (nothing was classified here)"),
-        ([row("a", 10.0, None, published={})], "million parameters (nothing was classified here)"),
+        ([row("a", 10.0, 36), row("b", 20.0, None)], "top-1 %, 50 pictures of fifty (95 % interval)", "a"),
+        ([row("a", 10.0, None)], "published top-1 % of the weights in brackets", "a (V1)"),
+        ([row("a", 10.0, None, published={})], "million parameters (nothing was classified here)", "a"),
     ],
 )
-def test_the_chart_says_what_it_shows(rows, words):
+def test_the_chart_says_what_it_shows(rows, words, name):
     axes = chart.chart(compared(*rows)).axes[0]
-    assert axes.get_ylabel() == words
-    assert [text.get_text() for text in axes.texts] == ["a"]
+    assert axes.get_ylabel().splitlines()[0] == words
+    assert [text.get_text() for text in axes.texts] == [name]
 
 
 def test_bars_reach_as_far_as_the_interval():
