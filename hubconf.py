@@ -6,6 +6,7 @@ torch.hub.list("OWNER/NAME"); torch.hub.help("OWNER/NAME", "resnet18"); torch.hu
 
 import importlib.util
 import pathlib
+import sys
 
 dependencies = ["torch"]
 
@@ -14,7 +15,11 @@ def _models():
     """models.py beside this file, whatever else goes by the name `models` where it is loaded."""
     path = pathlib.Path(__file__).resolve().with_name("models.py")
     spec = importlib.util.spec_from_file_location("mp09_models", path)
+    known = sys.modules.get(spec.name)
+    if known is not None and known.__file__ == str(path):
+        return known
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # networks are pickled by its name
     spec.loader.exec_module(module)
     return module
 

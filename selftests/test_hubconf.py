@@ -1,5 +1,6 @@
 """PyTorch Hub finds, explains and loads the course's network in this repository."""
 
+import pickle
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,13 @@ def test_the_loaded_network_gives_the_outputs_of_our_own():
     pictures = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
     x = ours.preprocess(pictures)
     assert torch.equal(load(pretrained=True).eval()(x), ours.net.eval()(x))
+
+
+def test_it_can_be_pickled_also_after_another_was_loaded():
+    net = load()
+    load()
+    copy = pickle.loads(pickle.dumps(net))
+    assert torch.equal(copy.conv1.weight, net.conv1.weight)
 
 
 def test_it_is_built_as_asked():

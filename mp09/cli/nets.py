@@ -10,8 +10,9 @@ OF_LIST = ("network", "top-1 %", "top-5 %", "million\nparameters", "GMAC", "MiB"
 def add(commands) -> None:
     about = "list the networks that can be loaded, or look into one; fetches nothing"
     parser = commands.add_parser("models", help=about, description=about)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a network to look into")
-    parser.add_argument("--filter", default="", metavar="TEXT", help="list those with this in their names")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("name", nargs="?", metavar="NAME", help="a network to look into")
+    which.add_argument("--filter", default="", metavar="TEXT", help="list those with this in their names")
     parser.set_defaults(run=_models)
 
 

@@ -259,9 +259,10 @@ def _tune(args: argparse.Namespace) -> int:
 def _add_export(commands) -> None:
     about = "write a trained network as one TorchScript file, preprocessing and class names inside"
     parser = commands.add_parser("export", help=about, description=about)
-    parser.add_argument("--run", type=Path, default=RUN, metavar="DIR", dest="folder", help="of train; " + DEFAULT)
+    of = parser.add_mutually_exclusive_group()
+    of.add_argument("--run", type=Path, default=RUN, metavar="DIR", dest="folder", help="of train; " + DEFAULT)
+    of.add_argument("--network", metavar="NAME", help="a published network with its own head instead of a run")
     parser.add_argument("--out", type=Path, default=Path("network.pt"), metavar="FILE", help=DEFAULT)
-    parser.add_argument("--network", metavar="NAME", help="a published network with its own head instead of a run")
     parser.add_argument("--weights", default="default", metavar="WHICH", help="of that network; " + DEFAULT)
     parser.add_argument("--outputs", type=positive, metavar="N", help="a new head of random numbers for that network")
     parser.add_argument("--hidden", type=_sizes, default=(), metavar="N,N", help="its hidden layers")

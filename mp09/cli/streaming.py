@@ -95,16 +95,19 @@ def _stream(args: argparse.Namespace) -> int:
     if done.first:
         print(f"{args.out}: " + (f"went on after {done.first} frames" if new else "already completed"))
     if new:
-        print(f"{new} frames in {done.seconds:.1f} s, {done.rate:.1f} a second, at most {done.peak_mb:.0f} MB")
+        memory = f"highest memory seen {done.peak_mb:.0f} MB"
+        print(f"{new} frames in {done.seconds:.1f} s, {done.rate:.1f} a second, {memory}")
     if done.latency_ms:
         print("latency: median {:.1f} ms, 99 % below {:.1f} ms".format(*done.latency_ms))
-    if done.labelled:
-        of = f"{done.right} of {done.labelled} pictures of {stream.name}"
-        print(f"accuracy {done.right / done.labelled:.4f}, {of}")
+    if done.judged:
+        of = f"{done.right} of {done.judged} pictures of {stream.name}"
+        print(f"accuracy {done.right / done.judged:.4f}, {of}")
+    if done.judged < done.labelled:
+        print(f"not judged: {done.labelled - done.judged} pictures whose labels are no classes of this network")
     if done.unreadable:
         print(f"unreadable: {done.unreadable}, see their lines in predictions.jsonl")
-    plots = "".join(f", {path.name}" for path in sorted(args.out.glob("*.png")))
-    print(f"written: {args.out}: predictions.jsonl, features.npy{plots}")
+    results = [path.name for path in sorted(args.out.iterdir()) if path.suffix in (".jsonl", ".npy", ".csv", ".png")]
+    print(f"written: {args.out}: {', '.join(results)}")
     return 1 if done.unreadable else 0
 
 

@@ -38,4 +38,4 @@ def share_within(truths: Sequence[int], guesses: Sequence[Sequence[int]], top: i
 
 def worth(count: int) -> str:
     """What one picture is worth, in words."""
-    return f"{count} pictures: steps of {100 / count:.2g} points" if count > 1 else "1 picture: 0 or 100 points"
+    return f"{count} pictures: steps of {100 / count:.3g} points" if count > 1 else "1 picture: 0 or 100 points"

@@ -17,6 +17,7 @@ from mp09.compare.tables import published_weights
 from mp09.errors import CompareError
 from mp09.files import atomic_write
 
+FILE = "chart.png"
 BLUE, DARK = "#1f77b4", "0.25"
 LARGEST, SMALLEST = 900.0, 30.0  # areas of marks, points²
 GAP = 3  # points between a mark and its name
@@ -74,7 +75,8 @@ def chart(comparison: Comparison) -> Figure:
     axes.set_xscale("log")
     axes.margins(0.16, 0.14)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7)))
+    left, right = axes.get_xlim()
+    axes.xaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7) if right < 50 * left else (2, 5)))
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("milliseconds a picture (batch 1, median; the line: lowest and highest round)")
     axes.set_ylabel(height.label)
@@ -89,7 +91,7 @@ def save(comparison: Comparison, folder: Path) -> Path:
     """Write chart.png. Raises CompareError when that fails."""
     content = io.BytesIO()
     chart(comparison).savefig(content, format="png", dpi=DPI)
-    path = Path(folder) / "chart.png"
+    path = Path(folder) / FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:

@@ -4,8 +4,11 @@ A processor's memory is the process's: the highest resident size since `PeakMemo
 it was when it was made. A GPU's is what PyTorch allocated on it at most.
 """
 
+import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,6 +17,27 @@ import torch
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # Linux: the highest resident size begins anew
 LOADING = ", or while it was loaded"
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of glibc's mallopt
+SMALL, USUAL = 64 << 10, 32 << 20  # the second is what glibc's own threshold grows to
+
+
+@contextmanager
+def freed_at_once() -> Iterator[None]:
+    """What is freed leaves the process meanwhile, where its C library is glibc.
+
+    Else peaks depend on what the heap went through: the same network's was once 490 and once 1320 MiB. It makes large
+    allocations slow, and nothing should be timed.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if not hasattr(libc, "mallopt"):
+        yield
+        return
+    libc.mallopt(MMAP_THRESHOLD, SMALL)
+    try:
+        yield
+    finally:
+        libc.mallopt(MMAP_THRESHOLD, USUAL)
+        libc.mallopt(TRIM_THRESHOLD, 2 * USUAL)
 
 
 class PeakMemory:

@@ -14,6 +14,8 @@ from mp09.compare.accuracy import Share
 from mp09.errors import CompareError
 from mp09.files import write_json, write_text
 
+FILES = ("results.csv", "results.json")
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -108,7 +110,7 @@ class Comparison:
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
     """Write results.csv and results.json. Raises CompareError when that fails."""
-    folder = Path(folder)
+    files = [Path(folder) / name for name in FILES]
     rows = [row.flat() for row in comparison.rows]
     rounds = [
         [{"began_s": turn.began_s, "latency_ms": turn.latency_ms, "rate": turn.rate} for turn in row.turns]
@@ -117,12 +119,12 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     networks = [{**row, "rounds": turns} for row, turns in zip(rows, rounds, strict=True)]
     content = {"settings": dict(comparison.settings), "networks": networks, "notes": dict(comparison.notes)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "results.json", content)
-        write_text(folder / "results.csv", _csv(rows))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_text(files[0], _csv(rows))
+        write_json(files[1], content)
     except OSError as error:
         raise CompareError(f"{folder}: the results could not be written there ({error.strerror}).") from error
-    return [folder / "results.csv", folder / "results.json"]
+    return files
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -76,9 +76,20 @@ def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
     files = tuple(path.parent / row["file"] for row in rows)
     if missing := [file.name for file in files if not file.is_file()]:
         raise DataError(f"{path}: {len(missing)} of {len(files)} pictures are missing: {shorten(missing)}.")
-    labels = tuple(dict.fromkeys(found))
-    places = {label: place for place, label in enumerate(labels)}
-    return Listing(files, np.array([places[label] for label in found]), tuple(map(str, labels))), labels
+    keys = [_identity(label) for label in found]
+    first: dict[str | int, Label] = {}  # of each class, whose name may be written otherwise further down
+    for key, label in zip(keys, found, strict=True):
+        first.setdefault(key, label)
+    places = {key: place for place, key in enumerate(first)}
+    labels = tuple(first.values())
+    return Listing(files, np.array([places[key] for key in keys]), tuple(map(str, labels))), labels
+
+
+def _identity(label: Label) -> str | int:
+    """What tells its class from others."""
+    if label.wnid:
+        return label.wnid
+    return _plain(label.names[0]) if label.index is None else label.index
 
 
 def _label(row: dict[str, str | None], where: str) -> Label:

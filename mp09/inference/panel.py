@@ -1,9 +1,13 @@
 """A picture beside what a network says of it."""
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from mp09.inference.predictor import Prediction
+
+WIDTH = 40  # letters a line
 
 
 def panel(image: np.ndarray, prediction: Prediction, title: str) -> Figure:
@@ -12,10 +16,11 @@ def panel(image: np.ndarray, prediction: Prediction, title: str) -> Figure:
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
         axes.axis("off")
-    lines = top_lines(prediction)
-    left.text(0.04, 0.5, "\n".join(lines), va="center", fontsize=14, linespacing=1.6, parse_math=False, wrap=True)
+    lines = [fill(line, WIDTH, subsequent_indent="    ") for line in top_lines(prediction)]
+    text = left.text(0.04, 0.5, "\n".join(lines), va="center", fontsize=14, linespacing=1.6, parse_math=False)
+    text.set_in_layout(False)  # long names make no picture small
     right.imshow(image)
-    right.set_title(title, parse_math=False, wrap=True)
+    right.set_title(fill(title, WIDTH), parse_math=False)
     return figure
 
 

@@ -24,6 +24,7 @@ class Figures:
     on: the pictures of top1 and top5
     top1, top5: shares of them that were named rightly, percent; None where not published
     outputs, parameters: how many
+    size: of its input, pixels
     gmacs: multiplications and additions for one picture, 1e9; torchvision calls them GFLOPS
     file_mib: size of the file
     """
@@ -33,12 +34,15 @@ class Figures:
     top1: float
     top5: float | None
     outputs: int
+    size: int
     parameters: int
     gmacs: float
     file_mib: float
 
 
-OUR_FIGURES = Figures("resnet18.pt", "CIFAR-10 (JPEG), ten classes", 88.7, None, 10, 11_173_962, 0.140, 21.4)
+OUR_FIGURES = Figures(
+    "resnet18.pt", "CIFAR-10 (JPEG), ten classes", 88.7, None, 10, OUR_PREPROCESS["size"], 11_173_962, 0.140, 21.4
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def _figures(entry: WeightsEnum) -> Figures:
         scores["acc@1"],
         scores["acc@5"],
         len(meta["categories"]),
+        prepared_for(entry).size,
         meta["num_params"],
         meta["_ops"],
         meta["_file_size"],

@@ -8,6 +8,7 @@ Does not cover: detection, segmentation and video networks.
 """
 
 import difflib
+import math
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ def published(name: str, weights: str | Path = "default") -> Published:
     elif name == OURS and str(weights) == "default":
         net, classes, origin, file = _filled(name, CHECKPOINT), OUR_CLASSES, CHECKPOINT.name, CHECKPOINT
     elif Path(weights).suffix or Path(weights).exists():
-        net, origin, file = _filled(name, Path(weights)), Path(weights).name, Path(weights)
+        net, file = _filled(name, Path(weights)), Path(weights)
+        known = [str(entry) for entry in registry.values() if entry.url.rpartition("/")[2] == file.name]
+        origin = known[0] if known else file.name  # torchvision's own file, fetched elsewhere, bears a checksum
         if registry and outputs(net) == len(categories := registry["DEFAULT"].meta["categories"]):
             classes = tuple(categories)  # ImageNet's thousand
     else:
@@ -115,6 +118,8 @@ def make(name: str, **options) -> nn.Module:
         return ResNet(**options)
     if name in WITH_AUXILIARY:
         options |= {"aux_logits": False, "init_weights": False}
+    if name.startswith("vit_"):
+        options = {"image_size": prepared_for(registered(name)["DEFAULT"]).size} | options
     return zoo.get_model(name, weights=None, **options)
 
 
@@ -142,7 +147,7 @@ def _kept(chosen: WeightsEnum) -> Path:
 def _filled(name: str, path: Path) -> nn.Module:
     """The network with the weights of a file, and as many outputs as these have."""
     state = read_state(path)
-    options = {"transform_input": True} if name in WITH_AUXILIARY else {}
+    options = {"transform_input": True} if name in WITH_AUXILIARY else _image_size(state)
     net = make(name, **options)
     if outputs := _other_outputs(net, state):
         net = make(name, num_classes=outputs, **options)
@@ -170,6 +175,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise NetworkError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
     consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel's
     return state
+
+
+def _image_size(state: dict[str, Tensor]) -> dict[str, int]:
+    """A vision transformer's, as an option: it has a vector for each of the patches that it sees of a picture."""
+    places, patch = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
+    if places is None or patch is None:
+        return {}
+    return {"image_size": math.isqrt(places.shape[1] - 1) * patch.shape[-1]}
 
 
 def _other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:

@@ -1,5 +1,6 @@
 """`python -m mp09 compare`: networks side by side, each in a process of its own, timed by turns."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from mp09.recipes.progress import Progress, no_progress
 
 WORKER = "mp09.recipes.compared"
 DPI = 100
+PANELS = "panels"
 Guesses = list[list[tuple[int, float]]]  # of every picture its likeliest outputs and their probabilities
 
 
@@ -42,17 +44,25 @@ def parse(text: str, weights: str = "default") -> list[Wanted]:
 
     Raises NetworkError for an unknown network, CompareError when nothing or something is asked for twice.
     """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise CompareError("networks: expected one name or more, with commas between them, got none.")
+    if twice := [part for part, times in Counter(parts).items() if times > 1]:
+        raise CompareError(f"networks: expected each once, got {', '.join(twice)} more than once.")
+    short = {part: _shorten(part) for part in parts}
     wanted = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in parts:
         network, _, own = part.partition(":")
         check_name(network)
-        shown = f"{network}:{Path(own).name}" if own else network
-        wanted.append(Wanted(network, own or weights, shown))
-    if not wanted:
-        raise CompareError("networks: expected one name or more, with commas between them, got none.")
-    if twice := [name for name, times in Counter(one.text for one in wanted).items() if times > 1]:
-        raise CompareError(f"networks: expected each once, got {', '.join(twice)} more than once.")
+        alone = list(short.values()).count(short[part]) == 1
+        wanted.append(Wanted(network, own or weights, short[part] if alone else part))
     return wanted
+
+
+def _shorten(part: str) -> str:
+    """Of a file its name."""
+    network, colon, own = part.partition(":")
+    return network + colon + Path(own).name
 
 
 def compare(
@@ -93,10 +103,7 @@ def compare(
     if precision == "auto":  # the same for all
         precision = str(fast_dtype(place)).removeprefix("torch.")
     if out:
-        try:
-            Path(out).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CompareError(f"{out}: could not be made ({error.strerror}).") from error
+        _make_room(Path(out))
     named = [read_outputs(path) for path in classes]
     labelled = None
     if pictures is not None:
@@ -104,8 +111,12 @@ def compare(
         check_readable(labelled)
     with Team(WORKER) as team:
         facts = _load(team, wanted, progress, device=device, precision=precision, batch=batch)
+        _check_classes(classes, named, facts)
         outputs = {text: _outputs(found, named) for text, found in facts.items()}
         truths, notes = _truths(labelled, outputs) if labelled else ({}, {})
+        if labelled and not truths:
+            words = "; ".join(f"{text}: {note}" for text, note in {**team.failures, **notes}.items())
+            raise CompareError(f"{labelled.name}: these networks can't be judged by these pictures. {words}")
         guesses: dict[str, Guesses] = {}
         for done, text in enumerate(truths, 1):
             answer = team.ask(text, do="classify", pictures=str(pictures), samples=samples)
@@ -140,6 +151,16 @@ def compare(
     return comparison
 
 
+def _make_room(out: Path) -> None:
+    """Make the folder, and remove what an earlier comparison wrote into it. Raises CompareError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for old in (*(out / name for name in (*records.FILES, chart.FILE)), *out.glob(f"{PANELS}/*/[0-9]*_*.png")):
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise CompareError(f"{out}: could not be made, or written to ({error.strerror}).") from error
+
+
 def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) -> dict[str, dict[str, Any]]:
     """Start a worker for each network, and have them load one after the other; what they tell."""
     facts = {}
@@ -151,6 +172,18 @@ def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) 
             facts[one.text] = answer
         progress("loading", done, len(wanted))
     return facts
+
+
+def _check_classes(
+    files: Sequence[Path], named: Sequence[tuple[Label, ...]], facts: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Raise CompareError for a file that has as many names as none of the loaded networks has outputs."""
+    counts = {found["outputs"] for found in facts.values()}
+    idle = [f"{path} has {len(own)} names" for path, own in zip(files, named, strict=True) if len(own) not in counts]
+    if idle and counts:
+        raise CompareError(
+            f"classes: {'; '.join(idle)}. The networks have {', '.join(map(str, sorted(counts)))} outputs."
+        )
 
 
 def _outputs(facts: Mapping[str, Any], named: Sequence[tuple[Label, ...]]) -> tuple[Label, ...]:
@@ -178,9 +211,6 @@ def _truths(
             notes[text] = f"accuracy not measured: it {error}"
             continue
         truths[text] = [places[label] for label in labelled.pictures.labels]
-    if outputs and not truths:
-        words = "; ".join(f"{text}: {note}" for text, note in notes.items())
-        raise CompareError(f"{labelled.name}: these networks can't be judged by these pictures. {words}.")
     return truths, notes
 
 
@@ -200,7 +230,7 @@ def _row(
         turns=tuple(Turn(turn["began_s"], tuple(turn["latency_ms"]), turn["rate"]) for turn in turns),
         top1=share_within(truths, places, 1) if places else None,
         top5=share_within(truths, places, TOP) if places and facts["outputs"] > TOP else None,
-        published=asdict(known) if known.outputs == facts["outputs"] else {},
+        published=asdict(known) if (known.outputs, known.size) == (facts["outputs"], facts["size"]) else {},
     )
 
 
@@ -208,7 +238,7 @@ def _panels(
     out: Path, network: str, labelled: Labelled, guesses: Guesses, outputs: Sequence[Label], progress: Progress
 ) -> None:
     """Write panels/<network>/<number>_<file>.png. Raises CompareError when that fails."""
-    folder = Path(out) / "panels" / network.replace(":", "_")
+    folder = Path(out) / PANELS / re.sub(r"[:/\\]", "_", network)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for index, row in enumerate(guesses):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mp09.compare import measure
-from mp09.compare.memory import PeakMemory
+from mp09.compare.memory import PeakMemory, freed_at_once
 from mp09.device import choose_device
 from mp09.inference.predictor import TOP
 from mp09.nets.published import outputs, published
@@ -25,8 +25,12 @@ class Served:
 
     def _load(self, network: str, weights: str, device: str, precision: str, batch: int) -> dict[str, Any]:
         """Load the network, and tell all but its accuracy and time."""
-        place = choose_device(device)
-        dtype = DTYPES[precision]
+        with freed_at_once():
+            return self._measure(network, weights, choose_device(device), DTYPES[precision], batch)
+
+    def _measure(
+        self, network: str, weights: str, place: torch.device, dtype: torch.dtype, batch: int
+    ) -> dict[str, Any]:
         torch.backends.cudnn.allow_tf32 = False  # or GPUs would round "float32" to 10 bits in convolutions
         measure.first_use(place, dtype)
         memory = PeakMemory(place)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mp09.device import choose_device, seed_everything
+from mp09.errors import NetworkError
 from mp09.nets.backbones import backbone
 from mp09.nets.classifier import Classifier, make_head, own_head
 from mp09.nets.export import export
@@ -26,7 +27,13 @@ def export_run(
 
     network, weights: a published network instead of the run in `folder`
     outputs, hidden: give it a new head of random numbers, as in `make_head`; its classes have no names
+    Raises NetworkError when these don't go together.
     """
+    of_published = {"weights": weights != "default", "outputs": outputs, "hidden": hidden}
+    if not network and (idle := [name for name, value in of_published.items() if value]):
+        raise NetworkError(f"{', '.join(idle)}: for a published network, not for one of a run. Name a network.")
+    if hidden and not outputs:
+        raise NetworkError("hidden: layers of a new head; how many outputs is it to have?")
     if network and outputs:
         seed_everything(seed)
         base = backbone(network, weights)

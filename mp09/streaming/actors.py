@@ -196,10 +196,12 @@ class Processor(Actor):
     model: a file of `export`
     shape: of the first group, (N, H, W, 3); the network is warmed up on such ones, `warm_up` times
     threads: of PyTorch; 0: as it likes
+    names: of the classes, where the network's file does not say them
     """
 
-    def __init__(self, *args, model="", shape=(), warm_up=3, device="auto", threads=0, **options):
+    def __init__(self, *args, model="", shape=(), warm_up=3, device="auto", threads=0, names=(), **options):
         super().__init__(*args, **options)
+        self.names = names
         self.model, self.shape, self.warm_up = Path(model), tuple(shape), warm_up
         self.device_name, self.threads = device, threads
 
@@ -213,7 +215,9 @@ class Processor(Actor):
             torch.set_num_threads(self.threads)
         self.device = choose_device(self.device_name)
         exported = load_exported(self.model, self.device)
-        self.network, self.classes, self.softmax = exported.network, exported.card["classes"], exported.card["softmax"]
+        self.network, self.softmax = exported.network, exported.card["softmax"]
+        self.names = exported.card["classes"] or self.names
+        self.indices = {name: index for index, name in enumerate(self.names)}
         for _ in range(self.warm_up):
             self._answer(np.full(self.shape, 128, np.uint8))
 
@@ -223,15 +227,16 @@ class Processor(Actor):
         except Empty:
             return False
         count, taken = len(group.names), time.monotonic()
-        top, features, times = [[]], None, (0.0, 0.0)
+        top, right, features, times = [[]], [None], None, (0.0, 0.0)
         if not group.error:
             top, array, times = self._answer(self.get(group.images))
+            right = [self._is_right(label, row[0][0]) for label, row in zip(group.labels, top, strict=True)]
             answered = time.monotonic()
             features = self.put(array, f"features {group.first}")
         sent = time.monotonic()
         shares = (taken - group.sent, *times, 0.0 if group.error else sent - answered)
         self.times(group.first, [[share / count for share in shares]] * count)
-        self.q_out.put(Answer(group, self.name, top, features, sent))
+        self.q_out.put(Answer(group, self.name, top, right, features, sent))
         self.frames += count
         return True
 
@@ -255,7 +260,13 @@ class Processor(Actor):
         return top, features, (there - began, done - there)
 
     def _name(self, index: int) -> str:
-        return self.classes[index] if self.classes else str(index)
+        return self.names[index] if index < len(self.names) else str(index)
+
+    def _is_right(self, label: str | None, index: int) -> bool | None:
+        """A label is a class' name or, where there is none of that name, its number."""
+        if label in self.indices:
+            return self.indices[label] == index
+        return int(label) == index if label and label.isdecimal() else None
 
 
 class Writer(Actor):
@@ -292,12 +303,13 @@ class Writer(Actor):
         features = None if answer.features is None else self.get(answer.features)
         self.take(answer, features)
         self.written = written = time.monotonic()
+        queue, write = (taken - answer.sent) / count, (written - taken) / count
+        self.times(group.first, [(queue, write, written - started) for started in group.started])
+        self.records.commit()
         self.began = min(self.began, group.started[0])
         self.q_out.put(group.first)
         self.input = next(self.inputs)
         self.frames += count
-        queue, write = (taken - answer.sent) / count, (written - taken) / count
-        self.times(group.first, [(queue, write, written - started) for started in group.started])
         return True
 
     def take(self, answer: Answer, features: np.ndarray | None) -> None:

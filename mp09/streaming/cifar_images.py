@@ -7,11 +7,13 @@ The archive, where it is downloaded, and the batches in it are kept beside them.
 """
 
 import io
+import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -22,13 +24,15 @@ from mp09.data.folders import archive_entries, describe, read_files
 from mp09.data.source import SOURCE_FILE, read_source
 from mp09.data.synthetic import draw
 from mp09.errors import DataError
-from mp09.files import atomic_write, checksum, write_json
+from mp09.files import atomic_write, checksum, write_json, write_text
 from mp09.streaming.pictures import NAMES
 
 ARCHIVE = "cifar-10-python.tar.gz"
 EXTRACTED = "cifar-10-batches-py"
 BATCHES = (*TRAIN_FILES, TEST_FILE)
+FOLDERS = "labels", "images"
 MOST = 10_000  # pictures a batch
+MARK = {"made_by": "cifar-images"}  # in SOURCE.json: what is beside it may be replaced
 QUALITY = 95  # of JPEG, with all of the colours
 
 Progress = Callable[[str, int, int], None]
@@ -54,38 +58,61 @@ def make_images(
 ) -> int:
     """Write the first pictures of each batch, and their labels; how many in all.
 
-    per_batch: 1..10000; None: all there are. Raises DataError when a batch has fewer, or `out` holds something else.
+    per_batch: 1..10000; None: all there are
+    Raises DataError when a batch has fewer, or `out` holds something else or can't be written; what it held stays then.
     """
     out = Path(out)
     if per_batch is not None and not 1 <= per_batch <= MOST:
         raise DataError(f"--per-batch: expected 1..{MOST}, got {per_batch}.")
-    if (out / "images").exists() and not (out / SOURCE_FILE).exists():
-        raise DataError(f"{out / 'images'}: exists and was not made by this command. Choose another --out.")
-    for folder in (out / "images", out / "labels"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    write_json(out / SOURCE_FILE, {"name": origin.name})
-    (out / NAMES).write_text("".join(f"{name}\n" for name in origin.classes), encoding="utf-8")
-    total = 0
-    for batch in batches:
-        count = 0
-        for content, suffix, label in islice(origin.batch(batch, per_batch or MOST), per_batch):
-            stem = f"{batch}_{count:05d}"
-            (out / "images" / f"{stem}{suffix}").write_bytes(content)
-            (out / "labels" / f"{stem}.txt").write_text(f"{label}\n")
-            count += 1
-            if progress:
-                progress(batch, count, per_batch or MOST)
-        if per_batch and count < per_batch:
-            raise DataError(f"{batch}: has {count} pictures, asked for {per_batch}. Ask for fewer: --per-batch.")
-        total += count
-    return total
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _check_is_ours(out)
+        with TemporaryDirectory(prefix=".new-", dir=out) as folder:
+            new = Path(folder)
+            for name in FOLDERS:
+                (new / name).mkdir()
+            counts = [_write(new, origin, batch, per_batch, progress) for batch in dict.fromkeys(batches)]
+            write_text(out / NAMES, "".join(f"{name}\n" for name in origin.classes))
+            write_json(out / SOURCE_FILE, {"name": origin.name, **MARK})
+            for name in FOLDERS:  # the pictures last: what has them is complete
+                shutil.rmtree(out / name, ignore_errors=True)
+                (new / name).rename(out / name)
+    except OSError as error:
+        raise DataError(f"{error.filename or out}: could not be written ({error.strerror or error}).") from error
+    return sum(counts)
+
+
+def _check_is_ours(out: Path) -> None:
+    """Raise DataError when something there was not made by this command."""
+    there = [name for name in (*FOLDERS, NAMES, SOURCE_FILE) if (out / name).exists()]
+    try:
+        source = json.loads((out / SOURCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        source = None
+    if there and not (isinstance(source, dict) and MARK.items() <= source.items()):
+        raise DataError(f"{out / there[0]}: exists and was not made by this command. Choose another --out.")
+
+
+def _write(folder: Path, origin: Origin, batch: str, per_batch: int | None, progress: Progress | None) -> int:
+    """The pictures of a batch and their labels; how many. Raises DataError when there are too few."""
+    count = 0
+    for content, suffix, label in islice(origin.batch(batch, per_batch or MOST), per_batch):
+        stem = f"{batch}_{count:05d}"
+        (folder / "images" / f"{stem}{suffix}").write_bytes(content)
+        (folder / "labels" / f"{stem}.txt").write_text(f"{label}\n")
+        count += 1
+        if progress:
+            progress(batch, count, per_batch or MOST)
+    if per_batch and count < per_batch:
+        raise DataError(f"{batch}: has {count} pictures, asked for {per_batch}. Ask for fewer: --per-batch.")
+    return count
 
 
 def from_download(out: Path, *, url: str = URL, md5: str = MD5, progress: Progress | None = None) -> Origin:
-    """The official archive, fetched into `out` unless it is there. Raises DownloadError, DataError."""
+    """The official archive, fetched into `out` unless it is (unpacked) there. Raises DownloadError, DataError."""
     archive = Path(out) / ARCHIVE
-    if not archive.is_file():
+    unpacked = (Path(out) / EXTRACTED / META_FILE).is_file()
+    if not unpacked and not (archive.is_file() and checksum(archive, "md5") == md5):
         download(archive, url=url, md5=md5, progress=progress)
     return from_archive(archive, out, md5=md5)
 
@@ -99,12 +126,15 @@ def from_archive(archive: Path, out: Path, *, md5: str = MD5) -> Origin:
         if (found := checksum(archive, "md5")) != md5:
             raise DataError(f"{archive}: expected MD5 {md5} of the official archive, got {found}. Fetch it again.")
         contents = {PurePosixPath(name).name: content for name, content in archive_entries(archive)}
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (*BATCHES, META_FILE):
-            if name not in contents:
-                raise DataError(f"{archive}: {name} not in the archive. Expected the official {ARCHIVE}.")
-            with atomic_write(folder / name) as file:
-                file.write(contents[name])
+        if missing := [name for name in (*BATCHES, META_FILE) if name not in contents]:
+            raise DataError(f"{archive}: {missing[0]} not in the archive. Expected the official {ARCHIVE}.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (*BATCHES, META_FILE):
+                with atomic_write(folder / name) as file:
+                    file.write(contents[name])
+        except OSError as error:
+            raise DataError(f"{folder}: could not be written ({error.strerror}).") from error
     return from_batches(folder, name="CIFAR-10")
 
 

@@ -11,6 +11,7 @@ from mp09.errors import StreamError
 
 REPEATED = "Processor"
 ACTORS = ("Acquirer", REPEATED, "Writer")
+ENDS = ("Acquirer.q_in", "Processor.q_in", "Processor.q_out", "Writer.q_out")  # what ours use; the others have any name
 
 
 def read_graph(graph: str) -> dict[str, Any]:
@@ -24,6 +25,11 @@ def read_graph(graph: str) -> dict[str, Any]:
         raise StreamError(
             f"{graph}: expected the actors {', '.join(ACTORS)}, and connections from one link to a list of links."
         )
+    ends = {end for source, drains in value["connections"].items() for end in (source, *drains)}
+    if missing := [end for end in ENDS if end not in ends]:
+        raise StreamError(f"{graph}: expected connections of {', '.join(ENDS)}; missing: {', '.join(missing)}.")
+    if unknown := [end for end in sorted(ends) if end.partition(".")[0] not in value["actors"]]:
+        raise StreamError(f"{graph}: expected links ACTOR.NAME of its actors, got {', '.join(unknown)}.")
     return value
 
 

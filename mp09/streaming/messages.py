@@ -32,6 +32,7 @@ class Answer:
 
     processor: the actor
     top: for each frame the likeliest classes, the likeliest first: (index, name, probability 0..1)
+    right: for each frame whether the likeliest is what it is said to show; None where the network knows no such class
     features: id of float32 (N, D); None where the group has an error
     sent: when it was handed on
     """
@@ -39,5 +40,6 @@ class Answer:
     group: Group
     processor: str
     top: list[list[tuple[int, str, float]]]
+    right: list[bool | None]
     features: Any
     sent: float

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -28,7 +27,7 @@ POLL_S = 0.05
 
 def improv_python() -> Path:
     """The Python that has improv: this one, or that of `make stream`. Raises StreamError when there is none."""
-    if find_spec("improv"):
+    if find_spec("improv") and find_spec("improv.nexus"):  # a folder of that name has no such module
         return Path(sys.executable)
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
@@ -45,7 +44,6 @@ class Server:
         python = improv_python()
         self._socket = None
         self._parts: dict[psutil.Process, str] = {}
-        self._scratch = tempfile.mkdtemp(prefix="mp09-")  # for the sockets of improv's links, which it leaves behind
         options = ("--store", store, "--log", log, "--parent", os.getpid())
         with open(self._output, "w") as output:
             self._process = subprocess.Popen(
@@ -55,7 +53,6 @@ class Server:
                     "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # for improv to find plasma_store
                     "PYTHONPATH": f"{ROOT}{os.pathsep}{actors}",
                     "PYTHONUNBUFFERED": "1",
-                    "TMPDIR": self._scratch,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -63,11 +60,11 @@ class Server:
                 start_new_session=True,
             )
         try:
-            self.wait_for(lambda: self._port() is not None, "its start", START_S)
+            self.wait_for(lambda: self._said("control port"), "its start", START_S)
             self._socket = zmq.Context.instance().socket(zmq.REQ)
             self._socket.setsockopt(zmq.RCVTIMEO, int(1000 * ANSWER_S))
             self._socket.setsockopt(zmq.LINGER, 0)
-            self._socket.connect(f"tcp://127.0.0.1:{self._port()}")
+            self._socket.connect(f"tcp://127.0.0.1:{self._said('control port')}")
         except BaseException:
             self.close()
             raise
@@ -137,9 +134,8 @@ class Server:
             if self._socket:
                 self._socket.close()
             self._kill()
-            for store in re.findall(r"StoreInterface start successful: (\S+)", self._read_log()):
-                Path(store).unlink(missing_ok=True)
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            if scratch := self._said("scratch"):
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def _kill(self) -> None:
         """Everything of the server's session, which it leads."""
@@ -153,12 +149,10 @@ class Server:
             pass
         self._process.wait()
 
-    def _port(self) -> int | None:
-        found = re.search(r"control port (\d+)", self._output.read_text())
-        return int(found.group(1)) if found else None
-
-    def _read_log(self) -> str:
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
+    def _said(self, what: str) -> str | None:
+        """What the server printed behind these words at the start of a line."""
+        found = re.search(rf"^{what} (.+)\n", self._output.read_text(), re.MULTILINE)
+        return found and found.group(1)
 
 
 def is_alive(pid: int) -> bool:

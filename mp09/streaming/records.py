@@ -24,11 +24,12 @@ class Records:
 
     def __init__(self, folder: Path, total: int):
         self._folder, self._total = Path(folder), total
+        self._pending = ""
         self._features: np.ndarray | None = None
         self._lines = open(self._folder / PREDICTIONS, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (see close)
 
     def add(self, answer: Answer, features: np.ndarray | None) -> None:
-        """Write an answer; its lines last, all at once, so that what has a line is complete.
+        """Write an answer but for its lines, which `commit` writes.
 
         features: float32 (N, D); None where the picture can't be read.
         """
@@ -36,18 +37,26 @@ class Records:
         if features is not None:
             self._rows(features.shape[1])[group.first : group.first + len(features)] = features
         lines = []
-        for offset, (name, label, top) in enumerate(zip(group.names, group.labels, answer.top, strict=True)):
-            line = {"frame": group.first + offset, "name": name}
+        rows = zip(group.names, group.labels, answer.top, answer.right, strict=True)
+        for frame, (name, label, top, right) in enumerate(rows, group.first):
+            line = {"frame": frame, "name": name}
             if label is not None:
                 line["label"] = label
+            if right is not None:
+                line["right"] = right
             if group.error:
                 line["error"] = group.error
             else:
                 line |= {"predicted": top[0][1], "percent": round(100 * top[0][2], 4)}
                 line["top"] = [{"index": i, "name": n, "percent": round(100 * p, 4)} for i, n, p in top]
             lines.append(json.dumps({**line, "processor": answer.processor}, ensure_ascii=False) + "\n")
-        self._lines.write("".join(lines))
+        self._pending += "".join(lines)
+
+    def commit(self) -> None:
+        """Write the lines, all at once and after everything else: what has a line is complete."""
+        self._lines.write(self._pending)
         self._lines.flush()
+        self._pending = ""
 
     def close(self) -> None:
         self._lines.close()

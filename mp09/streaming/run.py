@@ -77,9 +77,14 @@ def _run(stream: Stream, model: Path, out: Path, options: Options, resume: bool,
     if first < len(stream):
         graph, store = _graph(stream, model, out, first, options)
         beside = Path(options.graph).absolute().parent  # actors of one's own lie beside their graph
-        with Server(graph, store=store, log=out / "improv.log", actors=beside) as server:
-            actors = list(yaml.safe_load(graph.read_text())["actors"])
-            seconds, memory = _drive(server, out / "actors", actors, len(stream), progress)
+        try:
+            with Server(graph, store=store, log=out / "improv.log", actors=beside) as server:
+                actors = list(yaml.safe_load(graph.read_text())["actors"])
+                seconds, memory = _drive(server, out / "actors", actors, len(stream), progress)
+        except StreamError as error:
+            if written := cut_back(out):
+                raise StreamError(f"{error} {written} frames are written; --resume goes on from there.") from error
+            raise
     summary = sum_up(out, first=first, seconds=seconds, memory=memory)
     plot(out)
     return summary
@@ -109,7 +114,8 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
     names = hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in stream.files)).hexdigest()
     labels = str(Path(stream.labels).resolve()) if stream.labels else None
     identity = {"frames": len(stream), "pictures": names, "labels": labels, "model": checksum(model)}
-    card, before = out / CARD, (out / PREDICTIONS).exists()
+    card, lines = out / CARD, out / PREDICTIONS
+    before = lines.exists() and lines.stat().st_size > 0
     if before and not resume:
         raise StreamError(f"{out}: holds a run. It goes on with --resume; or choose another --out.")
     if before:
@@ -130,8 +136,9 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
 
 def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
     """The completed graph as a file, and the bytes of its store."""
-    group = next(groups(stream, first, options.group))
-    shape = [] if group[0].image is None else [len(group), *group[0].image.shape]
+    readable = (group for group in groups(stream, first, options.group) if group[0].image is not None)
+    group = next(readable, [])
+    shape = [len(group), *group[0].image.shape] if group else []
     store = options.store * 10**6
     if SHARED.is_dir():
         store = min(store, int(SHARE * shutil.disk_usage(SHARED).free))
@@ -159,6 +166,7 @@ def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options)
                 "warm_up": options.warm_up if shape else 0,
                 "device": options.device,
                 "threads": max(1, cores // options.processors) if options.processors > 1 else 0,
+                "names": stream.names,
             },
             "Writer": {**common, "first": first, "total": len(stream)},
         },
@@ -195,7 +203,7 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
             if progress:
                 progress("frames", frames, total)
         elif now > moved + STALLED_S:
-            raise StreamError(f"no frame for {STALLED_S:.0f} s, after {frames}. {_go_on(frames)}")
+            raise StreamError(f"no frame for {STALLED_S:.0f} s.")
         if now > weighed + MEMORY_EVERY_S:
             memory, weighed = max(memory, server.memory()), now
         time.sleep(WATCH_S)
@@ -209,13 +217,8 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
 
 def _check(posts: dict[str, Post]) -> None:
     """Raise StreamError for an actor that failed or is no more."""
-    written = posts["Writer"].frames if "Writer" in posts else 0
     for name, post in posts.items():
         if post.state == "failed":
-            raise StreamError(f"{name}: {post.error} {_go_on(written)}")
+            raise StreamError(f"{name}: {post.error}")
         if not is_alive(post.pid):
-            raise StreamError(f"{name} (process {post.pid}) has ended by itself or was killed. {_go_on(written)}")
-
-
-def _go_on(frames: int) -> str:
-    return f"{frames} frames are written; --resume goes on from there."
+            raise StreamError(f"{name} (process {post.pid}) has ended by itself or was killed.")

@@ -17,8 +17,8 @@ class Summary:
 
     frames: all that are written; `first` of them by an earlier start
     seconds: from the first frame's reading to the last one's writing, of this start
-    peak_mb: memory of improv and all actors, sampled now and then; 0 when nothing ran
-    labelled, right: pictures with a label, and those named so
+    peak_mb: the most memory of improv and all actors that was seen, looking now and then; 0 when nothing ran
+    labelled: pictures with a label; `judged` of them are said to show what the network knows, `right` are named so
     unreadable: pictures that could not be read
     latency_ms: median and 99th percentile, where there are tables of times
     totals_s: actor -> column -> seconds in all, where there are tables
@@ -29,6 +29,7 @@ class Summary:
     seconds: float
     peak_mb: float
     labelled: int
+    judged: int
     right: int
     unreadable: int
     latency_ms: tuple[float, float] | None
@@ -46,9 +47,9 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
     for line in each_prediction(folder):
         count["frames"] += 1
         count["unreadable"] += "error" in line
-        if "label" in line and "error" not in line:
-            count["labelled"] += 1
-            count["right"] += line["label"] in (line["predicted"], str(line["top"][0]["index"]))  # name or number
+        count["labelled"] += "label" in line and "error" not in line
+        count["judged"] += "right" in line
+        count["right"] += line.get("right", False)
     read = {path.stem: read_table(path) for path in tables(folder)}
     latency = read.get("Writer", {}).get("latency_ms", [])
     summary = Summary(
@@ -57,6 +58,7 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
         seconds=seconds,
         peak_mb=memory / 1e6,
         labelled=count["labelled"],
+        judged=count["judged"],
         right=count["right"],
         unreadable=count["unreadable"],
         latency_ms=tuple(np.percentile(latency, (50, 99)).tolist()) if latency else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 COLUMNS = {
     "Acquirer": ("read_ms", "wait_ms", "put_ms"),  # decoding; waiting until there is room; into the store
     "Processor": ("queue_ms", "to_device_ms", "inference_ms", "put_ms"),
-    "Writer": ("queue_ms", "write_ms", "latency_ms"),  # latency: from before decoding until it is written
+    "Writer": ("queue_ms", "write_ms", "latency_ms"),  # latency: from before decoding until its line is written next
 }
 
 

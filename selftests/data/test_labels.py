@@ -117,3 +117,19 @@ def test_a_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / TABLE).write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="expected a table of UTF-8 text"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "rows"),
+    [
+        ("wnid\tlabel", ["n01443537\tgoldfish", "n01443537\tGoldfish"]),
+        ("imagenet_index\tlabel", ["0\ttench", "0\tTinca tinca"]),
+        ("label", ["Sports car", "sports_car"]),
+    ],
+)
+def test_a_class_written_in_two_ways_is_one(tmp_path, column, rows):
+    (tmp_path / TABLE).write_text("\n".join([f"file\t{column}", *(f"a.png\t{row}" for row in rows)]))
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    listing, labels = read_table(tmp_path)
+    assert len(labels) == 1
+    assert listing.labels.tolist() == [0, 0]

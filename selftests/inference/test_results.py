@@ -110,3 +110,14 @@ def test_a_panel_has_the_classes_left_and_the_picture_right():
 def test_a_row_of_any_precision_is_taken():
     half = Predictor(lambda x: torch.tensor([[0.25, 0.75]], dtype=torch.bfloat16), ("a", "b"), device="cpu")
     assert half(plain("red")).probability == 0.75
+
+
+@pytest.mark.parametrize("letters", [9, 60, 300])
+def test_long_names_stay_beside_the_picture(letters):
+    name = "a " * (letters // 2)
+    figure = panel(np.zeros((30, 30, 3), np.uint8), Prediction((Guess(0, name, 0.5),) * 5, 0.0), name)
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    assert left.texts[0].get_window_extent().x1 <= right.get_window_extent().x0
+    assert right.get_window_extent().width > 200
+    assert right.title.get_window_extent().y1 <= figure.bbox.y1

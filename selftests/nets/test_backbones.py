@@ -10,6 +10,7 @@ from torchvision import models as zoo
 from models import resnet18
 from mp09.errors import NetworkError
 from mp09.nets.backbones import OURS, backbone, names, read_state
+from mp09.nets.published import published
 from selftests.nets.test_preprocess import assert_prepared_as_published
 
 # one of each family of torchvision
@@ -78,6 +79,23 @@ def test_weights_of_the_registry_are_taken_with_their_preprocessing(tmp_path, mo
     assert_prepared_as_published(ready, chosen, x)
     torch.testing.assert_close(made.head(made.body.eval()(ready)), whole(ready))
     assert made.classes[1] == "goldfish"
+
+
+def test_a_file_of_torchvision_s_is_known_by_its_name(tmp_path):
+    chosen = zoo.ResNet50_Weights.IMAGENET1K_V1  # the default ones are prepared for otherwise
+    file = tmp_path / chosen.url.rpartition("/")[2]
+    torch.save(zoo.resnet50().state_dict(), file)
+    made = published("resnet50", file)
+    assert (made.weights, made.file) == (str(chosen), file)
+    x = torch.randint(256, (2, 3, 300, 260), dtype=torch.uint8)
+    assert_prepared_as_published(made.preprocess(x), chosen, x)
+
+
+def test_a_vision_transformer_s_weights_tell_its_size(tmp_path):
+    torch.save(zoo.vit_b_32(image_size=96).state_dict(), tmp_path / "small.pt")
+    made = published("vit_b_32", tmp_path / "small.pt")
+    assert made.preprocess.size == 96
+    assert made.net(torch.rand(1, 3, 96, 96)).shape == (1, 1000)
 
 
 def old_densenet(state: dict) -> dict:

@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision import models as zoo
 
 from models import resnet18
+from mp09.compare.workers import Team
 from mp09.data.cifar import TEST_FILE, read_batch
 from mp09.data.labels import labels_of
 from mp09.errors import CompareError, NetworkError
@@ -108,7 +109,7 @@ def test_networks_took_turns(done):
 
 def test_what_is_printed_has_a_hundred_columns_at_most(done):
     printed = done[2]
-    assert "Accuracy: pictures, 8 pictures: steps of 12 points" in printed
+    assert "Accuracy: pictures, 8 pictures: steps of 12.5 points" in printed
     assert "50.0 [21.5, 78.5]" in printed
     assert max(map(len, printed.splitlines()[1:])) <= 130
     assert printed.endswith(f"written: {done[0]}\n")
@@ -136,7 +137,7 @@ def test_every_picture_has_a_panel_that_keeps_its_proportions(done):
 
 
 def test_no_worker_is_left(done):
-    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    lines = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
     assert not any("mp09.recipes.compared" in line for line in lines)
 
 
@@ -180,6 +181,8 @@ def test_each_network_may_have_its_own_weights():
         Wanted("alexnet", "none", "alexnet:none"),
         Wanted("resnet18-32", "here/mine.pt", "resnet18-32:mine.pt"),
     ]
+    two = parse("resnet18-32:a/best.pt,resnet18-32:b/best.pt")
+    assert [one.text for one in two] == ["resnet18-32:a/best.pt", "resnet18-32:b/best.pt"]
 
 
 @pytest.mark.parametrize(
@@ -219,14 +222,53 @@ def test_what_can_not_be_done_is_said_in_a_line(arguments, words, files, tmp_pat
     assert error.count("\n") == 1
 
 
-def test_networks_that_know_none_of_the_classes_are_not_timed(tmp_path, capsys):
+def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, capsys):
     (tmp_path / "pictures" / "zebra").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "pictures" / "zebra" / "1.png")
     out = tmp_path / "out"
-    assert run("compare", tmp_path / "pictures", "--networks", "resnet18-32", "--out", out, *QUICK) == 2
+    networks = f"resnet18-32,alexnet:{files / 'of_another.pt'}"
+    assert run("compare", tmp_path / "pictures", "--networks", networks, "--out", out, *QUICK) == 2
     error = capsys.readouterr().err
     assert "resnet18-32: accuracy not measured: it knows 0 of the 1 classes; unknown: zebra" in error
+    assert "alexnet:of_another.pt: of_another.pt: the weights don't fit this network" in error
     assert list(out.iterdir()) == []
+
+
+def test_names_for_another_number_of_outputs_are_refused(files, tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("one\ntwo")
+    options = ("--networks", "resnet18-32", "--classes", tmp_path / "names.txt", "--out", tmp_path / "out")
+    assert run("compare", files / "pictures", *options, *QUICK) == 2
+    assert "names.txt has 2 names. The networks have 10 outputs." in capsys.readouterr().err
+
+
+def test_nothing_is_left_of_an_earlier_comparison(files, tmp_path, capsys):
+    out = tmp_path / "out"
+    old = out / "panels" / "resnet18-32" / "0007_old.png"
+    old.parent.mkdir(parents=True)
+    for path in (old, out / "results.csv", out / "chart.png", out / "mine.txt"):
+        path.write_text("")
+    assert run("compare", "--networks", f"alexnet:{files / 'of_another.pt'}", "--out", out, *QUICK) == 1
+    assert [path.name for path in out.rglob("*") if path.is_file()] == ["mine.txt"]
+
+
+def test_panels_that_can_not_be_written_are_an_error(files, tmp_path, capsys):
+    (tmp_path / "panels").write_text("")
+    options = ("--networks", "resnet18-32", "--panels", "--samples", 1, "--out", tmp_path, *QUICK)
+    assert run("compare", files / "pictures", *options) == 2
+    assert "the panels could not be written there" in capsys.readouterr().err
+
+
+def test_peaks_of_memory_repeat_also_with_weights_of_a_file(tmp_path):
+    torch.save(zoo.densenet121().state_dict(), tmp_path / "net.pt")
+    peaks = []
+    for weights in ("none", "none", str(tmp_path / "net.pt")):
+        with Team("mp09.recipes.compared") as team:
+            team.hire("one")
+            how = {"network": "densenet121", "device": "cpu", "precision": "float32", "batch": 8}
+            facts = team.ask("one", do="load", weights=weights, **how)
+            peaks.append((facts["memory_mib"], facts["batch_memory_mib"]))
+    for peak in peaks[1:]:
+        assert peak == pytest.approx(peaks[0], rel=0.03)
 
 
 # Labelled pictures

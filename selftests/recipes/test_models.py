@@ -1,5 +1,7 @@
 """`python -m mp09 models` as it is typed."""
 
+import pytest
+
 from mp09.nets.published import names
 from selftests.recipes.conftest import run
 
@@ -39,6 +41,12 @@ def test_one_network_is_looked_into(capsys):
 def test_ours_says_how_to_load_it(capsys):
     assert run("models", "resnet18-32") == 0
     assert 'torch.hub.load(".", "resnet18", source="local", pretrained=True)' in capsys.readouterr().out
+
+
+def test_a_name_and_a_part_of_one_do_not_go_together(capsys):
+    with pytest.raises(SystemExit):
+        run("models", "resnet50", "--filter", "dense")
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_an_unknown_network_gets_the_nearest_names(capsys):

@@ -17,6 +17,14 @@ from mp09.streaming.run import Options, run
 COUNT = 60
 
 
+@pytest.fixture(scope="package", autouse=True)
+def scratch(tmp_path_factory):
+    """A place of our own for what runs leave behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def improv() -> None:
     """Skips where improv's environment is missing."""
@@ -60,7 +68,7 @@ def offline(stream, model) -> tuple[list[str], np.ndarray]:
     return [exported.card["classes"][i] for i in scores.argmax(dim=1)], features.numpy()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def done(improv, stream, model, tmp_path_factory):
     """A run of the timing graph: its folder and summary."""
     out = tmp_path_factory.mktemp("run") / "out"

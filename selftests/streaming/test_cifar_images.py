@@ -1,6 +1,7 @@
 """CIFAR-10 as pictures, from each of its sources."""
 
 import http.server
+import pickle
 import threading
 
 import numpy as np
@@ -71,6 +72,16 @@ def test_the_download_is_kept_beside_the_pictures(tmp_path):
     assert make_images(tmp_path / "out", origin, batches=["test_batch"]) == 20
     with pytest.raises(DownloadError):
         from_download(tmp_path / "other", url=url)
+    (tmp_path / "out" / archive.name).unlink()
+    assert from_download(tmp_path / "out", url=url).name == origin.name  # what is unpacked is enough
+
+
+def test_a_damaged_archive_is_fetched_again(tmp_path):
+    good = make_archive(tmp_path / "good.tar.gz")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cifar-10-python.tar.gz").write_bytes(b"half of it")
+    origin = from_download(tmp_path / "out", url=good.as_uri(), md5=checksum(good, "md5"))
+    assert make_images(tmp_path / "out", origin, batches=["test_batch"]) == 20
 
 
 def test_another_archive_is_refused(tmp_path):
@@ -128,12 +139,27 @@ def test_a_second_time_replaces_the_first(tmp_path):
     assert len(list((tmp_path / "labels").iterdir())) == 3
 
 
-def test_somebody_elses_pictures_stay(tmp_path):
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "a.jpg").write_bytes(b"")
+def test_a_batch_named_twice_is_counted_once(tmp_path):
+    assert make_images(tmp_path, from_synthetic(), batches=["test_batch"] * 2, per_batch=4) == len(pictures(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["images/a.jpg", "labels/a.txt", "classes.txt", "SOURCE.json"])
+def test_somebody_elses_files_stay(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("[]")
     with pytest.raises(DataError, match="not made by this command"):
         make_images(tmp_path, from_synthetic(), batches=["test_batch"], per_batch=3)
-    assert pictures(tmp_path) == ["a.jpg"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+    assert (tmp_path / name).read_text() == "[]"
+
+
+def test_a_folder_that_can_not_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="could not be written"):
+        make_images(tmp_path / "file", from_synthetic(), batches=["test_batch"], per_batch=3)
+    archive = make_archive(tmp_path / "a.tar.gz")
+    with pytest.raises(DataError, match="could not be written"):
+        from_archive(archive, tmp_path / "file", md5=checksum(archive, "md5"))
 
 
 @pytest.mark.parametrize("count", [0, 10_001])
@@ -145,3 +171,17 @@ def test_a_batch_has_1_to_10000_pictures(tmp_path, count):
 def test_a_batch_with_too_few_is_counted(small_data, tmp_path):
     with pytest.raises(DataError, match="test_batch: has 400 pictures, asked for 401"):
         make_images(tmp_path, from_batches(small_data), batches=["test_batch"], per_batch=401)
+
+
+def test_what_fails_leaves_the_pictures_before_it(small_data, tmp_path):
+    make_images(tmp_path, from_synthetic(), batches=["test_batch"], per_batch=3)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(DataError, match="asked for 401"):
+        make_images(tmp_path, from_batches(small_data), batches=["test_batch"], per_batch=401)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_batch_files_of_something_else_are_named(tmp_path):
+    (tmp_path / "batches.meta").write_bytes(pickle.dumps({b"names": []}))
+    with pytest.raises(DataError, match="Is it a batch file of CIFAR-10"):
+        from_batches(tmp_path)

@@ -40,3 +40,35 @@ def test_a_new_head_of_any_depth(tmp_path, hidden, layers):
     assert not weights  # frozen into the graph
     graph = str(load_exported(path).network.inlined_graph)
     assert graph.count("aten::linear") == layers
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--network", "resnet18-32", "--hidden", "30"), "hidden: layers of a new head; how many outputs"),
+        (("--outputs", "3", "--weights", "none"), "weights, outputs: for a published network, not for one of a run"),
+        (("--network", "resnet18-32", "--run", "runs/train"), "not allowed with"),
+    ],
+)
+def test_options_that_would_be_without_effect_are_refused(tmp_path, capsys, options, words):
+    try:
+        code = main(["export", "--out", str(tmp_path / "net.pt"), *options])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_with_labels_that_the_network_does_not_know_are_not_judged(improv, stream, tmp_path, capsys):
+    network, labels = tmp_path / "net.pt", tmp_path / "labels"
+    assert main(["export", "--network", "resnet18-32", "--out", str(network)]) == 0
+    labels.mkdir()
+    for path in stream.files:
+        (labels / path.stem).with_suffix(".txt").write_text("zebra")
+    command = ["stream", "--images", str(stream.images), "--labels", str(labels), "--model", str(network)]
+    assert main([*command, "--group", "20", "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert f"not judged: {len(stream)} pictures whose labels are no classes of this network" in said
+    assert "accuracy" not in said
+    assert f"written: {tmp_path / 'out'}: features.npy, predictions.jsonl\n" in said

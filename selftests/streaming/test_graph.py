@@ -1,5 +1,7 @@
 """The graph of a run."""
 
+from importlib import resources
+
 import pytest
 
 from mp09.errors import StreamError
@@ -38,4 +40,20 @@ def test_what_is_no_graph_is_refused(tmp_path, content):
     if content:
         path.write_text(content)
     with pytest.raises(StreamError, match="expected"):
+        read_graph(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("Writer.q_out: [Acquirer.q_in]", "Writer.q_out: [Acquirer.in]", "missing: Acquirer.q_in"),
+        ("Processor.q_out: [Writer.from_Processor]", "Processor.q_out: [Wrtier.in]", r"got Wrtier\.in"),
+        ("Acquirer.to_Processor:", "to_Processor:", "got to_Processor"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_named(tmp_path, old, new, words):
+    path = tmp_path / "graph.yaml"
+    demo = (resources.files("mp09.streaming") / "graphs" / "demo.yaml").read_text()
+    path.write_text(demo.replace(old, new))
+    with pytest.raises(StreamError, match=words):
         read_graph(str(path))

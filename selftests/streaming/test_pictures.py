@@ -89,3 +89,11 @@ def test_scores_are_called_as_the_source_says(folder):
     assert Stream(folder / "images").name == "images"
     (folder / "SOURCE.json").write_text('{"name": "synthetic"}')
     assert Stream(folder / "images").name == "synthetic"
+
+
+def test_class_names_that_are_no_text_are_an_error(folder):
+    (folder / "classes.txt").write_bytes(b"\xff\xfe")
+    (folder / "labels" / "p0.txt").write_text("0")
+    stream = Stream(folder / "images", folder / "labels")
+    with pytest.raises(StreamError, match="expected UTF-8, one name a line"):
+        stream.label(stream.files[0])

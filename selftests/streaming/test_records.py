@@ -15,14 +15,21 @@ TOP = [(2, "cat", 0.75), (0, "dog", 0.25)]
 def answer(first: int, count: int, *, error: str = "") -> Answer:
     names = tuple(f"{first + i}.png" for i in range(count))
     group = Group(first, names, ("cat",) * count, (0.0,) * count, error, None, 0.0)
-    return Answer(group, "Processor1", [[]] if error else [TOP] * count, None, 0.0)
+    top, right = ([[]], [None]) if error else ([TOP] * count, [True] * count)
+    return Answer(group, "Processor1", top, right, None, 0.0)
+
+
+def write(records: Records, first: int, features, **options) -> None:
+    """An answer and its lines."""
+    records.add(answer(first, 1 if features is None else len(features), **options), features)
+    records.commit()
 
 
 def test_lines_and_features_belong_to_their_frames(tmp_path):
     records = Records(tmp_path, 4)
-    records.add(answer(0, 2), np.array([[1, 2], [3, 4]], np.float32))
-    records.add(answer(2, 1, error="broken"), None)
-    records.add(answer(3, 1), np.array([[5, 6]], np.float32))
+    write(records, 0, np.array([[1, 2], [3, 4]], np.float32))
+    write(records, 2, None, error="broken")
+    write(records, 3, np.array([[5, 6]], np.float32))
     records.close()
     lines = read_predictions(tmp_path)
     assert [line["frame"] for line in lines] == [0, 1, 2, 3]
@@ -30,6 +37,7 @@ def test_lines_and_features_belong_to_their_frames(tmp_path):
         "frame": 0,
         "name": "0.png",
         "label": "cat",
+        "right": True,
         "predicted": "cat",
         "percent": 75.0,
         "top": [{"index": 2, "name": "cat", "percent": 75.0}, {"index": 0, "name": "dog", "percent": 25.0}],
@@ -43,7 +51,8 @@ def test_lines_and_features_belong_to_their_frames(tmp_path):
 
 def test_a_run_that_broke_off_is_cut_back_to_whole_frames_and_goes_on(tmp_path):
     records = Records(tmp_path, 5)
-    records.add(answer(0, 3), np.ones((3, 2), np.float32))
+    write(records, 0, np.ones((3, 2), np.float32))
+    records.add(answer(3, 1), np.ones((1, 2), np.float32))  # killed before its lines were written
     records.close()
     table = Table(tmp_path / "Processor1.csv")
     table.add(0, [(1, 0.5, 2, 3)] * 5)  # it was ahead of the writer
@@ -53,7 +62,7 @@ def test_a_run_that_broke_off_is_cut_back_to_whole_frames_and_goes_on(tmp_path):
     assert cut_back(tmp_path) == 3
     assert read_table(tmp_path / "Processor1.csv")["frame"] == [0, 1, 2]
     records = Records(tmp_path, 5)
-    records.add(answer(3, 2), np.zeros((2, 2), np.float32))
+    write(records, 3, np.zeros((2, 2), np.float32))
     records.close()
     assert [line["frame"] for line in read_predictions(tmp_path)] == [0, 1, 2, 3, 4]
     assert np.load(tmp_path / "features.npy").sum(axis=1).tolist() == [2, 2, 2, 0, 0]
@@ -94,6 +103,7 @@ def test_tables_of_others_are_left_alone(tmp_path):
 
 def test_lines_are_json_of_any_language(tmp_path):
     records = Records(tmp_path, 1)
-    records.add(Answer(answer(0, 1).group, "Processor1", [[(0, "Löwe", 1.0)]], None, 0.0), None)
+    records.add(Answer(answer(0, 1).group, "Processor1", [[(0, "Löwe", 1.0)]], [None], None, 0.0), None)
+    records.commit()
     records.close()
     assert json.loads((tmp_path / "predictions.jsonl").read_text(encoding="utf-8"))["predicted"] == "Löwe"

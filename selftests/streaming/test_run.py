@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ import pytest
 import yaml
 
 from mp09.errors import StreamError
+from mp09.nets.classifier import own_head
+from mp09.nets.export import export
 from mp09.streaming.graph import read_graph
 from mp09.streaming.pictures import Stream
 from mp09.streaming.plots import plot
@@ -36,15 +38,15 @@ def left_over(out: Path) -> list[str]:
     log = (out / "improv.log").read_text()
     (store,) = re.findall(r"StoreInterface start successful: (\S+)", log)
     left = [store] if Path(store).exists() else []
-    left += Path(tempfile.gettempdir()).glob("mp09-*/pymp-*")
+    left += Path(os.environ["TMPDIR"]).iterdir()
     for process in psutil.process_iter(["cmdline", "status"]):
         line = " ".join(process.info["cmdline"] or [])
         if (str(out) in line or store in line) and process.info["status"] != psutil.STATUS_ZOMBIE:
             left.append(line)
-    port = int(re.search(r"control port (\d+)", (out / "improv.out").read_text()).group(1))
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            left.append(f"port {port}")
+    for port in re.findall(r"control port (\d+)", (out / "improv.out").read_text()):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                left.append(f"port {port}")
     return left
 
 
@@ -126,10 +128,46 @@ def test_a_missing_label_ends_the_run_in_words(improv, stream, model, tmp_path):
     assert left_over(tmp_path / "out") == []
 
 
-def test_a_file_that_is_no_model_ends_the_run_in_words(improv, stream, tmp_path):
+def test_a_file_that_is_no_model_ends_the_run_in_words_and_another_may_follow(improv, stream, model, tmp_path):
     (tmp_path / "network.pt").write_bytes(b"")
-    with pytest.raises(StreamError, match=r"Processor1: .*not a network exported by"):
+    with pytest.raises(StreamError, match=r"Processor1: .*not a network exported by .*\(no TorchScript file\)\.$"):
         run(stream, tmp_path / "network.pt", tmp_path / "out")
+    assert run(stream, model, tmp_path / "out", Options(group=20)).frames == COUNT
+
+
+def test_the_network_is_warmed_up_though_the_first_picture_can_not_be_read(improv, pictures, model, tmp_path):
+    shutil.copytree(pictures / "images", tmp_path / "images")
+    (tmp_path / "images" / "test_batch_00000.jpg").write_bytes(b"no picture")
+    run(Stream(tmp_path / "images", frames=3), model, tmp_path / "out", Options(group=2, warm_up=5))
+    options = yaml.safe_load((tmp_path / "out" / "graph.yaml").read_text())["actors"]["Processor1"]
+    assert (options["warm_up"], options["shape"]) == (5, [2, 32, 32, 3])
+
+
+def test_a_network_without_class_names_is_judged_by_the_pictures_names(improv, stream, offline, tmp_path):
+    """And one that knows no class of theirs is not judged."""
+    classifier, classes = own_head("resnet18-32", "default")
+    export(classifier, tmp_path / "unnamed.pt", name="unnamed")
+    pictures = tmp_path / "pictures"
+    shutil.copytree(stream.images.parent, pictures)
+    (pictures / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
+    for label in (pictures / "labels").iterdir():
+        label.write_text(str(classes.index(stream.label(label))))
+    done = run(Stream(pictures / "images", pictures / "labels"), tmp_path / "unnamed.pt", tmp_path / "out")
+    right = sum(stream.label(path) == name for path, name in zip(stream.files, offline[0], strict=True))
+    assert (done.judged, done.right) == (COUNT, right)
+    assert [line["predicted"] for line in read_predictions(tmp_path / "out")] == offline[0]
+
+    export(classifier, tmp_path / "other.pt", name="other", classes=[f"kind {i}" for i in range(10)])
+    done = run(stream, tmp_path / "other.pt", tmp_path / "again", Options(group=20))
+    assert (done.labelled, done.judged, done.right) == (COUNT, 0, 0)
+
+
+def test_without_improv_it_says_how_to_get_it(stream, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("mp09.streaming.process.ENVIRONMENT", tmp_path / "none")
+    (tmp_path / "improv").mkdir()  # as of a copy of its repository
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(StreamError, match="improv is not installed: `make stream`"):
+        run(stream, model, tmp_path / "out")
 
 
 def test_a_folder_with_something_else_is_left_alone(stream, model, tmp_path):
@@ -140,12 +178,36 @@ def test_a_folder_with_something_else_is_left_alone(stream, model, tmp_path):
     assert (tmp_path / "actors" / "mine.py").exists()
 
 
+def graph_with(path: Path, actor: str, *, base: str = "demo", **changes: str) -> str:
+    """A graph with another class in an actor's place, as a file."""
+    graph = read_graph(base)
+    graph["actors"][actor] |= changes
+    path.write_text(yaml.safe_dump(graph))
+    return str(path)
+
+
 def test_a_graph_with_an_unknown_class_ends_in_words(improv, stream, model, tmp_path):
-    graph = read_graph("demo")
-    graph["actors"]["Writer"]["class"] = "Wrtier"
-    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    graph = graph_with(tmp_path / "graph.yaml", "Writer", **{"class": "Wrtier"})
     with pytest.raises(StreamError, match="Classname not valid"):
-        run(stream, model, tmp_path / "out", Options(graph=str(tmp_path / "graph.yaml")))
+        run(stream, model, tmp_path / "out", Options(graph=graph))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("Refusing", "the threshold must be positive"),
+        ("Losing", r"Writer: frame 4 is missing: Processor1 sent 8\. 4 frames are written; --resume goes on"),
+        ("Silent", "no frame for 1 s"),
+        ("Hoarding", "Processor1: improv's store did not take 1000.0 MB"),
+        ("Forgetting", "Writer: improv's store has lost an array"),
+    ],
+)
+def test_a_processor_that_fails_ends_the_run_in_words(improv, stream, model, tmp_path, monkeypatch, kind, words):
+    monkeypatch.setattr("mp09.streaming.run.STALLED_S", 1.0)
+    graph = graph_with(tmp_path / "graph.yaml", "Processor", **{"package": "selftests.streaming.faulty", "class": kind})
+    with pytest.raises(StreamError, match=words):
+        run(stream, model, tmp_path / "out", Options(graph=graph, group=4, warm_up=0))
+    assert left_over(tmp_path / "out") == []
 
 
 def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path):
@@ -175,18 +237,19 @@ def test_another_run_is_not_mixed_in(done, stream, pictures, model, tmp_path):
 @pytest.fixture
 def slow(improv, stream, pictures, model, tmp_path):
     """The command line of a run that takes 0.3 s a group of four, its folder, and the command that goes on with it."""
-    graph = read_graph("demo")
-    graph["actors"]["Processor"] = {"package": "selftests.streaming.slow", "class": "SlowProcessor"}
-    (tmp_path / "slow.yaml").write_text(yaml.safe_dump(graph))
+    changes = {"package": "selftests.streaming.slow", "class": "SlowProcessor"}
+    graph = graph_with(tmp_path / "slow.yaml", "Processor", base="timing", **changes)
     out = tmp_path / "out"
     base = [sys.executable, "-m", "mp09", "stream", "--model", model, "--images", pictures / "images"]
     base += ["--labels", pictures / "labels", "--group", "4", "--out", out]
-    return [*base, "--graph", tmp_path / "slow.yaml"], out, [*base, "--resume"]
+    return [*base, "--graph", graph], out, [*base, "--graph", "timing", "--resume"]
 
 
 def started(command: list, out: Path, *, frames: int = 8) -> subprocess.Popen:
     """A run that has written so many frames."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=ROOT, preexec_fn=heed, **pipes)
     until = time.monotonic() + 90
     while not (out / "actors").is_dir() or getattr(read_posts(out / "actors").get("Writer"), "frames", 0) < frames:
         assert process.poll() is None, process.communicate()
@@ -235,17 +298,25 @@ def test_a_part_is_killed_and_the_run_ends_in_words_and_goes_on(slow, offline, w
     assert [line["frame"] for line in lines] == list(range(COUNT))
     assert [line["predicted"] for line in lines] == offline[0]
     assert not np.isnan(np.load(out / "features.npy")).any()
+    rows = {path.stem: read_table(path)["frame"] for path in out.glob("*.csv")}
+    assert rows == {actor: list(range(COUNT)) for actor in ("Acquirer", "Processor1", "Writer")}
+    plots = "histogram.png, latency.png, predictions.jsonl, stages.png"
+    assert done.stdout.endswith(f"written: {out}: Acquirer.csv, Processor1.csv, Writer.csv, features.npy, {plots}\n")
 
 
-def test_when_the_command_is_killed_at_once_nothing_is_left(slow):
+@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.7])
+def test_when_the_command_is_killed_at_once_nothing_is_left(slow, after_s):
     command, out, _ = slow
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (servers := psutil.Process(process.pid).children()):
+    while not psutil.Process(process.pid).children():
         time.sleep(0.01)
+    time.sleep(after_s)
+    started = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    psutil.wait_procs(servers, timeout=END_S)
+    psutil.wait_procs(started, timeout=END_S)
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(out) in " ".join(p.info["cmdline"] or [])]
+    assert list(Path(os.environ["TMPDIR"]).iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -258,6 +329,18 @@ def test_when_the_command_itself_ends_nothing_is_left(slow, number):
     until = time.monotonic() + END_S
     while left_over(out) and time.monotonic() < until:
         time.sleep(0.2)
+    assert left_over(out) == []
+
+
+def test_a_server_that_does_not_answer_ends_the_run_in_words(slow):
+    command, out, _ = slow
+    process = started(command, out)
+    (server,) = psutil.Process(process.pid).children()
+    server.suspend()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "improv does not answer to stop" in errors
+    assert f"{COUNT} frames are written" in errors
     assert left_over(out) == []
 
 

@@ -1,0 +1,44 @@
+"""Processors that fail, each in its own way."""
+
+import numpy as np
+from pyarrow import plasma
+
+from mp09.streaming.actors import Processor
+
+
+class Refusing(Processor):
+    """Can't be made."""
+
+    def __init__(self, *args, **options):
+        raise ValueError("the threshold must be positive")
+
+
+class Losing(Processor):
+    """Gives no answer to the second group."""
+
+    def step(self) -> bool:
+        if self.frames == 4 and self.q_in.get():
+            self.frames += 4
+        return super().step()
+
+
+class Silent(Processor):
+    """Gives no answer at all."""
+
+    def step(self) -> bool:
+        return False
+
+
+class Hoarding(Processor):
+    """Puts more into the store than there is room for."""
+
+    def step(self) -> bool:
+        self.put(np.zeros(10**9, np.uint8), "all of it")
+        return True
+
+
+class Forgetting(Processor):
+    """Gives ids of arrays that nobody has put."""
+
+    def put(self, array, name):
+        return plasma.ObjectID.from_random()
