@@ -65,7 +65,7 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
         print(
             f"    {name}, round {turn + 1}: bare {rates['bare'][-1]:.1f}, pipeline {done.rate:.1f} frames/s; "
             f"latency median {done.latency_ms[0]:.1f} ms, 99 % below {done.latency_ms[1]:.1f} ms; "
-            f"at most {done.peak_mb:.0f} MB",
+            f"highest memory seen {done.peak_mb:.0f} MB",
             flush=True,
         )
         lines = read_predictions(out / f"{name}-{turn}")
