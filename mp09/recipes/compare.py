@@ -102,13 +102,13 @@ def compare(
     place = choose_device(device)
     if precision == "auto":  # the same for all
         precision = str(fast_dtype(place)).removeprefix("torch.")
-    if out:
-        _make_room(Path(out))
     named = [read_outputs(path) for path in classes]
     labelled = None
     if pictures is not None:
         labelled = open_labelled(pictures, samples)
         check_readable(labelled)
+    if out:
+        _make_room(Path(out))
     with Team(WORKER) as team:
         facts = _load(team, wanted, progress, device=device, precision=precision, batch=batch)
         _check_classes(classes, named, facts)
