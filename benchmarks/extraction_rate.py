@@ -1,8 +1,8 @@
 """Extraction does little besides the network: its rate over the bare network's on the same batches, ready made.
 
-    python -m benchmarks.extraction_rate [--data cifar10_batches] [--rounds 3]
+    python -m benchmarks.extraction_rate [--data cifar10_batches] [--rounds 3] [--device cpu]
 
-Bare: the network in the same form and precision, on float batches that lie ready in memory, its outputs thrown away.
+Bare: the network in the same form and precision, on float batches that lie ready on the device; outputs are not kept.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.common import by_turns, machine, show, verdict
 from mp09.data.imageset import ImageSet
-from mp09.device import choose_device, fast_dtype
+from mp09.device import choose_device, fast_dtype, synchronize
 from mp09.features.extract import BATCH_SIZE, batches, extract
 from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
@@ -28,23 +28,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("cifar10_batches"))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     found, name = training_pictures(args.data)
-    place = choose_device("cpu")
+    place = choose_device(args.device)
     dtype = fast_dtype(place)
     base = backbone("resnet18-32")
-    body = fast_form(base.body, dtype)
-    ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x, _ in batches(found, BATCH_SIZE)]
+    body = fast_form(base.body, dtype).to(place)
+    inputs = (base.preprocess(x) for x, _ in batches(found, BATCH_SIZE))
+    ready = [x.to(place, dtype, memory_format=torch.channels_last) for x in inputs]
 
     @torch.inference_mode()
     def bare() -> None:
         for x in ready:
             body(x)
+        synchronize(place)
 
     body(ready[0])  # the first call plans
-    extract(base, ImageSet(found.images[:BATCH_SIZE], found.labels[:BATCH_SIZE], found.classes), device="cpu")
-    times = by_turns({"bare": bare, "extract": lambda: extract(base, found, device="cpu")}, args.rounds)
-    print(f"{machine()}; {name}, {len(found)} pictures, {dtype}, batches of {BATCH_SIZE}")
+    extract(base, ImageSet(found.images[:BATCH_SIZE], found.labels[:BATCH_SIZE], found.classes), device=args.device)
+    times = by_turns({"bare": bare, "extract": lambda: extract(base, found, device=args.device)}, args.rounds)
+    print(f"{machine(place)}; {name}, {len(found)} pictures, {dtype}, batches of {BATCH_SIZE}")
     rates = {side: [len(found) / value for value in values] for side, values in times.items()}
     bare_rate = show("bare network", rates["bare"], "pictures/s")
     return verdict(show("extract", rates["extract"], "pictures/s") / bare_rate, GOAL)

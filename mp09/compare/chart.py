@@ -143,10 +143,10 @@ def _explain_areas(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
-    """Each where it covers the fewest marks, lines and other names."""
+    """Each where it covers no other name, and the fewest marks and lines."""
     figure.draw_without_rendering()
     frame = axes.get_window_extent()
-    taken = [box for mark in marks for box in _covered(axes, mark)]
+    drawn, names = [box for mark in marks for box in _covered(axes, mark)], []
     for mark in marks:
         reach = np.sqrt(mark.area / np.pi) + GAP
         texts = [
@@ -164,9 +164,11 @@ def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
             for right, up, across, along in PLACES
         ]
         boxes = [text.get_window_extent() for text in texts]
-        costs = [sum(box.overlaps(other) for other in taken) + 9 * (not _inside(box, frame)) for box in boxes]
+        costs = [
+            box.count_overlaps(drawn) + 9 * box.count_overlaps(names) + 9 * (not _inside(box, frame)) for box in boxes
+        ]
         best = costs.index(min(costs))
-        taken.append(boxes[best])
+        names.append(boxes[best])
         for text in (*texts[:best], *texts[best + 1 :]):
             text.remove()
 

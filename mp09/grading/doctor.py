@@ -86,10 +86,20 @@ def _worker(folder: Path) -> list[Finding]:
 
 
 def _about(about: dict) -> list[Finding]:
-    gpu = about["device"] != "cpu"
+    if about["device"] != "cpu":
+        gpu = Finding("GPU", True, about["device"])
+    elif Path("/dev/nvidia0").exists():
+        gpu = Finding(
+            "GPU",
+            True,
+            "there is one that PyTorch can't use",
+            "Is this PyTorch for GPUs, and the driver new enough? The assignment needs none.",
+        )
+    else:
+        gpu = Finding("GPU", True, "none; the assignment needs none")
     return [
         Finding("threads", True, f"{about['threads']} of torch {about['versions']['torch']}"),
-        Finding("GPU", True, about["device"] if gpu else "none; the assignment needs none"),
+        gpu,
     ]
 
 

@@ -46,7 +46,8 @@ SYSTEM_FILES = (
 )
 SYSTEM_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 GPU_FILES = ("/proc/driver/nvidia*", "/proc/devices", "/sys/module/nvidia*", "/sys/bus/pci", "/sys/devices")
-GPU_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/dxg")
+GPU_DEVICES = ("/dev/nvidia*", "/dev/dxg")
+THREAD_NAMES = "/proc/self/task"  # NVIDIA's driver names its threads there, and gives up when it can't
 
 
 class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
@@ -87,7 +88,8 @@ class Sandbox:
 
         Raises:
             GradingError: `settings.isolation` is "sandboxed", and this machine can't, or the probe got out;
-                or it has too little memory, which would cost a student points.
+                or it has too little memory, which would cost a student points; or `settings.device` is "cuda", and
+                PyTorch finds no GPU where submissions run.
         """
         if (memory_mib := usable_memory() >> 20) < rubric.MEMORY_FLOOR_MIB:
             raise GradingError(
@@ -97,7 +99,15 @@ class Sandbox:
         self.settings = settings
         self.level, self.remarks = PROCESS, []
         self._warm = Warm() if sys.platform == "linux" else None
-        if settings.isolation == PROCESS:
+        try:
+            self._choose_level(guarded)
+            self._need_device()
+        except GradingError:
+            self.close()
+            raise
+
+    def _choose_level(self, guarded: Sequence[Path]) -> None:
+        if self.settings.isolation == PROCESS:
             return
         try:
             if not self._warm:
@@ -105,10 +115,16 @@ class Sandbox:
             self.level = SANDBOXED
             self.remarks = self._probe([str(path.resolve()) for path in guarded if path.exists()])
         except GradingError as error:
-            if settings.isolation == SANDBOXED:
-                self.close()
+            if self.settings.isolation == SANDBOXED:
                 raise GradingError(f'isolation level "sandboxed" is not to be had here: {error}') from error
             self.level, self.remarks = PROCESS, [str(error)]
+
+    def _need_device(self) -> None:
+        if self.settings.device != "cuda":
+            return
+        with scratch_folder() as scratch, self.start(scratch) as worker:
+            if worker.about["device"] == "cpu":
+                raise GradingError("device cuda: PyTorch finds no GPU in the process that submissions run in.")
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -321,5 +337,5 @@ def _policy(folder: Path, readable: Sequence[Path], *, gpu: bool) -> dict[str, A
     devices = [*SYSTEM_DEVICES]
     if gpu:
         read |= {path for pattern in GPU_FILES for path in glob.glob(pattern)}
-        devices += [path for pattern in GPU_DEVICES for path in glob.glob(pattern)]
+        devices += [THREAD_NAMES, *(path for pattern in GPU_DEVICES for path in glob.glob(pattern))]
     return {"read": sorted(read), "write": [str(folder), SHARED_MEMORY], "devices": devices}

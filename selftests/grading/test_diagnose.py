@@ -256,6 +256,19 @@ def test_exceptions_are_explained(error, message, key):
     assert "submitted.py, line 3" in diagnosis.got + diagnosis.remedy
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!",
+        "Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should be the same",
+        "module must have its parameters and buffers on device cuda:0 but found one of them on device: cpu",
+    ],
+)
+def test_tensors_on_two_devices_are_explained(message):
+    diagnosis = calls.raised("train", {"kind": "", "type": "RuntimeError", "message": message, "where": []})
+    assert "images.to(next(model.parameters()).device)" in diagnosis.remedy
+
+
 REFUSED = {"missing": "missing-function", "model": "not-a-model"} | {kind: f"bad-{kind}" for kind in calls.REFUSALS}
 
 

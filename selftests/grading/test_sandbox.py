@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from mp09.errors import GradingError
 from mp09.files import scratch_folder
@@ -44,6 +45,22 @@ def test_isolation_that_is_required_and_not_there_is_an_error(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(GradingError, match=r'level "sandboxed" is not to be had here: .* this is darwin'):
         Sandbox(Settings(isolation="sandboxed"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("isolation", ["auto", "sandboxed", "process"])
+def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(isolation):
+    with pytest.raises(GradingError, match=r"^device cuda: PyTorch finds no GPU"):
+        Sandbox(Settings(device="cuda", isolation=isolation))
+
+
+def test_a_worker_sees_the_gpu_that_there_is_and_may_name_its_threads(kept_in, tmp_path):
+    """CUDA does not start where the driver can't name its threads."""
+    source = "open('/proc/self/task/' + str(__import__('os').getpid()) + '/comm', 'w').write('named')\nprint('done')"
+    with Sandbox(Settings(device="auto", isolation="sandboxed")) as sandbox:
+        assert printed(sandbox, tmp_path, source) == "done"
+        with sandbox.start(tmp_path) as worker:
+            assert (worker.about["device"] != "cpu") == torch.cuda.is_available()
 
 
 def test_level_process_is_to_be_had_everywhere():

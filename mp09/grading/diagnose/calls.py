@@ -8,6 +8,7 @@ from mp09.grading.replies import readable
 
 LINE = 120  # characters shown of a line that a submission printed
 NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
+TWO_DEVICES = ("same device", "weight type", "must have its parameters and buffers on device")
 CALLS = {
     "load": "importing submitted.py",
     "length": "build_dataset",
@@ -99,9 +100,9 @@ EXCEPTIONS: list[tuple[Callable[[dict], bool], str, str]] = [
         'Use paths relative to the assignment folder, such as "cifar10_batches/data_batch_1" and "resnet18.pt".',
     ),
     (
-        lambda e: "same device" in e["message"],
+        lambda e: any(words in e["message"] for words in TWO_DEVICES),
         "raised",
-        "Move the batch to the model: images.to(next(model.parameters()).device).",
+        "Move the model to the device, and each batch to the model: images.to(next(model.parameters()).device).",
     ),
     (
         lambda e: "out of memory" in e["message"].lower(),
