@@ -14,8 +14,8 @@ WIDTH = 100  # columns of a table that goes into a file or another program
 
 def positive(text: str) -> int:
     """An argument's type: a whole number, 1 or more."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text}")
     return int(text)
 
 

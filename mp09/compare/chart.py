@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
@@ -21,6 +22,7 @@ FILE = "chart.png"
 BLUE, DARK = "#1f77b4", "0.25"
 LARGEST, SMALLEST = 900.0, 30.0  # areas of marks, points²
 GAP = 3  # points between a mark and its name
+MANY, LONGEST = 10, 44  # from so many names on they stand in a list, and are so long at most
 DPI = 120
 # Where a name may stand beside its mark, the best place first: direction, and how the text is aligned there.
 PLACES = (
@@ -64,7 +66,10 @@ def chart(comparison: Comparison) -> Figure:
     height = _height(comparison)
     rows = [row for row in comparison.rows if height.value(row) is not None]
     marks = _marks(rows, height)
-    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    listed = [mark.name for mark in marks] if len(marks) >= MANY else []
+    if listed:
+        marks = [replace(mark, name=str(number)) for number, mark in enumerate(marks, 1)]
+    figure = Figure(figsize=(12.5, 2.4 + 0.22 * max(len(marks), 14)) if listed else (9, 5.4), layout="constrained")
     axes = figure.subplots()
     for mark in marks:
         axes.plot(mark.across, (mark.y, mark.y), color=DARK, linewidth=1)
@@ -82,7 +87,9 @@ def chart(comparison: Comparison) -> Figure:
     axes.set_ylabel(height.label)
     axes.grid(alpha=0.3, which="both")
     axes.set_title(f"{comparison.settings['device']}, {comparison.settings['precision']}", fontsize=10)
-    _explain_areas(axes, rows)
+    _explain_areas(axes, rows, low=bool(listed))
+    if listed:
+        _explain_numbers(axes, listed)
     _write_names(figure, axes, marks)
     return figure
 
@@ -131,15 +138,29 @@ def _areas(memory: Sequence[float | None]) -> list[float]:
     return [max(SMALLEST, LARGEST * value / most) if value and most else 4 * SMALLEST for value in memory]
 
 
-def _explain_areas(axes: Axes, rows: Sequence[Row]) -> None:
+def _explain_areas(axes: Axes, rows: Sequence[Row], *, low: bool) -> None:
     known = sorted({row.memory_mib for row in rows if row.memory_mib})
     if not known:
         return
     shown = sorted({known[0], known[-1]})
     for value, area in zip(shown, _areas(shown), strict=True):
         axes.scatter([], [], area, color=BLUE, alpha=0.45, linewidth=0, label=f"{value:.0f} MiB")
-    beside = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
-    axes.legend(title="peak memory, batch 1", frameon=False, labelspacing=2.6, **beside)
+    beside = {"loc": "lower left" if low else "center left", "bbox_to_anchor": (1.01, 0 if low else 0.5)}
+    axes.add_artist(axes.legend(title="peak memory, batch 1", frameon=False, labelspacing=2.6, **beside))
+
+
+def _explain_numbers(axes: Axes, names: Sequence[str]) -> None:
+    lines = [Line2D([], [], linestyle="", label=f"{number}  {_cut(name)}") for number, name in enumerate(names, 1)]
+    for text in axes.legend(
+        handles=lines, frameon=False, handlelength=0, fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1)
+    ).get_texts():
+        text.set_parse_math(False)
+
+
+def _cut(name: str) -> str:
+    """Without the middle of a long one."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:

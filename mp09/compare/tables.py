@@ -80,8 +80,8 @@ def size(comparison: Comparison) -> Table:
         "weights\nMiB",
         "\npublished",
     )
-    values = []
-    for row in comparison.rows:
+    values, rows = [], comparison.rows
+    for row in rows:
         known = row.published.get
         millions = known("parameters") and known("parameters") / 1e6
         values.append(
@@ -96,7 +96,8 @@ def size(comparison: Comparison) -> Table:
                 _number(known("file_mib"), 1),
             )
         )
-    return Table("Size", columns, values)
+    more = [row.network for row in rows if row.published.get("parameters", row.parameters) != row.parameters]
+    return Table("Size", columns, values, (f"published of {', '.join(more)}: with heads for training",) if more else ())
 
 
 def published_weights(row: Row) -> str:

@@ -63,16 +63,19 @@ def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
     """
     path = Path(folder) / TABLE
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter="\t"))
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        reader = csv.DictReader(lines, delimiter="\t", strict=True)  # strict: a lone " is an error, and eats no lines
+        numbered = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a table of UTF-8 text with tabs ({error}).") from error
+    rows = [row for _, row in numbered]
     columns = set(rows[0]) if rows else set()
     if "file" not in columns or not columns & {"wnid", "label", "imagenet_index"}:
         raise DataError(
             f"{path}: expected the columns file, and wnid, label or imagenet_index, with tabs between them, and one "
             f"line a picture; found {', '.join(sorted(filter(None, columns))) or 'no line'}."
         )
-    found = [_label(row, f"{path}, line {number}") for number, row in enumerate(rows, 2)]
+    found = [_label(row, f"{path}, line {number}") for number, row in numbered]
     files = tuple(path.parent / row["file"] for row in rows)
     if missing := [file.name for file in files if not file.is_file()]:
         raise DataError(f"{path}: {len(missing)} of {len(files)} pictures are missing: {shorten(missing)}.")
@@ -95,7 +98,8 @@ def _identity(label: Label) -> str | int:
 def _label(row: dict[str, str | None], where: str) -> Label:
     wnid, name, index = (row.get(column) or None for column in ("wnid", "label", "imagenet_index"))
     if not row["file"] or not (wnid or name or index):
-        raise DataError(f"{where}: expected a file and what it shows, got {row}.")
+        given = ", ".join(str(value) for value in row.values() if value)
+        raise DataError(f"{where}: expected a file and what it shows, got {given or 'nothing'}.")
     if wnid and not _WNID.fullmatch(wnid):
         raise DataError(f"{where}: expected a wnid, n and eight digits, got {wnid!r}.")
     if index and not (index.isdecimal() and int(index) < 1000):

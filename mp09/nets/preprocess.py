@@ -54,7 +54,10 @@ class Preprocess(nn.Module):
 
     def square(self, image: Tensor) -> Tensor:
         """uint8 (3, H, W) -> uint8 (3, resize, resize): what `forward` uses of a picture, so that sizes are one."""
-        return functional.center_crop(self.resized(image[None])[0], [self.resize])
+        resized = self.resized(image[None])[0]
+        # `forward` crops once more, and rounds once more: where its crop begins in this one must be where it would have
+        top, left = (round((side - self.size) / 2) - round((self.resize - self.size) / 2) for side in resized.shape[1:])
+        return functional.crop(resized, top, left, self.resize, self.resize)
 
     def describe(self) -> dict:
         """As plain values, for cards and cache keys."""

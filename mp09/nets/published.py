@@ -9,6 +9,7 @@ Does not cover: detection, segmentation and video networks.
 
 import difflib
 import math
+import pickle
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -165,6 +166,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise NetworkError(f"{path}: could not be read as weights: {error.strerror or error}") from error
+    except pickle.UnpicklingError as error:
+        raise NetworkError(
+            f"{path}: could not be read as weights: it is no file of PyTorch's, or holds more than tensors. Save those "
+            "alone: torch.save(net.state_dict(), path)"
+        ) from error
     except Exception as error:  # a damaged file raises almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NetworkError(f"{path}: could not be read as weights: {reason}") from error

@@ -1,5 +1,6 @@
 """`python -m mp09 compare`: networks side by side, each in a process of its own, timed by turns."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def compare(
         labelled = open_labelled(pictures, samples)
         check_readable(labelled)
     if out:
-        _make_room(Path(out))
+        _check_place(Path(out), pictures)
     with Team(WORKER) as team:
         facts = _load(team, wanted, progress, device=device, precision=precision, batch=batch)
         _check_classes(classes, named, facts)
@@ -120,7 +121,9 @@ def compare(
         guesses: dict[str, Guesses] = {}
         for done, text in enumerate(truths, 1):
             answer = team.ask(text, do="classify", pictures=str(pictures), samples=samples)
-            if answer:
+            if answer and any(math.isnan(share) for row in answer["guesses"] for _, share in row):
+                notes[text] = "accuracy not measured: some of its outputs are not numbers"
+            elif answer:
                 guesses[text] = answer["guesses"]
             progress("classifying", done, len(truths))
         turns = by_turns(team, rounds, watch=lambda done, total: progress("timing", done, total), do="time", runs=runs)
@@ -142,6 +145,7 @@ def compare(
     }
     comparison = Comparison(tuple(rows), settings, notes)
     if out and rows:
+        _make_room(out)
         records.write(comparison, out)
         chart.save(comparison, out)
         if labelled and panels:
@@ -151,14 +155,27 @@ def compare(
     return comparison
 
 
-def _make_room(out: Path) -> None:
-    """Make the folder, and remove what an earlier comparison wrote into it. Raises CompareError."""
+def _check_place(out: Path, pictures: str | Path | None) -> None:
+    """Make the folder. Raises CompareError when that fails, or when it lies among the pictures."""
+    inner = Path(out).resolve()
+    if pictures is not None and Path(pictures).resolve() in (inner, *inner.parents):
+        raise CompareError(f"{out}: lies among the pictures, where its folders would be taken for classes.")
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CompareError(f"{out}: could not be made ({error.strerror}).") from error
+
+
+def _make_room(out: Path) -> None:
+    """Remove what an earlier comparison wrote. Raises CompareError."""
+    try:
         for old in (*(out / name for name in (*records.FILES, chart.FILE)), *out.glob(f"{PANELS}/*/[0-9]*_*.png")):
             old.unlink(missing_ok=True)
+        for folder in out.glob(f"{PANELS}/*"):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
     except OSError as error:
-        raise CompareError(f"{out}: could not be made, or written to ({error.strerror}).") from error
+        raise CompareError(f"{out}: could not be written to ({error.strerror}).") from error
 
 
 def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) -> dict[str, dict[str, Any]]:

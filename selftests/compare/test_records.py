@@ -91,6 +91,12 @@ def test_bars_reach_as_far_as_the_interval():
     assert list(upright.get_ydata()) == [100 * end for end in one.top1.interval]
 
 
+def test_published_counts_that_hold_more_are_explained():
+    assert tables(compared(row("a", 10.0, 36)))[2].notes == ()
+    more = row("b", 10.0, 36, published=PUBLISHED | {"parameters": 62_000_000})
+    assert tables(compared(row("a", 10.0, 36), more))[2].notes == ("published of b: with heads for training",)
+
+
 def test_names_do_not_cover_one_another():
     times = (45, 12, 110, 18, 7, 130, 9, 20, 33)
     rows = [row(f"network_{ms}", ms, 40 + ms % 4, memory=30.0 + ms) for ms in times]
@@ -99,6 +105,19 @@ def test_names_do_not_cover_one_another():
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert len(boxes) == len(times)
     assert not any(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
+
+
+def test_many_names_stand_in_a_list():
+    rows = [row(f"alexnet:{'of_a_run_' * number}$x_1$.pth", 9 + number, 30 + number) for number in range(14)]
+    figure = chart.chart(compared(*rows))
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == [str(number) for number in range(1, 15)]
+    lines = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert lines[0] == "1  alexnet:$x_1$.pth"
+    assert lines[13].startswith("14  alexnet:of_a")
+    assert lines[13].endswith("$x_1$.pth")
+    figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_what_can_not_be_written_is_said(tmp_path):

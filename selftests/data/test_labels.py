@@ -96,6 +96,8 @@ def test_a_table_names_pictures_and_what_they_show(tmp_path):
         ("file\tsize\na.png\t3\n", "found file, size"),
         ("file\tlabel\na.png\t\n", "line 2: expected a file and what it shows"),
         ("file\tlabel\na.png\n", "line 2: expected a file and what it shows"),
+        ("file\tlabel\n\n\na.png\t\n", "line 4: expected a file and what it shows, got a.png"),
+        ('file\tlabel\na.png\t"cat\nb.png\tdog\n', "expected a table of UTF-8 text with tabs"),
         ("file\tlabel\na.png\tcat\nd.png\tcat\n", "1 of 2 pictures are missing: d.png"),
         ("file\twnid\na.png\tcat\n", "line 2: expected a wnid, n and eight digits, got 'cat'"),
         ("file\timagenet_index\na.png\t1000\n", r"line 2: expected an imagenet_index of 0..999, got '1000'"),

@@ -191,8 +191,14 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
         read_state(tmp_path / "bad.pt")
 
 
+def test_a_whole_network_in_a_file_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "net.pt")
+    with pytest.raises(NetworkError, match=r"holds more than tensors. Save those alone: torch.save\(net.state_dict"):
+        read_state(tmp_path / "net.pt")
+
+
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(NetworkError, match="No such file"):
+    with pytest.raises(NetworkError, match=r"none.pt: could not be read as weights: No such file or directory$"):
         backbone(OURS, tmp_path / "none.pt")
 
 

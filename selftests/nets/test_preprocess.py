@@ -27,6 +27,14 @@ def test_the_weights_own_transforms(size):
     torch.testing.assert_close(preprocess(squares), preprocess(pictures), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(500, 375), (342, 457), (342, 342), (343, 600)])
+def test_a_crop_of_a_crop_begins_where_one_crop_would(size):
+    preprocess = backbone("inception_v3", "none").preprocess
+    assert (preprocess.resize, preprocess.size) == (342, 299)
+    picture = torch.randint(256, (3, *size), dtype=torch.uint8)
+    assert torch.equal(preprocess(preprocess.square(picture)[None]), preprocess(picture[None]))
+
+
 def test_our_network_takes_the_mean_of_every_box_of_pixels():
     preprocess = backbone("resnet18-32", "none").preprocess
     pictures = torch.randint(256, (2, 3, 64, 96), dtype=torch.uint8)

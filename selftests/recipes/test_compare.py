@@ -241,14 +241,36 @@ def test_names_for_another_number_of_outputs_are_refused(files, tmp_path, capsys
     assert "names.txt has 2 names. The networks have 10 outputs." in capsys.readouterr().err
 
 
-def test_nothing_is_left_of_an_earlier_comparison(files, tmp_path, capsys):
-    out = tmp_path / "out"
-    old = out / "panels" / "resnet18-32" / "0007_old.png"
+def test_an_earlier_comparison_stays_until_there_is_another(files, tmp_path, capsys):
+    old = tmp_path / "panels" / "another" / "0007_old.png"
     old.parent.mkdir(parents=True)
-    for path in (old, out / "results.csv", out / "chart.png", out / "mine.txt"):
-        path.write_text("")
-    assert run("compare", "--networks", f"alexnet:{files / 'of_another.pt'}", "--out", out, *QUICK) == 1
-    assert [path.name for path in out.rglob("*") if path.is_file()] == ["mine.txt"]
+    for path in (old, tmp_path / "results.csv", tmp_path / "mine.txt"):
+        path.write_text("old")
+    assert run("compare", "--networks", f"alexnet:{files / 'of_another.pt'}", "--out", tmp_path, *QUICK) == 1
+    assert (old.read_text(), (tmp_path / "results.csv").read_text()) == ("old", "old")
+    assert run("compare", "--networks", "resnet18-32", "--out", tmp_path, *QUICK) == 0
+    assert (tmp_path / "mine.txt").read_text() == "old"
+    assert (tmp_path / "results.csv").read_text() != "old"
+    assert not old.parent.exists()
+
+
+def test_outputs_that_are_no_numbers_are_not_judged(files, tmp_path, capsys):
+    state = resnet18().state_dict()
+    state["fc.bias"].fill_(float("nan"))
+    torch.save(state, tmp_path / "nan.pt")
+    out = tmp_path / "out"
+    options = ("--classes", files / "names.txt", "--panels", "--out", out, *QUICK)
+    assert run("compare", files / "pictures", "--networks", f"resnet18-32:{tmp_path / 'nan.pt'}", *options) == 1
+    assert "nan.pt: accuracy not measured: some of its outputs are not numbers" in capsys.readouterr().err
+    assert json.loads((out / "results.json").read_text())["networks"][0]["top1"] is None
+
+
+def test_results_may_not_lie_among_the_pictures(files, capsys):
+    assert (
+        run("compare", files / "pictures", "--networks", "resnet18-32", "--out", files / "pictures" / "x", *QUICK) == 2
+    )
+    assert "lies among the pictures" in capsys.readouterr().err
+    assert not (files / "pictures" / "x").exists()
 
 
 def test_panels_that_can_not_be_written_are_an_error(files, tmp_path, capsys):
