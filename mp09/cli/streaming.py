@@ -98,7 +98,8 @@ def _stream(args: argparse.Namespace) -> int:
         memory = f"highest memory seen {done.peak_mb:.0f} MB"
         print(f"{new} frames in {done.seconds:.1f} s, {done.rate:.1f} a second, {memory}")
     if done.latency_ms:
-        print("latency: median {:.1f} ms, 99 % below {:.1f} ms".format(*done.latency_ms))
+        some = f" of {done.timed} frames of {done.frames}" if done.timed < done.frames else ""
+        print(f"latency{some}: " + "median {:.1f} ms, 99 % below {:.1f} ms".format(*done.latency_ms))
     if done.judged:
         of = f"{done.right} of {done.judged} pictures of {stream.name}"
         print(f"accuracy {done.right / done.judged:.4f}, {of}")

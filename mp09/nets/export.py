@@ -114,12 +114,17 @@ def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> 
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("no TorchScript file")
+        with zipfile.ZipFile(path) as archive:
+            if not any(name.endswith(f"/extra/{CARD}") for name in archive.namelist()):
+                raise ValueError(f"it holds no {CARD}")
+            if damaged := archive.testzip():  # PyTorch does not compare the checksums
+                raise ValueError(f"{damaged} in it is damaged")
         if not isinstance(path, (str, Path)):
             path.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = torch.jit.load(path, map_location=device, _extra_files=extra).eval()
         return Exported(network, json.loads(extra[CARD]))
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise NetworkError(f"{path}: not a network exported by `python -m mp09 export` ({reason}).") from error

@@ -105,7 +105,7 @@ class Actor(ManagedActor):
                 action()
             except Exception as error:
                 self.actions["run"] = lambda: time.sleep(STEP_S)
-                words = str(error) if isinstance(error, Mp09Error) else f"{type(error).__name__}: {error}"
+                words = str(error) if isinstance(error, Mp09Error) else f"{type(error).__name__}: {_reason(error)}"
                 try:
                     self.post.put("failed", self.frames, words)
                 except OSError:  # such as a full disk: the driver sees at least that it is gone
@@ -113,6 +113,12 @@ class Actor(ManagedActor):
                 raise  # improv logs it
 
         return watched
+
+
+def _reason(error: Exception) -> str:
+    """One line: the first, but of TorchScript's errors the last, above which stands where it was."""
+    lines = str(error).strip().splitlines() or ["no more is known"]
+    return lines[-1].removeprefix("RuntimeError: ") if "TorchScript" in lines[0] else lines[0]
 
 
 class Acquirer(Actor):
@@ -148,8 +154,8 @@ class Acquirer(Actor):
         size = sum(frame.image.nbytes for frame in self.group if frame.image is not None)
         if size > self.room:
             raise StreamError(
-                f"{self.group[0].name}: {size / 1e6:.1f} MB of pixels a group, of {2 * self.room / 1e6:.1f} MB in the "
-                "store. Give it more (--store), or make smaller groups (--group)."
+                f"{self.group[0].name}: {size / 1e6:.1f} MB of pixels a group, and half of the store is "
+                f"{self.room / 1e6:.1f} MB. Give it more (--store), or make smaller groups (--group)."
             )
         while sum(self.under_way) + size > self.room:
             if not self._one_is_written():

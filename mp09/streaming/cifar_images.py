@@ -32,6 +32,7 @@ EXTRACTED = "cifar-10-batches-py"
 BATCHES = (*TRAIN_FILES, TEST_FILE)
 FOLDERS = "labels", "images"
 MOST = 10_000  # pictures a batch
+NEW = ".new-cifar-images-"  # a folder of files that are not all there yet
 MARK = {"made_by": "cifar-images"}  # in SOURCE.json: what is beside it may be replaced
 QUALITY = 95  # of JPEG, with all of the colours
 
@@ -67,7 +68,9 @@ def make_images(
     try:
         out.mkdir(parents=True, exist_ok=True)
         _check_is_ours(out)
-        with TemporaryDirectory(prefix=".new-", dir=out) as folder:
+        for broken_off in out.glob(f"{NEW}*"):
+            shutil.rmtree(broken_off, ignore_errors=True)
+        with TemporaryDirectory(prefix=NEW, dir=out) as folder:
             new = Path(folder)
             for name in FOLDERS:
                 (new / name).mkdir()

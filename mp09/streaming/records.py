@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mp09.errors import StreamError
 from mp09.files import atomic_write
 from mp09.streaming.messages import Answer
 from mp09.streaming.timing import tables
@@ -67,6 +68,8 @@ class Records:
         if self._features is None:
             path = self._folder / FEATURES
             if not path.exists():
+                if any("predicted" in line for line in each_prediction(self._folder)):
+                    raise StreamError(f"{path}: is missing, and the frames before had features. Choose another --out.")
                 _write_empty(path, self._total, width)
             self._features = np.load(path, mmap_mode="r+")
         return self._features

@@ -64,7 +64,9 @@ def run(
     """
     out, model = Path(out).resolve(), Path(model)
     if not model.is_file():
-        raise StreamError(f"{model}: no such file. `python -m mp09 export` writes one.")
+        raise StreamError(
+            f"{model}: no such file. `python -m mp09 export` writes one, of a folder of train with --run."
+        )
     try:
         with _locked(_folder_of_a_run(out)):
             return _run(stream, model.resolve(), out, options, resume, progress)
@@ -81,9 +83,15 @@ def _run(stream: Stream, model: Path, out: Path, options: Options, resume: bool,
             with Server(graph, store=store, log=out / "improv.log", actors=beside) as server:
                 actors = list(yaml.safe_load(graph.read_text())["actors"])
                 seconds, memory = _drive(server, out / "actors", actors, len(stream), progress)
+            if (written := cut_back(out)) < len(stream):
+                raise StreamError(f"the graph's Writer wrote lines for {written} of {len(stream)} frames.")
+        except KeyboardInterrupt:
+            cut_back(out)
+            raise
         except StreamError as error:
             if written := cut_back(out):
-                raise StreamError(f"{error} {written} frames are written; --resume goes on from there.") from error
+                words = f"{str(error).rstrip('.')}. {written} frames are written; --resume goes on from there."
+                raise StreamError(words) from error
             raise
     summary = sum_up(out, first=first, seconds=seconds, memory=memory)
     plot(out)

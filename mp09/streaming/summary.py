@@ -20,7 +20,7 @@ class Summary:
     peak_mb: the most memory of improv and all actors that was seen, looking now and then; 0 when nothing ran
     labelled: pictures with a label; `judged` of them are said to show what the network knows, `right` are named so
     unreadable: pictures that could not be read
-    latency_ms: median and 99th percentile, where there are tables of times
+    latency_ms: median and 99th percentile of the `timed` frames, where there are tables of times
     totals_s: actor -> column -> seconds in all, where there are tables
     """
 
@@ -32,6 +32,7 @@ class Summary:
     judged: int
     right: int
     unreadable: int
+    timed: int
     latency_ms: tuple[float, float] | None
     totals_s: dict[str, dict[str, float]]
 
@@ -61,6 +62,7 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
         judged=count["judged"],
         right=count["right"],
         unreadable=count["unreadable"],
+        timed=len(latency),
         latency_ms=tuple(np.percentile(latency, (50, 99)).tolist()) if latency else None,
         totals_s={
             actor: {column: sum(values) / 1000 for column, values in table.items() if column != "frame"}

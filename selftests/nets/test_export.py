@@ -79,3 +79,20 @@ def test_another_file_is_refused(tmp_path, content):
         (tmp_path / "net.pt").write_bytes(content)
     with pytest.raises(NetworkError, match=r"not a network exported by"):
         load_exported(tmp_path / "net.pt")
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    model = backbone("resnet18-32", "none")
+    path = tmp_path / "net.pt"
+    export(Classifier(model, make_head(model.width, 8)).eval(), path, name="x")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(NetworkError, match=r"\(.* in it is damaged\)"):
+        load_exported(path)
+
+
+def test_a_state_dict_is_no_exported_network(tmp_path):
+    torch.save(backbone("resnet18-32", "none").body.state_dict(), tmp_path / "net.pt")
+    with pytest.raises(NetworkError, match=r"\(it holds no card.json\)"):
+        load_exported(tmp_path / "net.pt")

@@ -1,9 +1,9 @@
-"""Processors that fail, each in its own way."""
+"""Actors that fail, each in its own way."""
 
 import numpy as np
 from pyarrow import plasma
 
-from mp09.streaming.actors import Processor
+from mp09.streaming.actors import Processor, Writer
 
 
 class Refusing(Processor):
@@ -42,3 +42,19 @@ class Forgetting(Processor):
 
     def put(self, array, name):
         return plasma.ObjectID.from_random()
+
+
+class Puzzled(Processor):
+    """Has an error of many lines."""
+
+    def step(self) -> bool:
+        raise RuntimeError(
+            "The following operation failed in the TorchScript interpreter.\nhere\nRuntimeError: 7 channels"
+        )
+
+
+class Idle(Writer):
+    """Writes nothing."""
+
+    def take(self, answer, features) -> None:
+        pass

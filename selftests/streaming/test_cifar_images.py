@@ -134,7 +134,9 @@ def test_drawn_pictures_differ_and_are_as_many_as_asked(tmp_path):
 
 def test_a_second_time_replaces_the_first(tmp_path):
     make_images(tmp_path, from_synthetic(), batches=["test_batch"], per_batch=9)
+    (tmp_path / ".new-cifar-images-x" / "images").mkdir(parents=True)  # of one that was killed
     make_images(tmp_path, from_synthetic(), batches=["data_batch_1"], per_batch=3)
+    assert not list(tmp_path.glob(".new*"))
     assert len(pictures(tmp_path)) == 3
     assert len(list((tmp_path / "labels").iterdir())) == 3
 

@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import pytest
 
+from mp09.errors import StreamError
 from mp09.streaming.messages import Answer, Group
 from mp09.streaming.plots import plot
 from mp09.streaming.records import Records, cut_back, read_predictions
@@ -47,6 +49,16 @@ def test_lines_and_features_belong_to_their_frames(tmp_path):
     features = np.load(tmp_path / "features.npy")
     assert features[[0, 1, 3]].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert np.isnan(features[2]).all()
+
+
+def test_features_that_are_gone_are_not_begun_anew(tmp_path):
+    records = Records(tmp_path, 4)
+    write(records, 0, None, error="broken")
+    write(records, 1, np.ones((1, 2), np.float32))
+    records.close()
+    (tmp_path / "features.npy").unlink()
+    with pytest.raises(StreamError, match=r"features\.npy: is missing, and the frames before had features"):
+        write(Records(tmp_path, 4), 2, np.ones((1, 2), np.float32))
 
 
 def test_a_run_that_broke_off_is_cut_back_to_whole_frames_and_goes_on(tmp_path):

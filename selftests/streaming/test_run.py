@@ -200,6 +200,7 @@ def test_a_graph_with_an_unknown_class_ends_in_words(improv, stream, model, tmp_
         ("Silent", "no frame for 1 s"),
         ("Hoarding", "Processor1: improv's store did not take 1000.0 MB"),
         ("Forgetting", "Writer: improv's store has lost an array"),
+        ("Puzzled", r"Processor1: RuntimeError: 7 channels$"),
     ],
 )
 def test_a_processor_that_fails_ends_the_run_in_words(improv, stream, model, tmp_path, monkeypatch, kind, words):
@@ -211,6 +212,12 @@ def test_a_processor_that_fails_ends_the_run_in_words(improv, stream, model, tmp
     assert left_over(tmp_path / "out") == []
 
 
+def test_a_writer_that_writes_no_lines_is_an_error(improv, stream, model, tmp_path):
+    graph = graph_with(tmp_path / "graph.yaml", "Writer", **{"package": "selftests.streaming.faulty", "class": "Idle"})
+    with pytest.raises(StreamError, match=rf"the graph's Writer wrote lines for 0 of {COUNT} frames"):
+        run(stream, model, tmp_path / "out", Options(graph=graph, group=20))
+
+
 def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(StreamError, match="File exists"):
@@ -218,7 +225,7 @@ def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path
 
 
 def test_a_picture_larger_than_the_store_ends_the_run_in_words(improv, stream, model, tmp_path):
-    with pytest.raises(StreamError, match=r"Acquirer: .*0\.6 MB of pixels a group, of 1\.0 MB in the store"):
+    with pytest.raises(StreamError, match=r"Acquirer: .*0\.6 MB of pixels a group, and half of the store is 0\.5 MB"):
         run(Stream(stream.images, frames=200), model, tmp_path / "out", Options(group=200, store=1, warm_up=0))
 
 
