@@ -60,7 +60,7 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
     rates: dict[str, list[float]] = {"bare": [], "stream": []}
     for turn in range(rounds):
         rates["bare"].append(len(stream) / seconds(lambda: list(scores())))
-        done = run(stream, model, out / f"{name}-{turn}", Options(graph="timing", group=group))
+        done = run(stream, model, out / f"{name}-{turn}", Options(graph="timing", group=group, device="cpu"))
         rates["stream"].append(done.rate)
         print(
             f"    {name}, round {turn + 1}: bare {rates['bare'][-1]:.1f}, pipeline {done.rate:.1f} frames/s; "

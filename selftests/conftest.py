@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_images, from_synthetic
@@ -13,6 +14,12 @@ from mp09.grading.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_FILE = 400
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """In every run of a test, on every machine."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

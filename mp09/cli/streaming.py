@@ -113,6 +113,6 @@ def _stream(args: argparse.Namespace) -> int:
 
 
 def _count(text: str) -> int:
-    if int(text) < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {text}")
     return int(text)

@@ -164,7 +164,7 @@ def _cut(name: str) -> str:
 
 
 def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
-    """Each where it covers no other name, and the fewest marks and lines."""
+    """Each where it covers the fewest names and, of such places, the fewest marks and lines."""
     figure.draw_without_rendering()
     frame = axes.get_window_extent()
     drawn, names = [box for mark in marks for box in _covered(axes, mark)], []

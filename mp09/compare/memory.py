@@ -1,11 +1,10 @@
 """Peak memory of a process that runs one network and has run nothing before.
 
 A processor's memory is the process's: the highest resident size since `PeakMemory` was made or `restart`ed, above what
-it was when it was made. A GPU's is what PyTorch allocated on it at most.
+it was when it was made. A GPU's is the same of what PyTorch has allocated there.
 """
 
 import ctypes
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +44,7 @@ class PeakMemory:
 
     def __init__(self, device: torch.device):
         self._device = device
-        self._base = _resident_mib() if device.type == "cpu" else 0.0
+        self._base = _used_mib(device)
         self._restarted = True
 
     def restart(self) -> None:
@@ -61,7 +60,7 @@ class PeakMemory:
     def mib(self) -> float | None:
         """The peak until now; None on a device that does not tell."""
         if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device) / 2**20
+            return torch.cuda.max_memory_allocated(self._device) / 2**20 - self._base
         if self._device.type != "cpu":
             return None
         return _peak_mib() - self._base
@@ -69,18 +68,18 @@ class PeakMemory:
     @property
     def words(self) -> str:
         """What was measured."""
-        if self._device.type == "cuda":
-            return "the most that PyTorch allocated on the GPU while the network ran"
-        if self._device.type != "cpu":
+        if self._device.type not in ("cpu", "cuda"):
             return f"not measured on {self._device.type}"
+        what = "the process at its largest" if self._device.type == "cpu" else "the most that PyTorch allocated"
         then = "" if self._restarted else LOADING
-        return (
-            f"the process at its largest while the network ran{then}, above what it was before the network was loaded"
-        )
+        return f"{what} while the network ran{then}, above what it was before the network was loaded"
 
 
-def _resident_mib() -> float:
-    return psutil.Process(os.getpid()).memory_info().rss / 2**20
+def _used_mib(device: torch.device) -> float:
+    """Now; 0 on a device that does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) / 2**20
+    return psutil.Process().memory_info().rss / 2**20 if device.type == "cpu" else 0.0
 
 
 def _peak_mib() -> float:

@@ -47,7 +47,7 @@ SYSTEM_FILES = (
 SYSTEM_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 GPU_FILES = ("/proc/driver/nvidia*", "/proc/devices", "/sys/module/nvidia*", "/sys/bus/pci", "/sys/devices")
 GPU_DEVICES = ("/dev/nvidia*", "/dev/dxg")
-THREAD_NAMES = "/proc/self/task"  # NVIDIA's driver names its threads there, and gives up when it can't
+THREADS = "/proc/self/task"  # NVIDIA's driver names its threads there, and gives up when it can't
 
 
 class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
@@ -337,5 +337,6 @@ def _policy(folder: Path, readable: Sequence[Path], *, gpu: bool) -> dict[str, A
     devices = [*SYSTEM_DEVICES]
     if gpu:
         read |= {path for pattern in GPU_FILES for path in glob.glob(pattern)}
-        devices += [THREAD_NAMES, *(path for pattern in GPU_DEVICES for path in glob.glob(pattern))]
+        if gpus := [path for pattern in GPU_DEVICES for path in glob.glob(pattern)]:
+            devices += [THREADS, *gpus]
     return {"read": sorted(read), "write": [str(folder), SHARED_MEMORY], "devices": devices}

@@ -45,6 +45,7 @@ class Published:
 
     net: float (N, 3, size, size) -> logits (N, outputs)
     classes: names of the outputs; empty when they are not known
+    guessed: only the number of outputs, ImageNet's thousand, speaks for these names
     weights: which ones, in words
     file: where they were read from; None for random ones
     """
@@ -55,6 +56,7 @@ class Published:
     classes: tuple[str, ...]
     weights: str
     file: Path | None
+    guessed: bool = False
 
 
 def names() -> list[str]:
@@ -88,6 +90,7 @@ def published(name: str, weights: str | Path = "default") -> Published:
     registry = {} if name == OURS else registered(name)
     classes: tuple[str, ...] = ()
     file: Path | None = None
+    guessed = False
     if registry and str(weights) in (*registry, "default"):
         chosen = registry["DEFAULT" if str(weights) == "default" else str(weights)]
         net, classes, origin, file = _fetch(name, chosen), tuple(chosen.meta["categories"]), str(chosen), _kept(chosen)
@@ -100,12 +103,12 @@ def published(name: str, weights: str | Path = "default") -> Published:
         known = [str(entry) for entry in registry.values() if entry.url.rpartition("/")[2] == file.name]
         origin = known[0] if known else file.name  # torchvision's own file, fetched elsewhere, bears a checksum
         if registry and outputs(net) == len(categories := registry["DEFAULT"].meta["categories"]):
-            classes = tuple(categories)  # ImageNet's thousand
+            classes, guessed = tuple(categories), not known
     else:
         known = [*registry, "default", "none"]
         raise NetworkError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
     preprocess = Preprocess(**OUR_PREPROCESS) if name == OURS else _preset(net, registry, origin)
-    return Published(name, net, preprocess, classes, origin, file)
+    return Published(name, net, preprocess, classes, origin, file, guessed)
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from mp09.inference.panel import panel
 from mp09.inference.predictor import TOP, Guess, Prediction
 from mp09.nets.catalog import figures
 from mp09.nets.published import check_name
-from mp09.recipes.labelled import Labelled, check_readable, open_labelled
+from mp09.recipes.labelled import Labelled, check_readable, folder_of, open_labelled
 from mp09.recipes.progress import Progress, no_progress
 
 WORKER = "mp09.recipes.compared"
@@ -88,8 +88,8 @@ def compare(
     Args:
         pictures: as `open_labelled` takes them; None measures no accuracy.
         samples: so many of them.
-        classes: text files with the names of outputs, for weights that don't know them: the one that has as many
-            names as a network has outputs is taken.
+        classes: text files with the names of outputs, for networks whose weights don't say them: the one that has as
+            many names as a network has outputs is taken.
         rounds, runs: in every round each network has its turn, with so many passes at batch 1.
         precision: "float32", "bfloat16", or "auto": the faster one.
         panels: draw of every picture and network the likeliest classes beside the picture.
@@ -103,7 +103,7 @@ def compare(
     place = choose_device(device)
     if precision == "auto":  # the same for all
         precision = str(fast_dtype(place)).removeprefix("torch.")
-    named = [read_outputs(path) for path in classes]
+    named = _read_classes(classes)
     labelled = None
     if pictures is not None:
         labelled = open_labelled(pictures, samples)
@@ -112,7 +112,8 @@ def compare(
         _check_place(Path(out), pictures)
     with Team(WORKER) as team:
         facts = _load(team, wanted, progress, device=device, precision=precision, batch=batch)
-        _check_classes(classes, named, facts)
+        if not team.failures:
+            _check_classes(named, facts)
         outputs = {text: _outputs(found, named) for text, found in facts.items()}
         truths, notes = _truths(labelled, outputs) if labelled else ({}, {})
         if labelled and not truths:
@@ -158,8 +159,8 @@ def compare(
 def _check_place(out: Path, pictures: str | Path | None) -> None:
     """Make the folder. Raises CompareError when that fails, or when it lies among the pictures."""
     inner = Path(out).resolve()
-    if pictures is not None and Path(pictures).resolve() in (inner, *inner.parents):
-        raise CompareError(f"{out}: lies among the pictures, where its folders would be taken for classes.")
+    if pictures is not None and folder_of(pictures).resolve() in (inner, *inner.parents):
+        raise CompareError(f"{out}: lies among the pictures; choose another --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -191,21 +192,35 @@ def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) 
     return facts
 
 
-def _check_classes(
-    files: Sequence[Path], named: Sequence[tuple[Label, ...]], facts: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Raise CompareError for a file that has as many names as none of the loaded networks has outputs."""
-    counts = {found["outputs"] for found in facts.values()}
-    idle = [f"{path} has {len(own)} names" for path, own in zip(files, named, strict=True) if len(own) not in counts]
-    if idle and counts:
-        raise CompareError(
-            f"classes: {'; '.join(idle)}. The networks have {', '.join(map(str, sorted(counts)))} outputs."
-        )
+def _read_classes(files: Sequence[Path]) -> dict[int, tuple[Label, ...]]:
+    """Number of outputs -> what they mean. Raises DataError, or CompareError when two files have as many names."""
+    named: dict[int, tuple[Label, ...]] = {}
+    for path in files:
+        labels = read_outputs(path)
+        if len(labels) in named:
+            raise CompareError(f"classes: {path} has {len(labels)} names, as another file has; which one is meant?")
+        named[len(labels)] = labels
+    return named
 
 
-def _outputs(facts: Mapping[str, Any], named: Sequence[tuple[Label, ...]]) -> tuple[Label, ...]:
-    """What a network's outputs mean, before all as `named` says; empty when that is not known."""
-    if found := next((labels for labels in named if len(labels) == facts["outputs"]), ()):
+def _check_classes(named: Collection[int], facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise CompareError for names that no network needs."""
+    counts = {found["outputs"] for found in facts.values() if _is_nameless(found)}
+    if not counts and named:
+        raise CompareError("classes: of no use, as the weights of these networks say what their outputs mean.")
+    if idle := sorted(set(named) - counts):
+        given, needed = (" and ".join(map(str, numbers)) for numbers in (idle, sorted(counts)))
+        raise CompareError(f"classes: {given} names given. Networks that don't know theirs have {needed} outputs.")
+
+
+def _is_nameless(facts: Mapping[str, Any]) -> bool:
+    """Whether the weights don't say what their outputs mean."""
+    return facts["guessed"] or not facts["classes"]
+
+
+def _outputs(facts: Mapping[str, Any], named: Mapping[int, tuple[Label, ...]]) -> tuple[Label, ...]:
+    """What a network's outputs mean; empty when that is not known."""
+    if _is_nameless(facts) and (found := named.get(facts["outputs"])):
         return found
     if facts["wnids"]:
         pairs = zip(facts["classes"], facts["wnids"], strict=True)

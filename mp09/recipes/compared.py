@@ -51,6 +51,7 @@ class Served:
             "weights_mib": weights_mib,
             "weights_in": whole.file.name if whole.file else "state dict",
             "classes": whole.classes,
+            "guessed": whole.guessed,
             "wnids": WNIDS if named_as_imagenet else None,
             "outputs": outputs(net),
             "size": whole.preprocess.size,

@@ -59,8 +59,7 @@ def open_labelled(path: str | Path, samples: int | None = None) -> Labelled:
     Of Tiny ImageNet ("tiny-imagenet:DIR" too) these are the validation pictures, of cifar10_batches the test pictures.
     Raises DataError when there are none, or what says their classes is damaged.
     """
-    tiny = str(path).startswith(TINY_IMAGENET)
-    path = Path(str(path).removeprefix(TINY_IMAGENET))
+    tiny, path = str(path).startswith(TINY_IMAGENET), folder_of(path)
     if tiny or tiny_imagenet.is_tiny_imagenet(path):
         found, name = tiny_imagenet.open_tiny_imagenet(path)[1], "Tiny ImageNet, validation"
         labels = labels_of(found.classes, path)
@@ -76,6 +75,11 @@ def open_labelled(path: str | Path, samples: int | None = None) -> Labelled:
     if samples is not None and samples < len(found):
         found = found.take(np.linspace(0, len(found) - 1, samples).astype(int))
     return Labelled(name, found, labels)
+
+
+def folder_of(path: str | Path) -> Path:
+    """What `open_labelled` takes, as a folder."""
+    return Path(str(path).removeprefix(TINY_IMAGENET))
 
 
 def check_readable(labelled: Labelled) -> None:

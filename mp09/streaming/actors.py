@@ -30,7 +30,7 @@ class Actor(ManagedActor):
     folder: of the run. timing: whether to keep a table of times.
     """
 
-    def __init__(self, *args, folder: str = "", timing: bool = False, **_):
+    def __init__(self, *args, folder: str = "", timing: bool = False):
         super().__init__(*args)
         self.folder, self.timing = Path(folder), timing
         self.table: Table | None = None

@@ -1,6 +1,5 @@
 """improv's server as a process: started, spoken to, and ended with everything it started."""
 
-import math
 import os
 import re
 import shutil
@@ -96,12 +95,19 @@ class Server:
             raise StreamError(f"improv: the {self._parts[part]} ({part.pid}) has ended by itself or was killed.")
 
     def remember(self, actors: set[int]) -> None:
-        """From now on `check` misses every process of the server but the actors', by their numbers."""
-        for part in psutil.Process(self._process.pid).children():
-            if part.pid not in actors:
-                self._parts[part] = "store" if "plasma" in part.name() else "process of a link"
+        """From now on `check` misses every process of the server but the actors', by their numbers.
 
-    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = math.inf) -> None:
+        Raises StreamError when one has ended meanwhile.
+        """
+        try:
+            for part in psutil.Process(self._process.pid).children():
+                if part.pid not in actors:
+                    self._parts[part] = "store" if "plasma" in part.name() else "process of a link"
+        except psutil.NoSuchProcess as error:
+            self.check()
+            raise StreamError(f"improv: a process of its server ({error.pid}) has ended.") from error
+
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         """Raise StreamError when the condition does not come true in time."""
         until = time.monotonic() + seconds
         while not condition():

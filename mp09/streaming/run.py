@@ -28,7 +28,7 @@ STORE = 256  # MB, or what the machine has for it
 SHARED = Path("/dev/shm")  # where improv's store lies on Linux
 SHARE = 0.8  # of what is free there
 WARM_UP = 3
-STALLED_S = 600.0  # without a frame
+READY_S = STALLED_S = 600.0  # getting ready; without a frame
 MEMORY_EVERY_S = 2.0
 WATCH_S = 0.1
 
@@ -60,13 +60,11 @@ def run(
 
     model: a file of `export`.
     resume: go on after the last frame that `out` has.
-    Raises StreamError when something is missing, an actor fails or ends, or nothing happens for STALLED_S.
+    Raises StreamError when something is missing, an actor fails, ends, or does nothing for too long.
     """
     out, model = Path(out).resolve(), Path(model)
     if not model.is_file():
-        raise StreamError(
-            f"{model}: no such file. `python -m mp09 export` writes one, of a folder of train with --run."
-        )
+        raise StreamError(f"{model}: is no file. `python -m mp09 export` writes one, of a folder of train with --run.")
     try:
         with _locked(_folder_of_a_run(out)):
             return _run(stream, model.resolve(), out, options, resume, progress)
@@ -195,7 +193,7 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
     server.wait_for(lambda: all_are("started"), "its actors to start", START_S)
     server.remember({post.pid for post in read_posts(posts).values()})
     server.send("setup")
-    server.wait_for(lambda: all_are("ready"), "its actors to get ready")
+    server.wait_for(lambda: all_are("ready"), "its actors to get ready", READY_S)
     memory, frames, moved, weighed = 0, -1, time.monotonic(), 0.0
     while True:
         server.check()

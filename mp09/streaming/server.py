@@ -34,8 +34,10 @@ def main() -> None:
     _end_with_parent(signal.SIGTERM)
     if os.getppid() != args.parent:  # it has ended already
         sys.exit(1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # a folder nobody knows would be left behind
     scratch = tempfile.mkdtemp(prefix="mp09-")
     signal.signal(signal.SIGTERM, lambda *_: _end(scratch, 1))  # until improv has its own
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     print(f"scratch {scratch}", flush=True)
     os.environ["TMPDIR"] = tempfile.tempdir = scratch
     os.register_at_fork(after_in_child=_die_with_parent)

@@ -43,7 +43,7 @@ class Summary:
 
 
 def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
-    """Read a run's folder and write `summary.json` into it."""
+    """Read a run's folder, and write `summary.json` into it unless no frame is new."""
     count = Counter()
     for line in each_prediction(folder):
         count["frames"] += 1
@@ -69,5 +69,7 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> Summary:
             for actor, table in read.items()
         },
     )
-    write_json(folder / "summary.json", asdict(summary))
+    path = folder / "summary.json"
+    if summary.frames > first or not path.exists():
+        write_json(path, asdict(summary))
     return summary

@@ -4,6 +4,8 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from mp09.errors import StreamError
+
 # An actor's kind -> its columns besides the frame's number
 COLUMNS = {
     "Acquirer": ("read_ms", "wait_ms", "put_ms"),  # decoding; waiting until there is room; into the store
@@ -21,10 +23,13 @@ class Table:
     """Rows of one actor, added to what the file holds."""
 
     def __init__(self, path: Path):
+        """Raises StreamError when there are no columns for such an actor."""
+        if not (columns := COLUMNS.get(kind(Path(path).stem))):
+            raise StreamError(f"timing: expected an actor called {', '.join(COLUMNS)}, got {Path(path).stem}.")
         self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115 (see close)
         self._rows = csv.writer(self._file)
         if not self._file.tell():
-            self._rows.writerow(("frame", *COLUMNS[kind(Path(path).stem)]))
+            self._rows.writerow(("frame", *columns))
             self._file.flush()
 
     def add(self, first: int, rows: Iterable[Iterable[float]]) -> None:

@@ -13,7 +13,7 @@ import torch
 from mp09.errors import GradingError
 from mp09.files import scratch_folder
 from mp09.grading import isolation
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox import SYSTEM_DEVICES, Sandbox, Settings
 from selftests.conftest import ROOT
 
 
@@ -48,19 +48,30 @@ def test_isolation_that_is_required_and_not_there_is_an_error(monkeypatch):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-@pytest.mark.parametrize("isolation", ["auto", "sandboxed", "process"])
+@pytest.mark.parametrize("isolation", ["auto", "process"])
 def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(isolation):
     with pytest.raises(GradingError, match=r"^device cuda: PyTorch finds no GPU"):
         Sandbox(Settings(device="cuda", isolation=isolation))
 
 
-def test_a_worker_sees_the_gpu_that_there_is_and_may_name_its_threads(kept_in, tmp_path):
+@pytest.mark.parametrize(
+    ("devices", "answer"), [(SYSTEM_DEVICES, "done"), ((), "PermissionError")], ids=["GPU", "no GPU"]
+)
+def test_where_there_is_a_gpu_threads_may_be_named(kept_in, tmp_path, monkeypatch, devices, answer):
     """CUDA does not start where the driver can't name its threads."""
-    source = "open('/proc/self/task/' + str(__import__('os').getpid()) + '/comm', 'w').write('named')\nprint('done')"
+    monkeypatch.setattr("mp09.grading.sandbox.GPU_DEVICES", devices)
+    source = (
+        "import os\ntry:\n    open(f'/proc/self/task/{os.getpid()}/comm', 'w').write('named')\n    print('done')\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
     with Sandbox(Settings(device="auto", isolation="sandboxed")) as sandbox:
-        assert printed(sandbox, tmp_path, source) == "done"
-        with sandbox.start(tmp_path) as worker:
-            assert (worker.about["device"] != "cpu") == torch.cuda.is_available()
+        assert printed(sandbox, tmp_path, source) == answer
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+def test_a_worker_sees_the_gpu(kept_in, tmp_path):
+    with Sandbox(Settings(isolation="sandboxed")) as sandbox, sandbox.start(tmp_path) as worker:
+        assert worker.about["device"] != "cpu"
 
 
 def test_level_process_is_to_be_had_everywhere():

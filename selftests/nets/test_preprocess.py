@@ -9,11 +9,11 @@ from mp09.nets.backbones import backbone
 
 
 def assert_prepared_as_published(ready, weights, pictures):
-    """Torchvision prepares Pillow's pictures; a few pixels become the neighbouring value here."""
+    """Torchvision prepares Pillow's pictures; here some values are one step away, few two: two passes are rounded."""
     preset = weights.transforms()
     expected = torch.stack([preset(to_pil_image(picture)) for picture in pictures])
     one_step = 1 / 255 / min(preset.std)
-    torch.testing.assert_close(ready, expected, atol=1.01 * one_step, rtol=0)
+    torch.testing.assert_close(ready, expected, atol=2.01 * one_step, rtol=0)
     assert (ready - expected).abs().gt(one_step / 10).float().mean() < 0.03
 
 

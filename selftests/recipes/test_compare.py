@@ -234,11 +234,33 @@ def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, c
     assert list(out.iterdir()) == []
 
 
-def test_names_for_another_number_of_outputs_are_refused(files, tmp_path, capsys):
-    (tmp_path / "names.txt").write_text("one\ntwo")
-    options = ("--networks", "resnet18-32", "--classes", tmp_path / "names.txt", "--out", tmp_path / "out")
-    assert run("compare", files / "pictures", *options, *QUICK) == 2
-    assert "names.txt has 2 names. The networks have 10 outputs." in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("networks", "names", "words"),
+    [
+        ("resnet18-32", ["ten"], "of no use, as the weights of these networks say what their outputs mean"),
+        ("resnet18-32:truck_first.pt", ["two"], "2 names given. Networks that don't know theirs have 10 outputs."),
+        ("resnet18-32:truck_first.pt", ["ten", "ten"], "ten has 10 names, as another file has"),
+    ],
+)
+def test_names_that_can_not_be_meant_are_refused(networks, names, words, files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    (tmp_path / "two").write_text("one\ntwo")
+    (tmp_path / "ten").write_text("\n".join(OUR_CLASSES))
+    classes = [argument for name in names for argument in ("--classes", tmp_path / name)]
+    options = ("--networks", networks, *classes, "--out", tmp_path / "out", *QUICK)
+    assert run("compare", files / "pictures", *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_names_are_for_networks_that_do_not_know_theirs(files, tmp_path):
+    (tmp_path / "reversed.txt").write_text("\n".join(reversed(OUR_CLASSES)))
+    scores = []
+    for weights in ("resnet18-32", f"resnet18-32,resnet18-32:{files / 'truck_first.pt'}"):
+        classes = ("--classes", tmp_path / "reversed.txt") if "," in weights else ()
+        assert run("compare", files / "pictures", "--networks", weights, *classes, "--out", tmp_path, *QUICK) == 0
+        scores.append([one["top5"] for one in results(tmp_path).values()])
+    assert scores[1][0] == scores[0][0]
+    assert scores[1][1] == 2 / 8  # what it says first is an airplane, automobile, bird, cat, deer
 
 
 def test_an_earlier_comparison_stays_until_there_is_another(files, tmp_path, capsys):
@@ -265,12 +287,12 @@ def test_outputs_that_are_no_numbers_are_not_judged(files, tmp_path, capsys):
     assert json.loads((out / "results.json").read_text())["networks"][0]["top1"] is None
 
 
-def test_results_may_not_lie_among_the_pictures(files, capsys):
-    assert (
-        run("compare", files / "pictures", "--networks", "resnet18-32", "--out", files / "pictures" / "x", *QUICK) == 2
-    )
-    assert "lies among the pictures" in capsys.readouterr().err
-    assert not (files / "pictures" / "x").exists()
+def test_results_may_not_lie_among_the_pictures(files, tmp_path, capsys):
+    tiny = tiny_set(tmp_path)
+    for pictures, folder in ((files / "pictures", files / "pictures"), (f"tiny-imagenet:{tiny}", tiny)):
+        assert run("compare", pictures, "--networks", "resnet18-32", "--out", folder / "x", *QUICK) == 2
+        assert "lies among the pictures" in capsys.readouterr().err
+        assert not (folder / "x").exists()
 
 
 def test_panels_that_can_not_be_written_are_an_error(files, tmp_path, capsys):

@@ -19,9 +19,10 @@ COUNT = 60
 
 @pytest.fixture(scope="package", autouse=True)
 def scratch(tmp_path_factory):
-    """A place of our own for what runs leave behind."""
+    """A place of our own for what runs leave behind, and the processor as the device of all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
         yield
 
 

@@ -119,3 +119,9 @@ def test_lines_are_json_of_any_language(tmp_path):
     records.commit()
     records.close()
     assert json.loads((tmp_path / "predictions.jsonl").read_text(encoding="utf-8"))["predicted"] == "Löwe"
+
+
+def test_a_table_of_an_unknown_kind_of_actor_is_refused(tmp_path):
+    with pytest.raises(StreamError, match="expected an actor called Acquirer, Processor, Writer, got Camera"):
+        Table(tmp_path / "Camera.csv")
+    assert list(tmp_path.iterdir()) == []

@@ -178,7 +178,7 @@ def test_a_folder_with_something_else_is_left_alone(stream, model, tmp_path):
     assert (tmp_path / "actors" / "mine.py").exists()
 
 
-def graph_with(path: Path, actor: str, *, base: str = "demo", **changes: str) -> str:
+def graph_with(path: Path, actor: str, *, base: str = "demo", **changes: str | bool) -> str:
     """A graph with another class in an actor's place, as a file."""
     graph = read_graph(base)
     graph["actors"][actor] |= changes
@@ -186,9 +186,16 @@ def graph_with(path: Path, actor: str, *, base: str = "demo", **changes: str) ->
     return str(path)
 
 
-def test_a_graph_with_an_unknown_class_ends_in_words(improv, stream, model, tmp_path):
-    graph = graph_with(tmp_path / "graph.yaml", "Writer", **{"class": "Wrtier"})
-    with pytest.raises(StreamError, match="Classname not valid"):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"class": "Wrtier"}, "Classname not valid"),
+        ({"timin": True}, "got an unexpected keyword argument 'timin'"),
+    ],
+)
+def test_a_mistake_in_a_graph_ends_in_words(improv, stream, model, tmp_path, changes, words):
+    graph = graph_with(tmp_path / "graph.yaml", "Writer", **changes)
+    with pytest.raises(StreamError, match=words):
         run(stream, model, tmp_path / "out", Options(graph=graph))
 
 
@@ -235,8 +242,10 @@ def test_another_run_is_not_mixed_in(done, stream, pictures, model, tmp_path):
         run(stream, model, out)
     with pytest.raises(StreamError, match="that run had other frames"):
         run(Stream(pictures / "images", pictures / "labels", 7), model, out, resume=True)
+    before = (out / "summary.json").read_text()
     again = run(stream, model, out, resume=True)
     assert (again.frames, again.first, again.right) == (COUNT, COUNT, summary.right)
+    assert (out / "summary.json").read_text() == before
 
 
 # What happens when a part is killed
@@ -317,6 +326,7 @@ def test_when_the_command_is_killed_at_once_nothing_is_left(slow, after_s):
     command, out, _ = slow
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not psutil.Process(process.pid).children():
+        assert process.poll() is None
         time.sleep(0.01)
     time.sleep(after_s)
     started = psutil.Process(process.pid).children(recursive=True)
