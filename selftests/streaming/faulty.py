@@ -1,5 +1,7 @@
 """Actors that fail, each in its own way."""
 
+import time
+
 import numpy as np
 from pyarrow import plasma
 
@@ -27,6 +29,13 @@ class Silent(Processor):
 
     def step(self) -> bool:
         return False
+
+
+class Dozing(Processor):
+    """Never gets ready."""
+
+    def prepare(self) -> None:
+        time.sleep(600)
 
 
 class Hoarding(Processor):

@@ -205,17 +205,29 @@ def test_a_mistake_in_a_graph_ends_in_words(improv, stream, model, tmp_path, cha
         ("Refusing", "the threshold must be positive"),
         ("Losing", r"Writer: frame 4 is missing: Processor1 sent 8\. 4 frames are written; --resume goes on"),
         ("Silent", "no frame for 1 s"),
+        ("Dozing", "improv: waited 1 s for its actors to get ready"),
         ("Hoarding", "Processor1: improv's store did not take 1000.0 MB"),
         ("Forgetting", "Writer: improv's store has lost an array"),
         ("Puzzled", r"Processor1: RuntimeError: 7 channels$"),
     ],
 )
 def test_a_processor_that_fails_ends_the_run_in_words(improv, stream, model, tmp_path, monkeypatch, kind, words):
-    if kind == "Silent":
-        monkeypatch.setattr("mp09.streaming.run.STALLED_S", 1.0)
+    if limit := {"Silent": "STALLED_S", "Dozing": "READY_S"}.get(kind):
+        monkeypatch.setattr(f"mp09.streaming.run.{limit}", 1.0)
     graph = graph_with(tmp_path / "graph.yaml", "Processor", **{"package": "selftests.streaming.faulty", "class": kind})
     with pytest.raises(StreamError, match=words):
         run(stream, model, tmp_path / "out", Options(graph=graph, group=4, warm_up=0))
+    assert left_over(tmp_path / "out") == []
+
+
+def test_a_process_that_ends_while_all_are_counted_ends_the_run_in_words(improv, stream, model, tmp_path, monkeypatch):
+    def gone(process):
+        raise psutil.NoSuchProcess(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "name", gone)
+    with pytest.raises(StreamError, match=r"improv: a process of its server \(\d+\) has ended"):
+        run(stream, model, tmp_path / "out")
+    monkeypatch.undo()
     assert left_over(tmp_path / "out") == []
 
 
