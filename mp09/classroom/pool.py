@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -68,7 +69,9 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._life, their_life = context.Pipe()  # closes when we end, however we end
-        self._process = context.Process(target=_serve, args=(theirs, their_life, *self._arguments))
+        self._temporary = ExitStack()  # ours, as it may be killed
+        scratch = self._temporary.enter_context(scratch_folder())
+        self._process = context.Process(target=_serve, args=(theirs, their_life, scratch, *self._arguments))
         self._process.start()
         theirs.close()
         their_life.close()
@@ -97,20 +100,21 @@ class _Process:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self._temporary.close()
 
 
-def _serve(connection: Connection, life: Connection, place: Place, rules: Rules) -> None:
-    """In the process: grade what comes, until nothing comes any more. Everything temporary lies in one folder."""
-    with scratch_folder() as scratch:
-        tempfile.tempdir = str(scratch)
-        threading.Thread(target=_end_with_parent, args=[life, scratch], daemon=True).start()
-        while True:
-            try:
-                key, source = connection.recv()
-                connection.send(grade_source(key, source, place, rules))
-            except (EOFError, OSError, KeyboardInterrupt):
-                break
-        close()
+def _serve(connection: Connection, life: Connection, scratch: Path, place: Place, rules: Rules) -> None:
+    """In the process: grade what comes, until nothing comes any more. Everything temporary lies in `scratch`."""
+    tempfile.tempdir = str(scratch)
+    threading.Thread(target=_end_with_parent, args=[life, scratch], daemon=True).start()
+    while True:
+        try:
+            key, source = connection.recv()
+            connection.send(grade_source(key, source, place, rules))
+        except (EOFError, OSError, KeyboardInterrupt):
+            break
+    close()
+    shutil.rmtree(scratch, ignore_errors=True)  # who started us may have been killed
 
 
 def _end_with_parent(life: Connection, scratch: Path) -> None:

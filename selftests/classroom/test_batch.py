@@ -144,7 +144,8 @@ def test_a_grading_process_that_dies_is_replaced(place):
     assert not grading_processes()
 
 
-def test_a_grading_process_that_dies_twice_is_a_fault(place):
+def test_a_grading_process_that_dies_twice_is_a_fault_and_leaves_nothing(place):
+    before = set(Path(tempfile.gettempdir()).glob("mp09-*"))
     outcomes = []
     for _, _, outcome in LocalPool(1).run([("anna", QUICK)], place, RULES):
         if outcome is None:
@@ -152,6 +153,7 @@ def test_a_grading_process_that_dies_twice_is_a_fault(place):
         else:
             outcomes.append(outcome)
     assert [(outcome.report, outcome.problem) for outcome in outcomes] == [(None, "the grading process ended, 2 times")]
+    assert set(Path(tempfile.gettempdir()).glob("mp09-*")) <= before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
