@@ -1,15 +1,21 @@
-"""Small pictures, the course's network as a file, and improv."""
+"""Small pictures, the course's network as a file, improv, graphs with other actors, and what a run left behind."""
 
+import os
+import re
+import socket
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+import yaml
 from PIL import Image
 
 from mp09.errors import StreamError
 from mp09.nets.classifier import own_head
 from mp09.nets.export import export, load_exported
 from mp09.streaming.cifar_images import from_synthetic, make_images
+from mp09.streaming.graph import read_graph
 from mp09.streaming.pictures import Stream
 from mp09.streaming.process import improv_python
 from mp09.streaming.run import Options, run
@@ -74,3 +80,28 @@ def done(improv, stream, model, tmp_path_factory):
     """A run of the timing graph: its folder and summary."""
     out = tmp_path_factory.mktemp("run") / "out"
     return out, run(stream, model, out, Options(graph="timing", group=8))
+
+
+def left_over(out: Path) -> list[str]:
+    """Processes that were started for a run, its store's file, and its port."""
+    log = (out / "improv.log").read_text()
+    (store,) = re.findall(r"StoreInterface start successful: (\S+)", log)
+    left = [store] if Path(store).exists() else []
+    left += Path(os.environ["TMPDIR"]).iterdir()
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if (str(out) in line or store in line) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            left.append(line)
+    for port in re.findall(r"control port (\d+)", (out / "improv.out").read_text()):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                left.append(f"port {port}")
+    return left
+
+
+def graph_with(path: Path, actor: str, *, base: str = "demo", **changes: str | bool) -> str:
+    """A graph with another class in an actor's place, as a file."""
+    graph = read_graph(base)
+    graph["actors"][actor] |= changes
+    path.write_text(yaml.safe_dump(graph))
+    return str(path)
