@@ -9,6 +9,7 @@ from pathlib import Path
 from mp09.errors import Mp09Error
 from mp09.grading import rubric
 from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
+from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 
 HERE = Path(__file__).resolve().parent
 
@@ -47,12 +48,27 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--isolation",
-        choices=("auto", "sandboxed", "process"),
-        default="auto",
-        help='"sandboxed": kept in by the kernel (Linux); "process": no security boundary (default: %(default)s)',
+        choices=(AUTO, *LEVELS),
+        default=AUTO,
+        help='"sandboxed": the kernel says which files there are (Linux); "user": an own user id (Linux, as root); '
+        '"process": no security boundary (default: %(default)s, the highest that this machine offers)',
     )
     parser.add_argument(
-        "--require-isolation", action="store_true", help='grade nothing where "sandboxed" is not to be had'
+        "--require-isolation",
+        nargs="?",
+        choices=LEVELS,
+        const=SANDBOXED,
+        default=PROCESS,
+        metavar="LEVEL",
+        help="grade nothing below this level (without a value: %(const)s)",
+    )
+    parser.add_argument(
+        "--private",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a file or folder that submissions must not reach, besides tests, held-out pictures and results",
     )
     parser.add_argument("-j", "--json", action="store_true", help="print Gradescope's results.json instead of text")
     parser.add_argument(
@@ -73,7 +89,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """0: graded, whatever the score. 1: not every test could run. 2: nothing could be graded."""
     args = parse(argv)
-    isolation = "sandboxed" if args.require_isolation else args.isolation
     from rich.console import Console
 
     from mp09.grading import text
@@ -97,7 +112,9 @@ def main(argv: list[str] | None = None) -> int:
             out=args.output,
             render=results,
             watcher=watcher,
-            isolation=isolation,
+            isolation=args.isolation,
+            least=args.require_isolation,
+            private=args.private,
         )
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)

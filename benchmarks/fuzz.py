@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mp09.errors import ProtocolError
 from mp09.files import scratch_folder
 from mp09.grading import protocol, replies
-from mp09.grading.sandbox import Sandbox, Settings, WorkerEnded
+from mp09.grading.host import WorkerEnded
+from mp09.grading.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY_BYTES = 2 << 30

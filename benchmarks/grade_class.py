@@ -3,6 +3,8 @@
     python -m benchmarks.grade_class jobs      # 60 submissions: two jobs of one thread against one job of two threads
     python -m benchmarks.grade_class cost      # what each further submission that does nothing takes
     python -m benchmarks.grade_class kill      # SIGKILL at five random moments, then to the end: the undisturbed book?
+    python -m benchmarks.grade_class mixed     # 30 submissions, 10 of them hostile, two at a time: do the honest ones
+                                               # get what they get without the hostile ones and one at a time?
     python -m benchmarks.grade_class ray       # on a Ray cluster of this machine, one worker killed: the same book?
 
 The submissions are the controls', mutants' and attacks' of selftests, on drawn pictures.
@@ -12,6 +14,7 @@ Does not cover: a cluster of several machines.
 import argparse
 import random
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -46,13 +49,13 @@ HOSTILE = (
 TIMES = ("seconds", "memory_mib")
 
 
-def make_class(folder: Path, *, samples: int) -> Path:
+def make_class(folder: Path, *, samples: int, count: int = COUNT) -> Path:
     """A third correct, a third wrong, a third hostile, as far as there are so many."""
     reference = (ROOT / "submitted.py").read_text()
     brief = edited(edited(reference, BRIEF), [("num_samples=1600", f"num_samples={samples}")])
     cases = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
-    wrong = [case for case in cases if case.kind == MUTANTS and "unfrozen" not in case.name][::3][: COUNT // 3]
-    hostile = [case for case in cases if case.kind == ATTACKS and case.name in HOSTILE]
+    wrong = [case for case in cases if case.kind == MUTANTS and "unfrozen" not in case.name][::3][: count // 3]
+    hostile = [case for case in cases if case.kind == ATTACKS and case.name in HOSTILE][: count // 3]
     for case in (*wrong, *hostile):
         own = folder / case.name.replace("/", "-")
         own.mkdir(parents=True)
@@ -60,7 +63,7 @@ def make_class(folder: Path, *, samples: int) -> Path:
         if case in wrong:
             text = (own / "submitted.py").read_text()
             (own / "submitted.py").write_text(text.replace("num_samples=1600", f"num_samples={samples}"))
-    for number in range(COUNT - len(wrong) - len(hostile)):
+    for number in range(count - len(wrong) - len(hostile)):
         own = folder / f"correct-{number:02}"
         own.mkdir(parents=True)
         (own / "submitted.py").write_text(f"# {number}\n{brief}")
@@ -142,6 +145,26 @@ def kill(folder: Path) -> int:
     return differences(folder / "whole", folder / "killed")
 
 
+def mixed(folder: Path) -> int:
+    data = make_data(folder, per_file=400)
+    everybody = make_class(folder / "class", samples=1600, count=30)
+    honest = folder / "honest"
+    honest.mkdir()
+    hostile = {name.replace("/", "-") for name in HOSTILE}
+    for own in everybody.iterdir():
+        if own.name not in hostile:
+            shutil.copytree(own, honest / own.name)
+    together, _ = run(everybody, folder / "together", data, "--jobs", "2", "--threads", "1")
+    alone, _ = run(honest, folder / "alone", data, "--jobs", "1", "--threads", "1")
+    print(f"30 submissions, two at a time: {together:.0f} s; the 20 honest ones, one at a time: {alone:.0f} s")
+    book = sqlite3.connect(folder / "together" / "gradebook.sqlite")
+    book.execute("PRAGMA foreign_keys = ON")
+    book.executemany("DELETE FROM submission WHERE key = ?", [(name,) for name in hostile])
+    book.commit()
+    book.close()
+    return differences(folder / "together", folder / "alone")
+
+
 def ray(folder: Path) -> int:
     data = make_data(folder, per_file=80)
     submissions = make_class(folder / "class", samples=160)
@@ -199,7 +222,7 @@ def make_data(folder: Path, per_file: int) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = {"jobs": jobs, "cost": cost, "kill": kill, "ray": ray}
+    parts = {"jobs": jobs, "cost": cost, "kill": kill, "mixed": mixed, "ray": ray}
     parser.add_argument("part", choices=parts)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mp09-class-") as folder:

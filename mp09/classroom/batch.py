@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +19,10 @@ from mp09.data.source import checked_source, holdout_file
 from mp09.errors import ClassError, GradingError
 from mp09.files import atomic_write, checksum
 from mp09.grading import rubric
-from mp09.grading.grade import load_suites
+from mp09.grading.grade import load_suites, private_parts
+from mp09.grading.isolation import PROCESS
 from mp09.grading.machine import usable_cores, usable_memory
-from mp09.grading.sandbox import PROCESS, Sandbox, Settings
+from mp09.grading.sandbox import Sandbox, Settings
 
 BOOK, COPIES = "gradebook.sqlite", "submissions"
 JOB_MIB = 2048  # what a grading process and an ordinary submission need together
@@ -123,14 +124,17 @@ def default_memory_mib(jobs: int) -> int:
     return min(rubric.MEMORY_LIMIT_MIB, int(share) >> 20)
 
 
-def level_here(settings: Settings, place: Place) -> str:
+def level_here(settings: Settings, place: Place, private: Sequence[Path]) -> str:
     """The level of isolation that gradings on this machine get; all of a class are to get the same.
 
-    Raises GradingError when "sandboxed" is asked for and can't be had.
+    private: files and folders that no submission may reach; where level "user" needs it, they are closed to everybody
+    but their owner, and so are tests, held-out pictures and the reference.
+    Raises GradingError when no level that will do can be had.
     """
     if settings.isolation == PROCESS:
         return PROCESS
-    with Sandbox(settings, guarded=[place.tests]) as sandbox:
+    guarded = [*private_parts(place.kit, place.tests, place.data), *private]
+    with Sandbox(settings, guarded=guarded, close=True) as sandbox:
         return sandbox.level
 
 

@@ -48,6 +48,7 @@ def grade_source(key: str, source: bytes | None, place: Place, rules: Rules) -> 
     """Grade the bytes of a submitted.py; None: the student handed in none."""
     try:
         with scratch_folder() as folder:
+            folder.chmod(0o700)  # workers get a copy, and nobody else reads this one
             if source is not None:
                 (folder / "submitted.py").write_bytes(source)
             options = {"kit": place.kit, "tests": place.tests, "data": place.data}

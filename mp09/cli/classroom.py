@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mp09.cli.common import DATA, DEFAULT, KIT
 from mp09.errors import ClassError
+from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 
 GRADES = Path("grades")
 LIMIT_S = 900.0  # for one submission
@@ -44,7 +45,16 @@ def _add_grade_all(commands) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
     )
-    parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help=DEFAULT)
+    parser.add_argument("--isolation", choices=(AUTO, *LEVELS), default=AUTO, help=DEFAULT)
+    parser.add_argument(
+        "--require-isolation",
+        nargs="?",
+        choices=LEVELS,
+        const=SANDBOXED,
+        default=PROCESS,
+        metavar="LEVEL",
+        help="grade nothing below this level (without a value: %(const)s)",
+    )
     parser.add_argument(
         "--executor", choices=("local", "ray"), default="local", help="ray: a task a submission, on a cluster"
     )
@@ -76,8 +86,10 @@ def _grade_all(args: argparse.Namespace) -> int:
         seed=args.seed,
         memory_mib=args.memory or batch.default_memory_mib(jobs),
         isolation=args.isolation,
+        least=args.require_isolation,
     )
-    settings = replace(settings, isolation=batch.level_here(settings, place))
+    args.out.mkdir(parents=True, exist_ok=True)
+    settings = replace(settings, isolation=batch.level_here(settings, place, [args.out, args.submissions]))
     pool = RayPool(args.address) if args.executor == "ray" else LocalPool(jobs)
     console = Console(stderr=True)
     if aside:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mp09.cli.common import DATA, DEFAULT, KIT, progress_bar
 from mp09.errors import ReleaseError
+from mp09.grading.isolation import AUTO, LEVELS, SANDBOXED, USER
 
 
 def add(commands) -> None:
@@ -21,7 +22,7 @@ def _add_validate(commands) -> None:
         "--data", type=Path, metavar="DIR", help="data folder (default: a small, drawn, with a holdout)"
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: cores + 1)")
-    parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help="default: auto")
+    parser.add_argument("--isolation", choices=(AUTO, *LEVELS), default=AUTO, help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
     parser.set_defaults(run=_validate)
 
@@ -82,9 +83,9 @@ def _add_release(commands) -> None:
     )
     package.add_argument(
         "--isolation",
-        choices=("sandboxed", "auto"),
-        default="sandboxed",
-        help='"auto": where the kernel can\'t isolate, grade at level "process" (default: %(default)s: don\'t grade)',
+        choices=(SANDBOXED, USER, AUTO),
+        default=USER,
+        help='the level below which nothing is graded; "auto": grade at any (default: %(default)s)',
     )
     package.add_argument("--leaderboard", action="store_true", help="show accuracies on the leaderboard")
     package.set_defaults(run=_gradescope)

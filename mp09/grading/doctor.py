@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mp09.data.source import checked_source
 from mp09.errors import Mp09Error
+from mp09.grading.host import Worker, WorkerEnded
 from mp09.grading.machine import usable_cores
-from mp09.grading.sandbox import Sandbox, Settings, Worker, WorkerEnded
+from mp09.grading.sandbox import Sandbox, Settings
 from mp09.grading.submission import CHECKPOINT
 
 REQUIREMENT = re.compile(r'^([\w-]+)(?:==([^\s;]+))?[^\n;]*(?:; sys_platform == "(\w+)")?', re.MULTILINE)

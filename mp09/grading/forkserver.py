@@ -2,8 +2,8 @@
 
 Started by `processes.Warm`. A request is one packet of JSON on the socket:
 
-    {"fork": {...}}    with four descriptors: requests, replies, log, status   -> {"pid": int}
-    {"end": pid}       kills the worker and whatever it left behind            -> {"left": number of processes}
+    {"fork": {...}}    with three descriptors: requests and replies, log, status   -> {"pid": int}
+    {"end": pid}       kills the worker and removes what it left behind            -> {"left": number of processes}
 
 When a worker ends, its exit status is written to its status descriptor. A process whose parent is gone becomes a child
 of this one; it was left behind by a worker, and is killed at once. When the socket closes, all workers end.
@@ -13,16 +13,21 @@ import ctypes
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
-from mp09.grading import isolation, worker
+from mp09.grading import leftovers, worker
+from mp09.grading.cgroup import MemoryGroup
+from mp09.grading.isolation import Policy
+from mp09.grading.isolation.confine import confine
+from mp09.grading.isolation.users import user_of
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 POLL_S = 0.02
@@ -30,19 +35,34 @@ END_LIMIT_S = 60.0  # a fork bomb takes a while
 PACKET = 1 << 20
 
 
+@dataclass
+class Child:
+    """What is remembered of a worker until it is ended.
+
+    folder: its working folder; status: the descriptor that its exit status goes to, closed when it has ended by itself;
+    user: the user id that no other process takes, None where workers can't have one; group: its memory control group.
+    """
+
+    folder: str
+    status: int
+    user: int | None
+    group: MemoryGroup | None
+
+
 class ForkServer:
     def __init__(self, control: socket.socket):
         self.control = control
-        self.workers: dict[int, int] = {}  # process id -> descriptor that its exit status goes to
+        self.children: dict[int, Child] = {}  # all that were not ended yet
+        self.running: set[int] = set()  # those that have not ended by themselves
 
     def serve(self) -> None:
         """Until the socket closes."""
         self._answer({"ready": True})
         while True:
             self._reap()
-            if not select.select([self.control], [], [], POLL_S if self.workers else None)[0]:
+            if not select.select([self.control], [], [], POLL_S if self.running else None)[0]:
                 continue
-            packet, descriptors, *_ = socket.recv_fds(self.control, PACKET, 4)
+            packet, descriptors, *_ = socket.recv_fds(self.control, PACKET, 3)
             if not packet:
                 break
             request = json.loads(packet)
@@ -51,7 +71,7 @@ class ForkServer:
             except (OSError, ValueError) as error:
                 answer = {"error": str(error)}
             self._answer(answer)
-        for pid in list(self.workers):
+        for pid in list(self.children):
             self._end(pid)
 
     def _answer(self, answer: dict) -> None:
@@ -61,29 +81,37 @@ class ForkServer:
         pid = os.fork()
         if pid == 0:
             try:
-                _become_worker(plan, descriptors[:3])
+                _become_worker(plan, descriptors[:2])
             except OSError as error:  # a layer of isolation is not to be had
                 os.write(2, str(error).encode())
             finally:
                 os._exit(1)
-        for descriptor in descriptors[:3]:
+        for descriptor in descriptors[:2]:
             os.close(descriptor)
-        self.workers[pid] = descriptors[3]
+        self.children[pid] = Child(plan["folder"], descriptors[2], user_of(pid), _group(plan))
+        self.running.add(pid)
         return {"pid": pid}
 
     def _end(self, pid: int) -> dict:
-        """Kill a worker, then what comes to us from it, until nothing comes any more."""
+        """Kill a worker, then what comes to us from it, until nothing comes any more; then remove what it left."""
+        if pid not in self.children:
+            return {"left": 0}
+        child = self.children[pid]
         limit = time.monotonic() + END_LIMIT_S
-        user = _user(pid) if pid in self.workers else 0
-        _kill_user(user)
-        if pid in self.workers:
+        if child.user is not None:
+            leftovers.kill_processes(child.user)
+        if pid in self.running:
             os.kill(pid, signal.SIGKILL)
-        while pid in self.workers and time.monotonic() < limit:
+        while pid in self.running and time.monotonic() < limit:
             self._reap()
             time.sleep(0.001)
         while (left := self._reap()) and time.monotonic() < limit:
             time.sleep(0.001)
-        _clear_shared_memory(user)
+        if child.user is not None:
+            leftovers.remove_files(child.user, child.folder)
+        if child.group:
+            child.group.remove()
+        del self.children[pid]
         return {"left": left}
 
     def _reap(self) -> int:
@@ -95,46 +123,14 @@ class ForkServer:
                 return 0
             if pid == 0:
                 break
-            if pid in self.workers:
-                descriptor = self.workers.pop(pid)
-                os.write(descriptor, str(os.waitstatus_to_exitcode(status)).encode())
-                os.close(descriptor)
-        strangers = _children() - self.workers.keys()
+            if pid in self.running:
+                self.running.remove(pid)
+                os.write(self.children[pid].status, str(os.waitstatus_to_exitcode(status)).encode())
+                os.close(self.children[pid].status)
+        strangers = _children() - self.running
         for pid in strangers:
             os.kill(pid, signal.SIGKILL)
         return len(strangers)
-
-
-def _user(pid: int) -> int:
-    """Real user id. (The owner of /proc/<pid> would be root: a process that changed its user is not dumpable.)
-
-    The first line holds a name that the process chooses; the kernel escapes in it what ends a line, and only that.
-    """
-    with open(f"/proc/{pid}/status", "rb") as file:
-        return int(next(line for line in file.read().split(b"\n") if line.startswith(b"Uid:\t")).split()[1])
-
-
-def _kill_user(user: int) -> None:
-    """Kill all processes of a worker's own user at once, so that none can fork meanwhile."""
-    if not isolation.is_worker_user(user):
-        return
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setresuid(user, user, user)
-            os.kill(-1, signal.SIGKILL)
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
-
-
-def _clear_shared_memory(user: int) -> None:
-    """Remove what a worker's own user left in /dev/shm."""
-    if not isolation.is_worker_user(user):
-        return
-    for entry in os.scandir("/dev/shm"):
-        if entry.stat(follow_symlinks=False).st_uid == user:
-            shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
 
 def _children() -> set[int]:
@@ -147,7 +143,8 @@ def _become_worker(plan: dict, descriptors: list[int]) -> None:
     os.setsid()
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-    for standard, descriptor in enumerate(descriptors):
+    channel, log = descriptors
+    for standard, descriptor in enumerate((channel, channel, log)):
         os.dup2(descriptor, standard)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.chdir(plan["folder"])
@@ -155,11 +152,15 @@ def _become_worker(plan: dict, descriptors: list[int]) -> None:
     os.environ.update(plan["environment"])
     tempfile.tempdir = None
     _first_to_go()
-    policy = isolation.Policy(**plan["policy"] or {})
-    isolation.limit(policy)
-    isolated = isolation.confine(policy) if plan["policy"] else {}
+    if group := _group(plan):
+        group.enter()
+    confined = confine(Policy(**plan["policy"]))
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a new user id would clear it
-    worker.main(plan["settings"], isolated)
+    worker.main(plan["settings"], asdict(confined))
+
+
+def _group(plan: dict) -> MemoryGroup | None:
+    return MemoryGroup(Path(plan["group"])) if plan["group"] else None
 
 
 def _first_to_go() -> None:

@@ -5,7 +5,7 @@ import math
 import sys
 import time
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -17,10 +17,13 @@ from mp09.data.source import checked_source, holdout_file
 from mp09.errors import GradingError
 from mp09.files import scratch_folder, write_json
 from mp09.grading import gradescope, rubric
+from mp09.grading.isolation import AUTO, PROCESS
 from mp09.grading.machine import usable_cores
 from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, TestResult
-from mp09.grading.sandbox import AUTO, Sandbox, Settings
+from mp09.grading.sandbox import Sandbox, Settings
 from mp09.grading.submission import Submission
+
+WITH_THE_REFERENCE = ("submitted.py", "selftests", ".git")
 
 
 class Watcher(Protocol):
@@ -46,6 +49,8 @@ def grade(
     render: Callable[[GradeReport], dict] = gradescope.render,
     watcher: Watcher | None = None,
     isolation: str = AUTO,
+    least: str = PROCESS,
+    private: Sequence[Path] = (),
     sandbox: Sandbox | None = None,
 ) -> GradeReport:
     """Grade a submission.
@@ -59,8 +64,10 @@ def grade(
         only: "dataset", "dataloader", "model" or "accuracy".
         out: results.json for Gradescope, written after every test, and once more when every process of the submission
             is gone; an older one is removed first. render: makes it of the report.
-        isolation: "auto", "sandboxed" or "process" (see `sandbox`).
-        sandbox: one that is open already, for many submissions; its settings replace device, seed, threads, isolation.
+        isolation: "auto", or one of `isolation.LEVELS`; least: the lowest that will do.
+        private: files and folders besides tests, held-out pictures and results that submissions must not reach.
+        sandbox: one that is open already, for many submissions; its settings replace device, seed, threads, isolation
+            and what is private.
 
     Raises:
         GradingError: nothing could be graded, for a reason that is not the submission's; `out` is not written.
@@ -77,8 +84,8 @@ def grade(
     suite = load_suites(tests, only)
     with ExitStack() as stack:
         if sandbox is None:
-            settings = Settings(device=device, threads=threads or usable_cores(), seed=seed, isolation=isolation)
-            guarded = [tests, holdout_file(data).parent, *([out.parent] if out else [])]
+            settings = Settings(device, threads or usable_cores(), seed, isolation=isolation, least=least)
+            guarded = [*private_parts(kit, tests, data), *([out.parent] if out else []), *private]
             sandbox = stack.enter_context(Sandbox(settings, guarded=guarded))
         scratch = stack.enter_context(scratch_folder())
         submission = Submission(
@@ -104,6 +111,7 @@ def grade(
                 near_step=rubric.near_step(submission.measured_accuracy),
                 remarks=tuple(sandbox.remarks),
                 memory_mib=submission.peak_memory >> 20,
+                accounting=submission.about.get("accounting", ""),
                 seconds=round(time.monotonic() - started, 1),
                 seed=sandbox.settings.seed,
                 device=submission.about.get("device", ""),
@@ -132,6 +140,11 @@ def grade(
         if out:
             write_json(out, render(graded))
         return graded
+
+
+def private_parts(kit: Path, tests: Path, data: Path) -> list[Path]:
+    """What a submission must not reach of a repository: tests, held-out pictures, and wherever the reference lies."""
+    return [tests, holdout_file(data).parent, *(kit / name for name in WITH_THE_REFERENCE)]
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:

@@ -28,6 +28,7 @@ def render(report: GradeReport, *, hidden: str = AFTER_PUBLISHED, leaderboard: b
             "scored_pictures": report.scored,
             "isolation": report.sandbox,
             "isolation_remarks": list(report.remarks),
+            "memory_accounting": report.accounting,
             "near_step": report.near_step,
             "device": report.device,
             "versions": report.versions,

@@ -1,7 +1,7 @@
 """Starts worker processes, and ends them with all that they started.
 
 `Warm` (Linux) forks them from a process that has torch loaded already; `Spawned` (anywhere) starts Python anew.
-Both have the worker's pipes `stdin`, `stdout` and `stderr`, its `pid`, `poll`, `wait` and `end`.
+Both have streams to the worker, `requests`, `replies` and `log`, its `pid`, and `poll`, `wait` and `end`.
 """
 
 import json
@@ -27,6 +27,7 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # The folder of this package is on the path only while the worker's own modules are loaded: the reference lies in it.
 BOOT = "import sys; sys.path[0] = sys.argv.pop(1); from mp09.grading.{module} import main; del sys.path[0]; main()"
 PACKET = 1 << 16
+OPEN_FILES = 8192
 # For glibc: keep up to 1 GiB of what was freed for the next batch, rather than fetch fresh pages for each.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 
@@ -55,7 +56,7 @@ class Spawned:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        self.stdin, self.stdout, self.stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        self.requests, self.replies, self.log = self._process.stdin, self._process.stdout, self._process.stderr
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
@@ -117,19 +118,31 @@ class Warm:
             start_new_session=True,
         )
         theirs.close()
+        self.pid = self._process.pid
+        self.open_files = _open_files_for_workers()
         self._control.settimeout(rubric.START_LIMIT_S)
         self._receive()
 
     def fork(self, plan: dict[str, Any]) -> "Forked":
-        """A worker with the plan's folder, settings, environment and policy (None: not isolated by the kernel)."""
-        pipes = [os.pipe() for _ in range(4)]
-        theirs = [pipes[0][0], *(write for _, write in pipes[1:])]
+        """A worker with the plan's folder, settings, environment, policy and memory control group.
+
+        Requests and replies go through a socket: a pipe could be opened anew by its name below /proc, and be filled
+        from the side that only we write to.
+        """
+        ours, theirs = socket.socketpair()
+        pipes = [os.pipe() for _ in range(2)]
         try:
-            pid = self.ask({"fork": plan}, theirs)["pid"]
+            pid = self.ask({"fork": plan}, [theirs.fileno(), *(write for _, write in pipes)])["pid"]
+        except GradingError:
+            ours.close()
+            for read, _ in pipes:
+                os.close(read)
+            raise
         finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        return Forked(self, pid, pipes[0][1], *(read for read, _ in pipes[1:]))
+            theirs.close()
+            for _, write in pipes:
+                os.close(write)
+        return Forked(self, pid, ours, *(read for read, _ in pipes))
 
     def count(self) -> int:
         """Processes below the warm one."""
@@ -170,22 +183,41 @@ class Warm:
         return GradingError(f"the process that workers are forked from does not answer.\n{words}")
 
 
+def _open_files_for_workers() -> int:
+    """How many files a worker may have open: half of what we may.
+
+    The kernel counts descriptors that are on their way through sockets for a user as a whole, and lets a process send
+    no more of them when they are more than it may have open; workers of our user must not use up what we need.
+    """
+    import resource  # Linux only, as `Warm` is
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+        soft = enough
+    return OPEN_FILES // 2 if soft == resource.RLIM_INFINITY else min(OPEN_FILES, soft) // 2
+
+
 class Forked:
     """A worker that was forked from the warm process."""
 
-    def __init__(self, warm: Warm, pid: int, requests: int, replies: int, log: int, status: int):
+    def __init__(self, warm: Warm, pid: int, channel: socket.socket, log: int, status: int):
         self._warm, self._status, self._code = warm, status, None
         self.pid = pid
-        self.stdin: BinaryIO = os.fdopen(requests, "wb")
-        self.stdout: BinaryIO = os.fdopen(replies, "rb")
-        self.stderr: BinaryIO = os.fdopen(log, "rb")
+        self.requests: BinaryIO = channel.makefile("wb")
+        self.replies: BinaryIO = channel.makefile("rb")
+        self.log: BinaryIO = os.fdopen(log, "rb")
+        channel.close()  # when both streams are
+        self._ended = select.poll()
+        self._ended.register(status, select.POLLIN)
 
     def poll(self) -> int | None:
         return self.wait(0)
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit code, negative for a signal; None when it still runs."""
-        if self._code is None and self._status >= 0 and select.select([self._status], [], [], timeout_s)[0]:
+        if self._code is None and self._status >= 0 and self._ended.poll(timeout_s * 1000):
             self._code = int(os.read(self._status, 16) or -signal.SIGKILL)
         return self._code
 

@@ -29,7 +29,7 @@ class GradeReport:
 
     status: "graded" or "infrastructure fault"; sandbox: the isolation level, and `remarks` on it; accuracy: 0..1, None
     when not measured; near_step: it is so close to a step that another machine might give other points; memory_mib:
-    the most that a worker with all its processes took.
+    the most that a worker with all its processes took; accounting: what counted it, "control group" or "processes".
     """
 
     tests: tuple[TestResult, ...]
@@ -44,6 +44,7 @@ class GradeReport:
     seed: int
     near_step: bool = False
     memory_mib: int = 0
+    accounting: str = ""
     remarks: tuple[str, ...] = ()
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)

@@ -21,8 +21,9 @@ from mp09.grading import replies, rubric
 from mp09.grading.diagnose import calls, model
 from mp09.grading.diagnose.data import Samples
 from mp09.grading.diagnose.record import Failed
+from mp09.grading.host import Worker, WorkerEnded, arrays_of
 from mp09.grading.protocol import Message
-from mp09.grading.sandbox import Sandbox, Worker, WorkerEnded, arrays_of
+from mp09.grading.sandbox import Sandbox
 
 DATA_FOLDER = "cifar10_batches"
 COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"

@@ -1,18 +1,22 @@
 """What a worker uses: processes, memory, disk. Measured from outside; what is gone meanwhile counts as nothing."""
 
-import glob
 import os
 import stat
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from mp09.grading import rubric
+from mp09 import trees
+from mp09.grading import leftovers, rubric
+from mp09.grading.cgroup import MemoryGroup
 
 SHARE_LIMIT_S = 1.0
-SHARED_MEMORY = "/dev/shm"  # DataLoader workers pass their batches through it
+BLOCK = 512
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -24,21 +28,88 @@ def family(pid: int) -> list[psutil.Process]:
         return []
 
 
+@dataclass
+class Meter:
+    """Measures a worker.
+
+    pid: its first process; folder: its working folder; group: its memory control group, None without; user: its own
+    user id, None when it has the grader's; own_shared_memory: whether its /dev/shm is its own.
+    """
+
+    pid: int
+    folder: Path
+    group: MemoryGroup | None = None
+    user: int | None = None
+    own_shared_memory: bool = False
+
+    @property
+    def method(self) -> str:
+        """What counts memory."""
+        return "control group" if self.group else "processes"
+
+    def memory_bytes(self, processes: list[psutil.Process], limit: int) -> int:
+        """Of all its processes, and of what it keeps in /dev/shm."""
+        if self.group:
+            return self.group.used_bytes()
+        return memory_bytes(processes, limit) + self._shared_bytes()
+
+    def disk_bytes(self, processes: list[psutil.Process], limit: int) -> int:
+        """Of its working folder, of folders that everybody may write to, and of files without a name."""
+        seen = _sum(trees.sizes(self.folder))
+        if self.user is not None:
+            seen += _sum(leftovers.sizes(self.user, str(self.folder), *leftovers.FOR_EVERYBODY))
+        nameless, in_flight = open_files(processes)
+        seen += nameless
+        if in_flight and (written := written_bytes(processes)) > seen + limit:
+            return written  # into files that no process has open, on their way from one to the other
+        return seen
+
+    def _shared_bytes(self) -> int:
+        if self.own_shared_memory:
+            try:
+                memory = os.statvfs(f"/proc/{self.pid}/root{leftovers.SHARED_MEMORY}")
+            except OSError:
+                return 0
+            return (memory.f_blocks - memory.f_bfree) * memory.f_frsize
+        return 0 if self.user is None else _sum(leftovers.sizes(self.user, str(self.folder), leftovers.SHARED_MEMORY))
+
+
+def _sum(sizes: Iterable[int]) -> int:
+    """More than any limit when there are too many files to count."""
+    total = 0
+    for count, size in enumerate(sizes):
+        if count > rubric.FILE_COUNT_LIMIT:
+            return sys.maxsize
+        total += size
+    return total
+
+
 def memory_bytes(processes: list[psutil.Process], limit: int) -> int:
     """Memory of processes: resident, and where that is too much, their fair share of it.
 
     The share is slow to read where many compete for the processor: what was not read in time counts in proportion.
     """
-    resident = {process: _bytes_of(process, "memory_info", "rss", 0) for process in processes}
+    resident = {process: _resident(process) for process in processes}
     if (total := sum(resident.values())) <= limit:
         return total
     asked, share, started = 0, 0, time.monotonic()
     for process in sorted(processes, key=resident.get, reverse=True):
         asked += resident[process]
-        share += _bytes_of(process, "memory_full_info", "pss", resident[process])
+        share += _bytes_of(process, "memory_full_info", "pss", resident[process]) or resident[process]
         if time.monotonic() - started > SHARE_LIMIT_S:
             break
     return total * share // asked
+
+
+def _resident(process: psutil.Process) -> int:
+    """Of a process; of another thread of it when the first has ended, which then shows nothing."""
+    if used := _bytes_of(process, "memory_info", "rss", 0):
+        return used
+    for thread in _threads(process):
+        with suppress(OSError, ValueError, IndexError), open(f"{thread}/statm") as file:
+            if pages := int(file.read().split()[1]):
+                return pages * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> int:
@@ -51,45 +122,48 @@ def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> in
         return unknown
 
 
-def shared_bytes(user: int | None) -> int:
-    """What a worker's own user keeps in /dev/shm."""
-    return 0 if user is None else sum(_blocks(e.path) for e in os.scandir(SHARED_MEMORY) if _owner(e) == user)
-
-
-def _owner(entry: os.DirEntry) -> int | None:
+def _threads(process: psutil.Process) -> list[str]:
+    """Folders of a process' threads; none elsewhere than on Linux."""
+    folder = f"/proc/{process.pid}/task"
     try:
-        return entry.stat(follow_symlinks=False).st_uid
-    except OSError:  # gone meanwhile
-        return None
+        return [f"{folder}/{thread}" for thread in os.listdir(folder)]
+    except OSError:
+        return []
 
 
-def unlinked_bytes(processes: list[psutil.Process]) -> int:
-    """Files without a name that processes keep open."""
+def open_files(processes: list[psutil.Process]) -> tuple[int, int]:
+    """(bytes of files without a name that processes keep open, descriptors that are on their way through sockets)."""
+    nameless, in_flight = {}, 0
+    for thread, descriptor, status in _descriptors(processes):
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+            nameless[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
+        elif stat.S_ISSOCK(status.st_mode):
+            in_flight += _in_flight(f"{thread}/fdinfo/{descriptor}")
+    return sum(nameless.values()), in_flight
+
+
+def _descriptors(processes: list[psutil.Process]) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Of all threads: each may have its own, and the first may have ended."""
+    for process in processes:
+        for thread in _threads(process):
+            with suppress(OSError):
+                for descriptor in os.listdir(f"{thread}/fd"):
+                    with suppress(OSError):
+                        yield thread, descriptor, os.stat(f"{thread}/fd/{descriptor}")
+
+
+def _in_flight(fdinfo: str) -> int:
+    """Descriptors that wait in a socket to be received."""
+    with suppress(OSError), open(fdinfo) as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("scm_fds:"))
+    return 0
+
+
+def written_bytes(processes: list[psutil.Process]) -> int:
+    """What processes, and children of theirs that ended, have written to disk and not removed before it got there."""
     total = 0
     for process in processes:
-        for link in glob.glob(f"/proc/{process.pid}/fd/*"):
-            try:
-                status = os.stat(link)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                total += status.st_blocks * 512
+        with suppress(OSError), open(f"/proc/{process.pid}/io") as file:
+            counts = dict(line.split(": ") for line in file.read().splitlines())
+            total += int(counts["write_bytes"]) - int(counts["cancelled_write_bytes"])
     return total
-
-
-def disk_bytes(folder: Path) -> int:
-    """Size of what lies in a folder; more than any limit when there are too many files to count."""
-    total = count = 0
-    for path, folders, files in os.walk(folder):
-        count += len(folders) + len(files)
-        if count > rubric.FILE_COUNT_LIMIT:
-            return sys.maxsize
-        total += sum(_blocks(os.path.join(path, name)) for name in files)
-    return total
-
-
-def _blocks(path: str) -> int:
-    try:
-        return os.lstat(path).st_blocks * 512
-    except (OSError, AttributeError):  # gone meanwhile; no st_blocks on Windows
-        return 0

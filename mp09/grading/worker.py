@@ -11,10 +11,9 @@ import json
 import os
 import platform
 import random
-import socket
 import sys
 import traceback
-from functools import partial
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import ToTensor
 
-from mp09.grading import protocol
+from mp09.grading import attempts, protocol
+from mp09.grading.isolation import Confined
 
 Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -67,40 +67,10 @@ def about(session: Session) -> Answer:
     return {"device": device, "threads": threads, "versions": versions, "isolation": session.isolation}, {}
 
 
-def probe(session: Session, paths: list[str], parent: int, port: int, abstract: str) -> Answer:
+def probe(session: Session, targets: dict[str, Any], attributes_of: str) -> Answer:
     """Try what isolation must prevent; names what succeeded. Only asked of a worker that gets no submission."""
-    attempts = {f"read {path}": partial(_read, path) for path in paths}
-    attempts |= {f"write {path}": partial(_write, path) for path in paths}
-    attempts |= {
-        "connect to this machine": lambda: socket.create_connection(("127.0.0.1", port), timeout=1),
-        "connect to an abstract socket": lambda: socket.socket(socket.AF_UNIX).connect("\0" + abstract),
-        "send a datagram": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-        "signal the grader": lambda: os.kill(parent, 0),
-        "read the grader's memory": lambda: _read(f"/proc/{parent}/mem"),
-        "read the grader's environment": lambda: _read(f"/proc/{parent}/environ"),
-        "see the grader's files": lambda: os.listdir(f"/proc/{parent}/fd"),
-    }
-    succeeded = []
-    for what, attempt in attempts.items():
-        try:
-            attempt()
-        except OSError:
-            continue
-        succeeded.append(what)
-    return {"succeeded": succeeded}, {}
-
-
-def _read(path: str) -> None:
-    if os.path.isdir(path):
-        os.listdir(path)
-    else:
-        with open(path, "rb") as file:
-            file.read(1)
-
-
-def _write(path: str) -> None:
-    with open(f"{path}/mp09-probe" if os.path.isdir(path) else path, "ab"):
-        pass
+    attempts.change_attributes(attributes_of)
+    return {"succeeded": attempts.succeeded(attempts.Targets(**targets))}, {}
 
 
 def checkpoint(session: Session, path: str) -> Answer:
@@ -318,7 +288,7 @@ def main(settings: dict[str, Any] | None = None, isolation: dict[str, Any] | Non
     requests, replies = _take_pipes()
     torch.set_num_threads(settings["threads"])
     torch.set_flush_denormal(True)
-    session = Session(settings["seed"], isolation or {})
+    session = Session(settings["seed"], isolation or asdict(Confined()))
     folder = os.getcwd()
     while request := protocol.read(requests):
         operation = OPERATIONS[request.fields.pop("operation")]

@@ -5,10 +5,11 @@ from pathlib import Path
 from mp09.data.source import checked_source, holdout_file
 from mp09.errors import ReleaseError
 from mp09.grading.gradescope import AFTER_PUBLISHED
+from mp09.grading.isolation import AUTO, PROCESS, USER
 from mp09.release.archive import room, write_zip
 from mp09.release.handout import BATCH_FILES, DATA
 
-ROOMS = ("__init__.py", "errors.py", "files.py", "data", "grading")
+ROOMS = ("__init__.py", "errors.py", "files.py", "trees.py", "data", "grading")
 FILES = ("models.py", "grade.py", "resnet18.pt", "tests/test_visible.py", "tests/test_hidden.py")
 NOT_FOR_GRADING = ("jupyter", "nbval", "pytest")  # of requirements.txt
 TEMPLATES = Path(__file__).with_name("templates")
@@ -23,7 +24,7 @@ def build_autograder(
     data: Path,
     minutes: int = 10,
     hidden: str = AFTER_PUBLISHED,
-    isolation: str = "sandboxed",
+    isolation: str = USER,
     leaderboard: bool = False,
 ) -> Path:
     """Write the autograder to `out` and return it.
@@ -32,7 +33,7 @@ def build_autograder(
         kit: the repository; data: a data folder; its held-out pictures, if there are any, go in too.
         minutes: Gradescope's time limit for the assignment, 2..40; ours is a minute below it.
         hidden: when students see the hidden tests: one of `gradescope.VISIBILITIES`.
-        isolation: "sandboxed": grade nothing where the kernel can't; "auto": then grade at level "process".
+        isolation: the level below which nothing is graded, "sandboxed" or "user"; "auto": any will do.
         leaderboard: show accuracies on the assignment's leaderboard.
 
     Raises:
@@ -43,7 +44,8 @@ def build_autograder(
     if missing := [name for name in FILES if not (kit / name).is_file()]:
         raise ReleaseError(f"{kit}: {', '.join(missing)} missing; the autograder is built from the whole repository.")
     checked_source(data)
-    options = [f"--timeout {minutes * 60 - RESERVE_S}", f"--isolation {isolation}", f"--hidden-visibility {hidden}"]
+    least = PROCESS if isolation == AUTO else isolation
+    options = [f"--timeout {minutes * 60 - RESERVE_S}", f"--require-isolation {least}", f"--hidden-visibility {hidden}"]
     options += ["--leaderboard"] * leaderboard
     run = (TEMPLATES / "run_autograder").read_text(encoding="utf-8").replace("{options}", " ".join(options))
     contents = {name: kit / name for name in FILES} | room(kit, *ROOMS)

@@ -34,12 +34,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mp09.data.prepare import make_batches
-from mp09.data.source import holdout_file
 from mp09.data.sources import from_synthetic
 from mp09.errors import GradingError, ReleaseError
-from mp09.grading.grade import grade
+from mp09.grading.grade import grade, private_parts
+from mp09.grading.isolation import PROCESS
 from mp09.grading.report import GradeReport
-from mp09.grading.sandbox import PROCESS, Sandbox, Settings
+from mp09.grading.sandbox import Sandbox, Settings
 from mp09.release.strip import strip
 
 CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
@@ -179,7 +179,8 @@ def validate(
             options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
             return validate(cases, kit=kit, tests=tests, data=data, **options)
     settings = Settings(device="cpu", threads=threads, memory_mib=MEMORY_MIB, isolation=isolation)
-    idle: list[Sandbox] = [Sandbox(settings, guarded=[tests, holdout_file(data).parent]) for _ in range(jobs)]
+    guarded = private_parts(kit, tests, data)
+    idle: list[Sandbox] = [Sandbox(settings, guarded=guarded, close=True) for _ in range(jobs)]
     level, remarks = idle[0].level, list(idle[0].remarks)
     if level == PROCESS:
         remarks.append('attacks were left out: level "process" is no security boundary')

@@ -13,8 +13,9 @@ import grade as command
 from mp09.errors import DataError, GradingError
 from mp09.grading import gradescope, processes, rubric, text
 from mp09.grading.grade import load_suites
+from mp09.grading.host import WorkerEnded
 from mp09.grading.report import GradeReport, TestResult
-from mp09.grading.sandbox import Sandbox, Settings, WorkerEnded
+from mp09.grading.sandbox import Sandbox, Settings
 from selftests.conftest import ROOT
 
 REFERENCE = (ROOT / "submitted.py").read_text()

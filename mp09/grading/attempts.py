@@ -1,0 +1,121 @@
+"""What the probe tries from inside a worker that gets no submission. Each attempt that succeeds is a way out."""
+
+import ctypes
+import os
+import socket
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mp09.grading.isolation.kernel import LIBC, failure
+
+# Named by `probe`, which says which of them a machine may allow.
+SIGNAL, ABSTRACT, TCP, DATAGRAM = (
+    *("signal the grader", "connect to an abstract socket"),
+    *("connect to this machine", "send a datagram"),
+)
+SHARED_MEMORY = "read what others keep in /dev/shm"
+IOPRIO_WHO_PROCESS, PRLIMIT_FSIZE = 1, 1
+SYS_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the grader put up to be reached.
+
+    paths: to be read and written; grader: its process id; port: of a TCP server; abstract: name of a socket;
+    shared: a file of the grader's in /dev/shm.
+    """
+
+    paths: list[str]
+    grader: int
+    port: int
+    abstract: str
+    shared: str
+
+
+def succeeded(targets: Targets) -> list[str]:
+    """Make all attempts; the names of those that no error prevented."""
+    found = []
+    for what, attempt in _attempts(targets).items():
+        try:
+            attempt()
+        except OSError:
+            continue
+        found.append(what)
+    return found
+
+
+def _attempts(targets: Targets) -> dict[str, Callable[[], Any]]:
+    grader, port = targets.grader, targets.port
+    files = {f"read {path}": partial(_read, path) for path in targets.paths}
+    files |= {f"write {path}": partial(_write, path) for path in targets.paths}
+    return files | {
+        TCP: lambda: socket.create_connection(("127.0.0.1", port), timeout=1),
+        ABSTRACT: lambda: socket.socket(socket.AF_UNIX).connect("\0" + targets.abstract),
+        DATAGRAM: lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+        SHARED_MEMORY: lambda: _read(targets.shared),
+        SIGNAL: lambda: os.kill(grader, 0),
+        "read the grader's memory": lambda: _read(f"/proc/{grader}/mem"),
+        "read the grader's environment": lambda: _read(f"/proc/{grader}/environ"),
+        "see the grader's files": lambda: os.listdir(f"/proc/{grader}/fd"),
+        "limit the grader": lambda: _limit(grader),
+        "choose the grader's processors": lambda: os.sched_setaffinity(grader, os.sched_getaffinity(grader)),
+        "schedule the grader": lambda: os.sched_setscheduler(grader, os.SCHED_OTHER, os.sched_param(0)),
+        "slow the grader down": lambda: os.setpriority(0, grader, os.getpriority(0, grader)),
+        "slow the grader's files down": lambda: _io_priority(grader),
+        "open its requests anew": _open_pipes,
+    }
+
+
+def _read(path: str) -> None:
+    if os.path.isdir(path):
+        os.listdir(path)
+    else:
+        with open(path, "rb") as file:
+            file.read(1)
+
+
+def _write(path: str) -> None:
+    with open(f"{path}/mp09-probe" if os.path.isdir(path) else path, "ab"):
+        pass
+
+
+def change_attributes(path: str) -> None:
+    """Whether this does anything is for the grader to see: it may seem to succeed."""
+    for change in (
+        lambda: os.chmod(path, 0o600),
+        lambda: os.utime(path, (0, 0)),
+        lambda: os.setxattr(path, "user.mp09", b"probe"),
+    ):
+        try:
+            change()
+        except OSError:
+            continue
+
+
+def _limit(pid: int) -> None:
+    """Set a limit of a process to what it is."""
+    limit = (ctypes.c_uint64 * 2)()
+    if LIBC.prlimit(pid, PRLIMIT_FSIZE, None, limit) or LIBC.prlimit(pid, PRLIMIT_FSIZE, limit, None):
+        raise failure("prlimit")
+
+
+def _io_priority(pid: int) -> None:
+    if LIBC.syscall(ctypes.c_long(SYS_IOPRIO_SET[os.uname().machine]), IOPRIO_WHO_PROCESS, pid, 0):
+        raise failure("ioprio_set")
+
+
+def _open_pipes() -> None:
+    """Open a pipe of ours by its name; the log, which is drained without end, may be."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            is_pipe = int(name) > 2 and stat.S_ISFIFO(os.fstat(int(name)).st_mode)
+        except OSError:  # the folder's own descriptor
+            continue
+        if is_pipe:
+            os.close(os.open(f"/proc/self/fd/{name}", os.O_RDWR | os.O_NONBLOCK))
+            return
+    raise OSError("there is none")

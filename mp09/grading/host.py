@@ -1,0 +1,167 @@
+"""The grader's side of a worker: asks it, watches its limits, and ends it."""
+
+import queue
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mp09.errors import GradingError, ProtocolError
+from mp09.grading import protocol, rubric
+from mp09.grading.processes import Forked, Spawned
+from mp09.grading.usage import Meter, family
+
+POLL_S = 0.1
+DISK_POLL_S = 1.0
+
+
+class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
+    """The worker is gone, in words. `kind`: "died", "time", "memory", "disk", "processes" or "protocol"."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use at most, with all its processes."""
+
+    memory_bytes: int
+    disk_bytes: int
+
+
+class Worker:
+    """One worker process. Use as a context manager, or call `close`."""
+
+    def __init__(self, process: Spawned | Forked, meter: Meter, limits: Limits, at_end: Callable[[], None]):
+        """at_end: called when the worker is gone."""
+        self._process, self._meter, self._limits, self._at_end = process, meter, limits, at_end
+        self._disk_checked = 0.0
+        self.peak_memory = 0  # bytes, of all its processes, as often as it was looked at
+        self._log = bytearray()
+        self._replies: queue.Queue = queue.Queue(maxsize=1)
+        for target in (self._read_replies, self._read_log):
+            threading.Thread(target=target, daemon=True).start()
+        try:
+            self.about = self.request("about", timeout_s=rubric.START_LIMIT_S).fields
+            if "error" in self.about:
+                raise self._end("died", str(self.about["error"]))
+            confined = self.about["isolation"]
+            self.about["accounting"] = meter.method
+            meter.user, meter.own_shared_memory = confined["user"], confined["own_shared_memory"]
+        except WorkerEnded as error:  # no submission is loaded yet: this is ours
+            self.close()
+            raise GradingError(f"a worker could not start: {error}. {self.log.strip()}") from error
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @property
+    def log(self) -> str:
+        """The last part of what the worker printed."""
+        return bytes(self._log).decode(errors="replace")
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def request(
+        self, operation: str, *, timeout_s: float, waiting: Callable[[float], None] | None = None, **fields: Any
+    ) -> protocol.Message:
+        """Send one request and wait for its reply; `waiting(seconds)` is called while it lasts.
+
+        Raises WorkerEnded when the worker dies, or is ended because it exceeds a limit or answers nonsense.
+        """
+        identity = uuid.uuid4().hex
+        started = time.monotonic()
+        message = protocol.Message(identity, {"operation": operation, **fields})
+        threading.Thread(target=self._write, args=[message], daemon=True).start()  # it may never be read
+        while True:
+            try:
+                reply = self._replies.get(timeout=POLL_S)
+                break
+            except queue.Empty:
+                passed = time.monotonic() - started
+                self._check(passed, timeout_s)
+                if waiting:
+                    waiting(passed)
+        if isinstance(reply, ProtocolError) or (reply is not None and reply.id != identity):
+            words = f" ({reply})" if isinstance(reply, ProtocolError) else ""
+            raise self._end("protocol", f"an answer that was not asked for came{words}"[:300])
+        if reply is None:
+            raise self._end("died", self._last_words())
+        return reply
+
+    def close(self) -> None:
+        """End the worker and every process that it started, and wait until they are gone."""
+        try:
+            self._process.end()
+        finally:
+            self._at_end()
+
+    def _write(self, message: protocol.Message) -> None:
+        try:
+            protocol.write(self._process.requests, message)
+        except (OSError, ValueError):
+            pass  # the end is reported by who waits for the reply, with its reason
+
+    def _check(self, passed: float, timeout_s: float) -> None:
+        if passed > timeout_s:
+            raise self._end("time", f"no answer within {timeout_s:.0f} s")
+        processes = family(self._process.pid)
+        if len(processes) > rubric.PROCESS_LIMIT:
+            raise self._end("processes", f"more than {rubric.PROCESS_LIMIT} processes started")
+        used = self._meter.memory_bytes(processes, self._limits.memory_bytes)
+        self.peak_memory = max(self.peak_memory, used)
+        if used > self._limits.memory_bytes:
+            raise self._end("memory", f"more than {self._limits.memory_bytes >> 20} MiB of memory used")
+        if time.monotonic() - self._disk_checked > DISK_POLL_S:
+            self._disk_checked = time.monotonic()
+            limit = self._limits.disk_bytes
+            if self._meter.disk_bytes(processes, limit) > limit:
+                raise self._end("disk", f"files of more than {limit >> 20} MiB, or too many, in the working folder")
+
+    def _end(self, kind: str, message: str) -> WorkerEnded:
+        self.close()
+        return WorkerEnded(kind, message)
+
+    def _last_words(self) -> str:
+        code = self._process.wait(5)
+        if code is None:
+            return "it closed its connection"
+        if code >= 0:
+            return f"it ended with exit code {code}"
+        names = {number.value: number.name for number in signal.Signals}
+        hint = ", as the system does when memory runs out" if -code == getattr(signal, "SIGKILL", None) else ""
+        return f"it was ended by signal {names.get(-code, -code)}{hint}"
+
+    def _read_replies(self) -> None:
+        try:
+            while message := protocol.read(self._process.replies):
+                self._replies.put(message)
+        except OSError:  # it is gone, with a request that it had not read
+            pass
+        except Exception as error:  # whatever a submission made of the stream
+            self._replies.put(error if isinstance(error, ProtocolError) else ProtocolError(str(error)))
+        self._replies.put(None)
+
+    def _read_log(self) -> None:
+        """Drain what is printed, without end if need be, and keep only the last part."""
+        stream = self._process.log
+        while block := stream.read1(1 << 16):
+            self._log += block
+            del self._log[: -rubric.LOG_LIMIT]
+
+
+def arrays_of(message: protocol.Message, prefix: str, count: int) -> list[np.ndarray | None]:
+    """The arrays prefix0, prefix1, ... of a reply; None for each that is not there."""
+    return [message.arrays.get(f"{prefix}{i}") for i in range(count)]

@@ -1,0 +1,99 @@
+"""Puts this process, which is about to load a submission, under a policy. Linux only."""
+
+import errno
+import os
+import resource
+
+from mp09.grading.isolation import PROCESS, SANDBOXED, USER, Confined, Policy, landlock, mounts, syscalls, users
+from mp09.grading.isolation.kernel import LIBC, failure
+
+PR_SET_NO_NEW_PRIVS = 38
+
+
+def confine(policy: Policy) -> Confined:
+    """Put this process under the policy.
+
+    Raises OSError when the kernel, or a library that speaks to it, does not offer what the level needs; the process
+    must then end.
+    """
+    limit(policy)
+    own_memory = _own_shared_memory(policy)
+    user = _own_user(policy) if os.geteuid() == 0 else None
+    if user is None:
+        users.give_up_capabilities()
+    if policy.level == PROCESS:
+        return Confined(user=user, own_shared_memory=own_memory)
+    if policy.level == USER and user is None:
+        raise OSError(errno.EPERM, "only root can take another user id")
+    if LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise failure("no-new-privs")
+    abi = 0
+    if policy.level == SANDBOXED:
+        abi = landlock.restrict(*(_there(paths) for paths in (policy.read, policy.write, policy.devices)))
+    unsignalled = policy.outside if user is None and abi < landlock.SCOPED_ABI else ()
+    return Confined(abi, user, _seccomp(policy, user is None, unsignalled), own_memory)
+
+
+def limit(policy: Policy) -> None:
+    """Set the policy's limits for this process and its children. RLIMIT_NPROC does not bind root."""
+    for name, limit in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, policy.file_bytes),
+        (resource.RLIMIT_NOFILE, policy.open_files),
+        (resource.RLIMIT_NPROC, policy.processes + _processes_of_user()),
+    ):
+        hard = resource.getrlimit(name)[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(name, (limit, limit))
+
+
+def _processes_of_user() -> int:
+    """Threads that this user runs: what RLIMIT_NPROC counts."""
+    count = 0
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{entry.name}/task"))
+        except OSError:
+            continue
+    return count
+
+
+def _own_shared_memory(policy: Policy) -> bool:
+    try:
+        mounts.own_shared_memory(policy.shared_bytes, policy.files)
+    except OSError:  # not allowed in most containers; the probe says what follows from that
+        return False
+    return True
+
+
+def _own_user(policy: Policy) -> int | None:
+    """Give up root for a user id of this worker's own; returns it.
+
+    Where only root can read what is needed, one capability stays, to read it, and Landlock says what that may be; at
+    level "user", which has no Landlock, this is an error. Where a container withholds that capability, as most do, this
+    stays user 0, without its powers, and returns None.
+    """
+    user = users.user_of(os.getpid())
+    needed = _there((*policy.read, *policy.write[1:]))
+    closed = users.unreachable(user, needed, policy.write[0]) if user else ""
+    if closed and policy.level == USER:
+        raise OSError(errno.EACCES, f"{closed}: only root can read it, and submissions need it")
+    if user and (not closed or users.may_read_everything()):
+        users.become(user, policy.write[:1], read_everything=bool(closed))
+        return user
+    return None
+
+
+def _seccomp(policy: Policy, same_user: bool, unsignalled: tuple[int, ...]) -> bool:
+    try:
+        syscalls.deny(same_user=same_user, unsignalled=unsignalled)
+    except OSError:
+        if policy.level == SANDBOXED:
+            raise
+        return False
+    return True
+
+
+def _there(paths: tuple[str, ...]) -> list[str]:
+    return [path for path in paths if os.path.exists(path)]

@@ -1,0 +1,89 @@
+"""Shows that a level of isolation holds: tries from inside a worker what must fail, at every level the same."""
+
+import os
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from mp09.errors import GradingError
+from mp09.files import scratch_folder
+from mp09.grading import rubric
+from mp09.grading.attempts import ABSTRACT, DATAGRAM, SHARED_MEMORY, SIGNAL, TCP, Targets
+from mp09.grading.host import Worker
+from mp09.grading.isolation import Confined
+
+SCOPED_ABI = 6  # Landlock's, from Linux 6.12
+NOT_PROMISED = "a submission can read what every user of this machine can, and open sockets that have a path"
+
+
+def examine(start: Callable[[Path], Worker], guarded: Sequence[Path]) -> list[str]:
+    """Try to get out of a worker that `start` starts in a folder. Returns remarks: what this machine can't prevent.
+
+    Raises GradingError when isolation does not hold, or a worker can't start.
+    """
+    with ExitStack() as stack:
+        scratch = stack.enter_context(scratch_folder())
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        abstract.bind(f"\0mp09-{uuid.uuid4().hex}")
+        abstract.listen()
+        shared = stack.enter_context(_private_file("/dev/shm"))
+        inside, outside = scratch / "inside", scratch / "outside"
+        inside.mkdir()
+        outside.write_text("private")
+        outside.chmod(0o600)
+        unchanged = _attributes(outside)
+        targets = Targets(
+            paths=[*map(str, guarded), str(outside), str(scratch)],
+            grader=os.getpid(),
+            port=tcp.getsockname()[1],
+            abstract=abstract.getsockname()[1:].decode(),
+            shared=shared.name,
+        )
+        worker = stack.enter_context(start(inside))
+        confined = Confined(**worker.about["isolation"])
+        options = {"targets": asdict(targets), "attributes_of": str(outside)}
+        reply = worker.request("probe", timeout_s=rubric.START_LIMIT_S, **options).fields
+        if "error" in reply:
+            raise GradingError(f"the probe failed: {reply['error']}")
+        got_out = reply["succeeded"]
+        if _attributes(outside) != unchanged:
+            got_out.append("change the attributes of a file that is not its own")
+    weak = [what for what in got_out if what in _allowed(confined)]
+    if got_out := [what for what in got_out if what not in weak]:
+        raise GradingError(f"from inside the sandbox it was possible to {', '.join(got_out)}")
+    return _remarks(confined, weak)
+
+
+def _allowed(confined: Confined) -> set[str]:
+    """What a level may leave open where the machine lacks something; it becomes a remark."""
+    allowed = set()
+    if confined.landlock_abi < SCOPED_ABI:
+        allowed |= {ABSTRACT} if confined.user is not None else {ABSTRACT, SIGNAL}
+    if not confined.seccomp:
+        allowed |= {TCP, DATAGRAM}
+    if confined.user is None and not confined.own_shared_memory:
+        allowed |= {SHARED_MEMORY}
+    return allowed
+
+
+def _remarks(confined: Confined, weak: list[str]) -> list[str]:
+    remarks = [NOT_PROMISED] if not confined.landlock_abi else []
+    if weak or 0 < confined.landlock_abi < SCOPED_ABI:
+        lacks = f"Landlock ABI {confined.landlock_abi}" + ("" if confined.seccomp else ", no seccomp")
+        remarks.append(f"{lacks}: a submission can {' and '.join(weak) or 'do no more'}")
+    return remarks
+
+
+def _private_file(folder: str):
+    """A file with a name that only we may read; elsewhere where there is no such folder."""
+    return tempfile.NamedTemporaryFile(prefix="mp09-probe-", dir=folder if os.path.isdir(folder) else None)
+
+
+def _attributes(path: Path) -> tuple:
+    status = path.stat()
+    return status.st_mode, status.st_mtime_ns, os.listxattr(path)
