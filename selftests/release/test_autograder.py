@@ -144,9 +144,9 @@ def _command(process):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, "--timeout 540 --isolation sandboxed --hidden-visibility after_published"),
-        ({"minutes": 40, "hidden": "hidden"}, "--timeout 2340 --isolation sandboxed --hidden-visibility hidden"),
-        ({"isolation": "auto"}, "--timeout 540 --isolation auto --hidden-visibility after_published"),
+        ({}, "--timeout 540 --require-isolation user --hidden-visibility after_published"),
+        ({"minutes": 40, "hidden": "hidden"}, "--timeout 2340 --require-isolation user --hidden-visibility hidden"),
+        ({"isolation": "auto"}, "--timeout 540 --require-isolation process --hidden-visibility after_published"),
     ],
 )
 def test_choices_end_up_in_run_autograder(data, tmp_path, options, expected):
