@@ -1,0 +1,30 @@
+"""A sample of attacks where the grader is an ordinary user, and where the kernel has no Landlock."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from selftests.conftest import ROOT
+from selftests.settings import why_not, within
+
+SAMPLE = (
+    *("flow/double_fork", "flow/kill_parent", "forging/writes_results_later", "framework/writes_into_site_packages"),
+    *("leaks/reads_the_rubric_through_modules", "leaks/reads_the_holdout", "leaks/reads_processes"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["user", "no-landlock"])
+def test_a_sample_of_attacks(setting, tmp_path):
+    if reason := why_not(setting):
+        pytest.skip(reason)
+    tmp_path.chmod(0o777)  # an ordinary user writes there
+    tables = tmp_path / "tables.json"
+    validate = [sys.executable, "-m", "mp09", "validate", "--json", str(tables), "--jobs", "1"]
+    command = within(setting, [*validate, "--only", "attacks", "--name", *SAMPLE], shared=tmp_path)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    attacks = json.loads(tables.read_text())["attacks"]
+    assert (attacks["total"], attacks["ok"]) == (len(SAMPLE), len(SAMPLE))
