@@ -5,7 +5,7 @@
 Linux, as root. The user has an id that nobody else has, and sees, in a mount namespace of its own:
 
     the checkout              a copy, so that whatever happens to it is gone afterwards
-    /tmp, /var/tmp, /dev/shm  empty folders of its own
+    what everybody may write  empty folders of its own: /tmp, /var/tmp, /dev/shm, /run/lock
     what root alone may enter empty folders, with only Python in them where it lies there
     --share FOLDER            as it is
 
@@ -15,6 +15,7 @@ Outside nothing changes, and at the end the user's processes, files and queues a
 import argparse
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NOT_COPIED = (".git", ".venv*", "__pycache__", ".*_cache", "cifar10_batches*", "dist", "grades", "features", "runs")
 FIRST_USER = 1_890_000_000  # beyond the ids that workers take; see mp09/grading/isolation.py
+IN_MEMORY = ("/dev/shm", "/run/lock")
 HOME = "/tmp/home"
+OPEN_FILES = 1024  # what a login allows at first; a container's root has often more
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000  # linux/sched.h
 MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18  # linux/mount.h
@@ -68,6 +71,7 @@ def become(user: int, scratch: Path, shared: list[Path], command: list[str]) -> 
         here = os.getcwd()
         private_mounts(scratch, shared)
         os.chdir(here)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
@@ -93,7 +97,8 @@ def private_mounts(scratch: Path, shared: list[Path]) -> None:
     for folder in sorted(closed):
         if folder.exists():  # it may lie in another that is covered already
             mount("tmpfs", str(folder), 0, b"mode=755")
-    mount("tmpfs", "/dev/shm", 0, b"mode=1777")
+    for place in filter(os.path.isdir, IN_MEMORY):
+        mount("tmpfs", place, 0, b"mode=1777")
     for path, descriptor in sorted(opened.items()):
         path.mkdir(parents=True, exist_ok=True)
         mount(f"/proc/self/fd/{descriptor}", str(path), MS_BIND | MS_REC)
