@@ -2,6 +2,7 @@
 # make test     set up everything and run the product's own tests
 # make stream   set up improv too, in an environment of its own, and stream drawn pictures through the course's network
 # make bench    set up everything and measure the claims of speed in docs/labs.md    (TINY=path: Tiny ImageNet too)
+# make validate set up everything and prove the rubric as root, as an ordinary user, and without Landlock    (needs root)
 # make setup    only set up: virtual environment, packages, data
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(wildcard $(VENV)/Scripts),Scripts,bin)
 DATA := cifar10_batches
 
-.PHONY: setup grade test real notebook stream bench clean
+.PHONY: setup grade test validate real notebook stream bench clean
 
 setup: $(VENV)/.student $(if $(IMAGES),images,data)
 
@@ -19,6 +20,9 @@ grade: setup
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -m "not real"
+
+validate: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.three_settings
 
 # What needs real pictures; skips with the reason when MP09_REAL_DATA does not name them.
 real: $(VENV)/.dev

@@ -44,6 +44,7 @@ from mp09.release.strip import strip
 
 CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
 MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind; see `_marker`
+SHARED_PLACES = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"), Path("/run/lock"))  # everybody may write there
 BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 1e-2}'))
 UNTRAINED = (
     ("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),
@@ -130,14 +131,15 @@ def table(validation: Validation) -> Table:
 def load_cases(folder: Path, reference: Path) -> list[Case]:
     """All cases of a folder of submissions. Raises ReleaseError when one says nothing about its points."""
     source = reference.read_text(encoding="utf-8")
-    cases = [_control("reference", source), _skeleton(source)]
-    cases += [_control(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("correct/*.py"))]
     brief = edited(source, BRIEF)
+    bases = {"reference": source, "brief": brief, "untrained": edited(source, UNTRAINED)}
+    cases = [_control("reference", source, bases), _skeleton(source)]
+    for path in sorted(folder.glob("correct/*.py")):
+        cases.append(_control(path.stem, path.read_text(encoding="utf-8"), bases))
     for mutant in _module(folder / "mutants.py").MUTANTS:
         text = edited(brief, mutant.edits)
         fields = {"diagnosis": mutant.diagnosis, "advice": mutant.advice, "counts": not mutant.equivalent}
         cases.append(Case(MUTANTS, mutant.name, _file(text), mutant.points, **fields))
-    bases = {"reference": source, "brief": brief, "untrained": edited(source, UNTRAINED)}
     for path in sorted(folder.glob("attacks/*/*.py")):
         cases.append(_attack(f"{path.parent.name}/{path.stem}", path.read_text(encoding="utf-8"), bases))
     if (shapes := folder / "attacks" / "shapes.py").exists():
@@ -272,7 +274,7 @@ def _wrong_file(out: Path, report: GradeReport) -> list[str]:
 
 def _left_behind(sandbox: Sandbox, kit: Path, marker: str) -> list[str]:
     problems = [f"{count} processes survive"] if (count := sandbox.leftovers()) else []
-    places = [Path(tempfile.gettempdir()), Path("/dev/shm"), Path("/var/tmp"), Path.home(), Path.cwd(), kit, kit.parent]
+    places = [Path(tempfile.gettempdir()), *SHARED_PLACES, Path.home(), Path.cwd(), kit, kit.parent]
     places += [Path(json.__file__).parent, *(Path(path) for path in site.getsitepackages())]
     found = {str(path) for place in places if place.is_dir() for path in place.glob(f"*{marker}*")}
     return problems + [f"left behind: {path}" for path in sorted(found)]
@@ -284,8 +286,9 @@ def _next_one(options: dict[str, Any]) -> list[str]:
     return [] if report.score == SAMPLE_POINTS else [f"the next submission got {report.score:g} of {SAMPLE_POINTS:g}"]
 
 
-def _control(name: str, text: str) -> Case:
+def _control(name: str, text: str, bases: dict[str, str]) -> Case:
     header = _header(text)
+    text = _on_base(header, text, bases)
     return Case(CONTROLS, name, _file(text), float(header.get("points", 100)), header.get("diagnosis", ""))
 
 
@@ -297,11 +300,13 @@ def _attack(name: str, text: str, bases: dict[str, str]) -> Case:
     header = _header(text)
     if "points" not in header:
         raise ReleaseError(f"{name}: says nothing about its points.")
-    if base := header.get("base"):
-        text = f"{bases[base]}\n\n{text}"
     seconds = float(header.get("seconds", ATTACK_SECONDS))
-    text = text.replace(MARKER, _marker(name))
+    text = _on_base(header, text, bases).replace(MARKER, _marker(name))
     return Case(ATTACKS, name, _file(text), float(header["points"]), header.get("diagnosis", ""), seconds=seconds)
+
+
+def _on_base(header: dict[str, str], text: str, bases: dict[str, str]) -> str:
+    return f"{bases[header['base']]}\n\n{text}" if "base" in header else text
 
 
 def _marker(name: str) -> str:

@@ -15,7 +15,8 @@ SAMPLE = {
     *("forging/nasty_words", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
     *("leaks/reads_the_rubric_through_modules", "leaks/reads_the_holdout", "leaks/connects_out", "leaks/reads_processes"),
     *("objects/pickle_payload", "learning/memorises_public_labels", "resources/fork_bomb", "resources/memory_at_once"),
-    *("shape/fifo", "shape/ships-modules"),
+    *("shape/fifo", "shape/ships-modules", "same_user/limits_file_sizes", "descriptors/fills_its_requests"),
+    *("shared/left_by_exit", "accounting/child_without_first_thread", "words/nested_answer_to_nothing"),
 }
 
 
@@ -37,9 +38,9 @@ def test_verdict(case, sandbox, held_out_data):
 
 
 def test_the_corpus_is_large_enough():
-    assert len([case for case in CASES if case.kind == ATTACKS]) >= 80
+    assert len([case for case in CASES if case.kind == ATTACKS]) >= 200
     assert len([case for case in CASES if case.kind == MUTANTS and case.counts]) >= 40
-    assert len([case for case in CASES if case.kind == CONTROLS]) >= 10
+    assert len([case for case in CASES if case.kind == CONTROLS]) >= 16
     assert {case.name for case in CASES} >= SAMPLE
 
 

@@ -1,0 +1,84 @@
+"""Proves the rubric in three settings: as root, as an ordinary user, and as root where the kernel has no Landlock.
+
+    python -m benchmarks.three_settings [--settings root user no-landlock] [options of `python -m mp09 validate`]
+
+Prints one line a setting: the level of isolation, how many controls, mutants and attacks came out as they must, and the
+seconds. The exit code is 0 when all did in all settings, and no setting was missing. It takes root to have all three.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selftests.settings import ROOT, SETTINGS, why_not, within
+
+KINDS = ("controls", "mutants", "attacks")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What `validate` said in a setting. tables: its JSON, empty when it wrote none; reason: why there is none."""
+
+    setting: str
+    code: int
+    seconds: float
+    tables: dict[str, Any]
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Attacks that were left out are no proof, though `validate` itself is content."""
+        return self.code == 0 and not any("left out" in remark for remark in self.tables.get("remarks", ()))
+
+
+def prove(setting: str, options: list[str]) -> Proof:
+    """Run `validate` in a setting."""
+    if reason := why_not(setting):
+        return Proof(setting, 1, 0.0, {}, reason)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mp09-proof-") as private:
+        folder = Path(private) / "tables"
+        folder.mkdir()
+        folder.chmod(0o777)  # the ordinary user writes here; nobody else can pass through the folder above
+        out = folder / "validation.json"
+        command = [sys.executable, "-m", "mp09", "validate", "--json", str(out), *options]
+        code = subprocess.run(within(setting, command, shared=folder), cwd=ROOT).returncode
+        tables = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    return Proof(setting, code, time.monotonic() - started, tables, "" if tables else "no tables were written")
+
+
+def line(proof: Proof) -> str:
+    if proof.reason:
+        return f"{proof.setting:12} {proof.reason}"
+    counts = [f"{proof.tables[kind]['ok']}/{proof.tables[kind]['total']}" for kind in KINDS]
+    columns = "".join(f"{count:>10}" for count in counts)
+    return f"{proof.setting:12} {proof.tables['isolation']:10} {columns} {proof.seconds:8.0f} {proof.code:5}"
+
+
+def details(proof: Proof) -> list[str]:
+    """The remarks, and every case that did not come out as it must."""
+    rows = [row for kind in KINDS for row in proof.tables.get(kind, {}).get("rows", ())]
+    faults = [f"{row['name']}: {row['problem']}" for row in rows if not row["ok"]]
+    return [f"{proof.setting}: {words}" for words in (*proof.tables.get("remarks", ()), *faults)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=SETTINGS, help="default: all three")
+    args, options = parser.parse_known_args()
+    proofs = [prove(setting, options) for setting in args.settings]
+    print(
+        f"\n{'setting':12} {'isolation':10} {'controls':>10}{'mutants':>10}{'attacks':>10} {'seconds':>8} {'exit':>5}"
+    )
+    print("\n".join([line(proof) for proof in proofs] + [words for proof in proofs for words in details(proof)]))
+    return 0 if all(proof.ok for proof in proofs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

