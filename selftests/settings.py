@@ -3,7 +3,7 @@
     python -m selftests.settings SETTING COMMAND ...
 
     root          as root, with what the kernel offers
-    user          as an ordinary user, who owns the checkout; see ordinary_user.py
+    user          as an ordinary user, who owns the checkout; see view.py
     no-landlock   as root in a container whose kernel has no Landlock; see release/container.py
 
 The exit code is the command's.
@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDINARY_USER = ROOT / "selftests" / "ordinary_user.py"
+VIEW = ROOT / "selftests" / "view.py"
 CONTAINER = ROOT / "selftests" / "release" / "container.py"
 SETTINGS = ("root", "user", "no-landlock")
 
@@ -24,14 +24,14 @@ SETTINGS = ("root", "user", "no-landlock")
 def within(setting: str, command: list[str], *, shared: Path | None = None) -> list[str]:
     """The command that runs `command` in a setting, from the checkout's folder.
 
-    shared: a folder, writable for all, that the command finds where it is; the ordinary user sees no other of ours.
+    shared: a folder, writable for all, that the command finds where it is; but for "root" it sees no other of ours.
     """
-    if setting == "no-landlock":
-        return [sys.executable, str(CONTAINER), "--without-landlock", *command]
-    if setting == "user" and is_root():  # anybody else is an ordinary user already
-        share = ["--share", str(shared)] if shared else []
-        return [sys.executable, str(ORDINARY_USER), *share, *command]
-    return command
+    if setting == "root" or not is_root():  # anybody else is an ordinary user already
+        return command
+    view = [sys.executable, str(VIEW), *(["--share", str(shared)] if shared else [])]
+    if setting == "user":
+        return [*view, *command]
+    return [*view, "--as-root", sys.executable, str(CONTAINER), "--without-landlock", *command]
 
 
 @cache

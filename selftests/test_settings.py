@@ -12,7 +12,7 @@ import pytest
 from selftests.conftest import ROOT
 from selftests.settings import SETTINGS, why_not, within
 
-LANDLOCK = "from mp09.grading.isolation import landlock_abi; print(landlock_abi())"
+LANDLOCK = "from mp09.grading.isolation.landlock import abi; print(abi())"
 
 
 @pytest.fixture(params=SETTINGS)

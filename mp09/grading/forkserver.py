@@ -83,7 +83,7 @@ class ForkServer:
             try:
                 _become_worker(plan, descriptors[:2])
             except OSError as error:  # a layer of isolation is not to be had
-                os.write(2, str(error).encode())
+                os.write(2, (error.strerror or str(error)).encode())
             finally:
                 os._exit(1)
         for descriptor in descriptors[:2]:

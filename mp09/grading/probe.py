@@ -55,7 +55,8 @@ def examine(start: Callable[[Path], Worker], guarded: Sequence[Path]) -> list[st
             got_out.append("change the attributes of a file that is not its own")
     weak = [what for what in got_out if what in _allowed(confined)]
     if got_out := [what for what in got_out if what not in weak]:
-        raise GradingError(f"from inside the sandbox it was possible to {', '.join(got_out)}")
+        closed = "" if confined.landlock_abi else "; close what is private to everybody else: chmod -R go-rwx"
+        raise GradingError(f"from inside it was possible to {', '.join(got_out)}{closed}")
     return _remarks(confined, weak)
 
 
@@ -74,7 +75,8 @@ def _allowed(confined: Confined) -> set[str]:
 def _remarks(confined: Confined, weak: list[str]) -> list[str]:
     remarks = [NOT_PROMISED] if not confined.landlock_abi else []
     if weak or 0 < confined.landlock_abi < SCOPED_ABI:
-        lacks = f"Landlock ABI {confined.landlock_abi}" + ("" if confined.seccomp else ", no seccomp")
+        lacks = f"Landlock ABI {confined.landlock_abi}" if confined.landlock_abi else "no Landlock"
+        lacks += "" if confined.seccomp else ", no seccomp"
         remarks.append(f"{lacks}: a submission can {' and '.join(weak) or 'do no more'}")
     return remarks
 

@@ -94,7 +94,7 @@ class Sandbox:
                 PyTorch finds no GPU where submissions run.
         """
         if not settings.levels():
-            raise GradingError(f'isolation level "{settings.isolation}" is below "{settings.least}", which is required.')
+            raise GradingError(f'isolation level "{settings.isolation}" is below the required "{settings.least}".')
         if (memory_mib := usable_memory() >> 20) < rubric.MEMORY_FLOOR_MIB:
             raise GradingError(
                 f"{memory_mib} MiB of memory, at least {rubric.MEMORY_FLOOR_MIB} are needed: "

@@ -41,7 +41,7 @@ def test_levels_are_tried_from_the_highest(isolation, least, levels):
 
 
 def test_a_level_below_what_is_required_is_an_error():
-    with pytest.raises(GradingError, match='"process" is below "sandboxed"'):
+    with pytest.raises(GradingError, match='"process" is below the required "sandboxed"'):
         Sandbox(Settings(isolation=PROCESS, least=SANDBOXED))
 
 

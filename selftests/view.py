@@ -1,12 +1,13 @@
-"""Runs a command as an ordinary user would, in a checkout that this user owns.
+"""Runs a command in a view of the machine of its own: as an ordinary user who owns the checkout, or as root.
 
-    python selftests/ordinary_user.py [--share FOLDER] COMMAND ...
+    python selftests/view.py [--as-root] [--share FOLDER] COMMAND ...
 
 Linux, as root. The user has an id that nobody else has, and sees, in a mount namespace of its own:
 
     the checkout              a copy, so that whatever happens to it is gone afterwards
     what everybody may write  empty folders of its own: /tmp, /var/tmp, /dev/shm, /run/lock
-    what root alone may enter empty folders, with only Python in them where it lies there
+    what root alone may enter folders for everybody, empty but for Python where it lies there
+    control groups            as root: none, as in most containers
     --share FOLDER            as it is
 
 Outside nothing changes, and at the end the user's processes, files and queues are gone.
@@ -25,22 +26,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_COPIED = (".git", ".venv*", "__pycache__", ".*_cache", "cifar10_batches*", "dist", "grades", "features", "runs")
-FIRST_USER = 1_890_000_000  # beyond the ids that workers take; see mp09/grading/isolation.py
+FIRST_USER = 1_890_000_000  # beyond the ids that workers take; see mp09/grading/isolation/users.py
 IN_MEMORY = ("/dev/shm", "/run/lock")
+CONTROL_GROUPS = "/sys/fs/cgroup"
 HOME = "/tmp/home"
 OPEN_FILES = 1024  # what a login allows at first; a container's root has often more
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000  # linux/sched.h
-MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18  # linux/mount.h
+MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 1, 1 << 12, 1 << 14, 1 << 18  # linux/mount.h
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--as-root", action="store_true")
     parser.add_argument("--share", type=Path, action="append", default=[], metavar="FOLDER")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
-    user, scratch = FIRST_USER + os.getpid(), Path(tempfile.mkdtemp(prefix="mp09-user-"))
+    user = 0 if args.as_root else FIRST_USER + os.getpid()
+    scratch = Path(tempfile.mkdtemp(prefix="mp09-user-"))
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what the command leaves behind comes to us
     try:
         lay_out(scratch, user)
@@ -50,7 +54,8 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
-        end_processes(user)
+        if user:
+            end_processes(user)
         subprocess.run(["rm", "-rf", scratch], check=False)  # deeper than Python could
 
 
@@ -70,16 +75,19 @@ def become(user: int, scratch: Path, shared: list[Path], command: list[str]) -> 
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         here = os.getcwd()
         private_mounts(scratch, shared)
+        if not user and os.path.isdir(CONTROL_GROUPS):
+            mount("tmpfs", CONTROL_GROUPS, MS_RDONLY)
         os.chdir(here)
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+        if user:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TEMP", "TMP")}
         os.execvpe(command[0], command, environment | {"HOME": HOME})
     except OSError as error:
-        print(f"an ordinary user is not to be had here: {error}", file=sys.stderr, flush=True)
+        print(f"a view of its own is not to be had here: {error}", file=sys.stderr, flush=True)
     finally:
         os._exit(1)
 
