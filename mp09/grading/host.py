@@ -127,7 +127,7 @@ class Worker:
         if time.monotonic() - self._disk_checked > DISK_POLL_S:
             self._disk_checked = time.monotonic()
             limit = self._limits.disk_bytes
-            if self._meter.disk_bytes(processes, limit) > limit:
+            if self._meter.disk_bytes(processes) > limit:
                 raise self._end("disk", f"files of more than {limit >> 20} MiB, or too many, in the working folder")
 
     def _end(self, kind: str, message: str) -> WorkerEnded:

@@ -1,6 +1,7 @@
 """What a worker uses: processes, memory, disk. Measured from outside; what is gone meanwhile counts as nothing."""
 
 import os
+import shutil
 import stat
 import sys
 import time
@@ -17,6 +18,9 @@ from mp09.grading.cgroup import MemoryGroup
 
 SHARE_LIMIT_S = 1.0
 BLOCK = 512
+# DataLoader workers send descriptors too; they are received at once.
+HIDDEN_S = 2.0
+MAPPED_ANYWAY = ("/dev/shm/", "/dev/zero", "/memfd:", "/SYSV", "/[aio]")
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -42,6 +46,10 @@ class Meter:
     user: int | None = None
     own_shared_memory: bool = False
 
+    def __post_init__(self):
+        self._free_at_first = _free_bytes(self.folder)
+        self._hidden_since: float | None = None
+
     @property
     def method(self) -> str:
         """What counts memory."""
@@ -53,15 +61,19 @@ class Meter:
             return self.group.used_bytes()
         return memory_bytes(processes, limit) + self._shared_bytes()
 
-    def disk_bytes(self, processes: list[psutil.Process], limit: int) -> int:
-        """Of its working folder, of folders that everybody may write to, and of files without a name."""
+    def disk_bytes(self, processes: list[psutil.Process]) -> int:
+        """Of its working folder, of folders that everybody may write to, and of files without a name.
+
+        While it keeps files in a way that can't be measured, in sockets or mappings, what the disk has lost counts.
+        """
         seen = _sum(trees.sizes(self.folder))
         if self.user is not None:
             seen += _sum(leftovers.sizes(self.user, str(self.folder), *leftovers.FOR_EVERYBODY))
-        nameless, in_flight = open_files(processes)
+        nameless, hidden = open_files(processes)
         seen += nameless
-        if in_flight and (written := written_bytes(processes)) > seen + limit:
-            return written  # into files that no process has open, on their way from one to the other
+        self._hidden_since = (self._hidden_since or time.monotonic()) if hidden else None
+        if hidden and time.monotonic() - self._hidden_since > HIDDEN_S:
+            return max(seen, self._free_at_first - _free_bytes(self.folder))
         return seen
 
     def _shared_bytes(self) -> int:
@@ -131,15 +143,15 @@ def _threads(process: psutil.Process) -> list[str]:
         return []
 
 
-def open_files(processes: list[psutil.Process]) -> tuple[int, int]:
-    """(bytes of files without a name that processes keep open, descriptors that are on their way through sockets)."""
-    nameless, in_flight = {}, 0
+def open_files(processes: list[psutil.Process]) -> tuple[int, bool]:
+    """(bytes of files without a name that processes keep open, whether they may keep others in another way)."""
+    nameless, hidden = {}, any(_maps_removed_files(process) for process in processes)
     for thread, descriptor, status in _descriptors(processes):
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
             nameless[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
         elif stat.S_ISSOCK(status.st_mode):
-            in_flight += _in_flight(f"{thread}/fdinfo/{descriptor}")
-    return sum(nameless.values()), in_flight
+            hidden = hidden or _has_descriptors_in_flight(f"{thread}/fdinfo/{descriptor}")
+    return sum(nameless.values()), hidden
 
 
 def _descriptors(processes: list[psutil.Process]) -> Iterator[tuple[str, str, os.stat_result]]:
@@ -152,18 +164,23 @@ def _descriptors(processes: list[psutil.Process]) -> Iterator[tuple[str, str, os
                         yield thread, descriptor, os.stat(f"{thread}/fd/{descriptor}")
 
 
-def _in_flight(fdinfo: str) -> int:
-    """Descriptors that wait in a socket to be received."""
+def _has_descriptors_in_flight(fdinfo: str) -> bool:
+    """Whether descriptors wait in a socket to be received."""
     with suppress(OSError), open(fdinfo) as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("scm_fds:"))
+        return any(line.startswith("scm_fds:") and int(line.split()[1]) > 0 for line in file)
+    return False
+
+
+def _maps_removed_files(process: psutil.Process) -> bool:
+    """Whether a process has files in memory that have no name any more; batches in /dev/shm are counted elsewhere."""
+    with suppress(OSError), open(f"/proc/{process.pid}/maps", errors="replace") as file:
+        names = (line.split(maxsplit=5)[5] for line in file if line.endswith(" (deleted)\n"))
+        return any(not name.startswith(MAPPED_ANYWAY) for name in names)
+    return False
+
+
+def _free_bytes(folder: Path) -> int:
+    """Of the disk that a folder lies on."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free
     return 0
-
-
-def written_bytes(processes: list[psutil.Process]) -> int:
-    """What processes, and children of theirs that ended, have written to disk and not removed before it got there."""
-    total = 0
-    for process in processes:
-        with suppress(OSError), open(f"/proc/{process.pid}/io") as file:
-            counts = dict(line.split(": ") for line in file.read().splitlines())
-            total += int(counts["write_bytes"]) - int(counts["cancelled_write_bytes"])
-    return total

@@ -36,6 +36,7 @@ from rich.text import Text
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_synthetic
 from mp09.errors import GradingError, ReleaseError
+from mp09.files import scratch_folder
 from mp09.grading.grade import grade, private_parts
 from mp09.grading.isolation import PROCESS
 from mp09.grading.report import GradeReport
@@ -175,8 +176,8 @@ def validate(
     """
     started = time.monotonic()
     if data is None:
-        with tempfile.TemporaryDirectory(prefix="mp09-data-") as folder:
-            data = Path(folder) / "cifar10_batches"
+        with scratch_folder() as folder:  # workers with a user id of their own pass through it
+            data = folder / "cifar10_batches"
             make_batches(data, from_synthetic(0), per_file=400, holdout=240)
             options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
             return validate(cases, kit=kit, tests=tests, data=data, **options)

@@ -14,7 +14,7 @@ FORBIDDEN = (
     *("userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key"),
     *("memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv", "msgctl"),
     *("semget", "semop", "semctl", "mq_open", "mq_unlink"),
-    *("mount", "umount2", "pivot_root", "chroot", "mount_setattr", "move_mount", "open_tree"),
+    *("mount", "umount2", "pivot_root", "chroot", "mount_setattr", "move_mount", "open_tree", "open_tree_attr"),
     *("fsopen", "fsmount", "fsconfig", "fspick", "unshare", "setns", "open_by_handle_at", "name_to_handle_at"),
     *("personality", "modify_ldt", "iopl", "ioperm", "process_madvise", "process_mrelease", "move_pages"),
     *("acct", "syslog", "quotactl", "quotactl_fd", "swapon", "swapoff", "reboot", "migrate_pages"),
@@ -28,14 +28,23 @@ ON_A_PROCESS = {
     **dict.fromkeys(("setpriority", "ioprio_set"), 1),
 }
 ON_A_WHOLE_USER = {"setpriority": 2, "ioprio_set": 3}  # the first argument's value that means all processes of a user
-OWNER_OF_SIGNALS = (8, 15)  # fcntl's F_SETOWN, F_SETOWN_EX: who is signalled when a file is ready
-OWNER_OF_SIGNALS_BY_IOCTL = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP
+# fcntl: who is signalled when a file is ready (F_SETOWN, F_SETOWN_EX), and who has to be asked before it is opened
+FCNTL = (8, 15, 1024)
+IOCTL = (0x8901, 0x8902)  # the same by ioctl: FIOSETOWN, SIOCSPGRP
+# Marks of a file, such as "immutable", that its owner may set: FS_IOC_SETFLAGS, FS_IOC_SETVERSION (of 64 and 32 bits),
+# FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY
+MARKS = (0x40086602, 0x40046602, 0x40087602, 0x40047602, 0x401C5820, 0x40806685)
 ATTRIBUTES = (
     *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat"),
     *("utime", "utimes", "utimensat", "futimesat", "file_setattr"),
     *("setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr"),
     *("removexattrat",),
 )
+# Calls that libseccomp may be too old to know by name; the numbers are the same on all architectures.
+NUMBERS = {
+    "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447, "process_mrelease": 448, "fchmodat2": 452,
+    "setxattrat": 463, "removexattrat": 466, "open_tree_attr": 467, "file_setattr": 469,
+}
 INT = (1 << 32) - 1
 NEGATIVE = 1 << 31
 
@@ -54,10 +63,12 @@ def deny(*, same_user: bool, unsignalled: Iterable[int]) -> None:
     rules, denied = seccomp.SyscallFilter(seccomp.ALLOW), seccomp.ERRNO(errno.EPERM)
 
     def add(action: int, call: str, *conditions) -> None:
-        try:
-            rules.add_rule(action, call, *conditions)
-        except (ValueError, OSError):  # unknown on this architecture, or to this version of the library
-            pass
+        for name in (call, NUMBERS.get(call)):
+            try:
+                rules.add_rule(action, name, *conditions)
+                return
+            except (ValueError, TypeError, OSError):  # not on this architecture, or unknown to the library
+                continue
 
     def low(argument: int, mask: int, value: int):
         """The kernel looks at the lower half of an int; the upper may hold anything."""
@@ -75,9 +86,9 @@ def deny(*, same_user: bool, unsignalled: Iterable[int]) -> None:
             add(denied, call, low(argument, mask, value))
     for call, kind in ON_A_WHOLE_USER.items():
         add(denied, call, low(0, INT, kind))
-    for command in OWNER_OF_SIGNALS:
+    for command in FCNTL:
         add(denied, "fcntl", low(1, INT, command))
-    for command in OWNER_OF_SIGNALS_BY_IOCTL:
+    for command in (*IOCTL, *(MARKS if same_user else ())):
         add(denied, "ioctl", low(1, INT, command))
     if unsignalled := list(unsignalled):
         for call in ("pidfd_send_signal", "tkill"):
