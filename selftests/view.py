@@ -104,7 +104,7 @@ def private_mounts(scratch: Path, shared: list[Path]) -> None:
     closed = {folder for path in needed for folder in path.parents if not folder.stat().st_mode & 0o001}
     for folder in sorted(closed):
         if folder.exists():  # it may lie in another that is covered already
-            mount("tmpfs", str(folder), 0, b"mode=755")
+            mount("tmpfs", str(folder), 0, b"mode=711")
     for place in filter(os.path.isdir, IN_MEMORY):
         mount("tmpfs", place, 0, b"mode=1777")
     for path, descriptor in sorted(opened.items()):

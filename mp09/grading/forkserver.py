@@ -3,6 +3,7 @@
 Started by `processes.Warm`. A request is one packet of JSON on the socket:
 
     {"fork": {...}}    with three descriptors: requests and replies, log, status   -> {"pid": int}
+    {"look": [pid...]} what the worker and its processes hold of removed files -> {"held": see `held.held_files`}
     {"end": pid}       kills the worker and removes what it left behind            -> {"left": number of processes}
 
 When a worker ends, its exit status is written to its status descriptor. A process whose parent is gone becomes a child
@@ -25,6 +26,7 @@ import torch
 
 from mp09.grading import leftovers, worker
 from mp09.grading.cgroup import MemoryGroup
+from mp09.grading.held import UNSEEN
 from mp09.grading.isolation import Policy
 from mp09.grading.isolation.confine import confine
 from mp09.grading.isolation.users import user_of
@@ -67,12 +69,23 @@ class ForkServer:
                 break
             request = json.loads(packet)
             try:
-                answer = self._end(request["end"]) if "end" in request else self._fork(request["fork"], descriptors)
+                answer = self._answer_to(request, descriptors)
             except (OSError, ValueError) as error:
                 answer = {"error": str(error)}
             self._answer(answer)
         for pid in list(self.children):
             self._end(pid)
+
+    def _answer_to(self, request: dict, descriptors: list[int]) -> dict:
+        if "fork" in request:
+            return self._fork(request["fork"], descriptors)
+        if "look" in request:
+            return {"held": self._look(request["look"])}
+        return self._end(request["end"])
+
+    def _look(self, pids: list[int]) -> tuple[int, bool]:
+        child = self.children.get(pids[0]) if pids else None
+        return leftovers.held_by(child.user, pids) if child and child.user is not None else UNSEEN
 
     def _answer(self, answer: dict) -> None:
         self.control.send(json.dumps(answer).encode())

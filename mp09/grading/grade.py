@@ -23,7 +23,7 @@ from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, Test
 from mp09.grading.sandbox import Sandbox, Settings
 from mp09.grading.submission import Submission
 
-WITH_THE_REFERENCE = ("submitted.py", "selftests", ".git")
+PRIVATE = ("mp09", "submitted.py", "selftests", ".git")
 
 
 class Watcher(Protocol):
@@ -143,8 +143,8 @@ def grade(
 
 
 def private_parts(kit: Path, tests: Path, data: Path) -> list[Path]:
-    """What a submission must not reach of a repository: tests, held-out pictures, and wherever the reference lies."""
-    return [tests, holdout_file(data).parent, *(kit / name for name in WITH_THE_REFERENCE)]
+    """What a submission must not reach: tests, rubric, held-out images, and all that has the reference."""
+    return [tests, holdout_file(data).parent, *(kit / name for name in PRIVATE)]
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:

@@ -165,7 +165,7 @@ class Sandbox:
             "group": group and str(group.folder),
         }
         process = self._warm.fork(plan)
-        return Worker(process, Meter(process.pid, folder, group), self.limits, forget)
+        return Worker(process, Meter(process.pid, folder, group, self._warm.look), self.limits, forget)
 
     def leftovers(self) -> int:
         """Processes of workers that are still there; 0 when all are closed."""

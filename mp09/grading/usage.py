@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ import psutil
 from mp09 import trees
 from mp09.grading import leftovers, rubric
 from mp09.grading.cgroup import MemoryGroup
+from mp09.grading.held import held_files, threads
+from mp09.grading.leftovers import SHARED_MEMORY
 
 SHARE_LIMIT_S = 1.0
-BLOCK = 512
-# DataLoader workers send descriptors too; they are received at once.
-HIDDEN_S = 2.0
-MAPPED_ANYWAY = ("/dev/shm/", "/dev/zero", "/memfd:", "/SYSV", "/[aio]")
+HIDDEN_S = 2.0  # DataLoader workers send descriptors too; they are received at once
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -36,18 +34,20 @@ def family(pid: int) -> list[psutil.Process]:
 class Meter:
     """Measures a worker.
 
-    pid: its first process; folder: its working folder; group: its memory control group, None without; user: its own
-    user id, None when it has the grader's; own_shared_memory: whether its /dev/shm is its own.
+    pid: its first process; folder: its working folder; group: its memory control group, None without; look: says what
+    processes hold of removed files, see `held.held_files`; user: its own user id, None when it has the grader's;
+    own_shared_memory: whether its /dev/shm is its own.
     """
 
     pid: int
     folder: Path
     group: MemoryGroup | None = None
+    look: Callable[[list[int]], tuple[int, bool]] = held_files
     user: int | None = None
     own_shared_memory: bool = False
 
     def __post_init__(self):
-        self._free_at_first = _free_bytes(self.folder)
+        self._free_at_first = {place: _free_bytes(place) for place in (self.folder, SHARED_MEMORY)}
         self._hidden_since: float | None = None
 
     @property
@@ -62,28 +62,29 @@ class Meter:
         return memory_bytes(processes, limit) + self._shared_bytes()
 
     def disk_bytes(self, processes: list[psutil.Process]) -> int:
-        """Of its working folder, of folders that everybody may write to, and of files without a name.
-
-        While it keeps files in a way that can't be measured, in sockets or mappings, what the disk has lost counts.
-        """
-        seen = _sum(trees.sizes(self.folder))
+        """Of its working folder, of folders that everybody may write to, and of files without a name."""
+        nameless, hidden = self.look([process.pid for process in processes])
+        self._hidden_since = (self._hidden_since or time.monotonic()) if hidden else None
+        seen = nameless + _sum(trees.sizes(self.folder))
         if self.user is not None:
             seen += _sum(leftovers.sizes(self.user, str(self.folder), *leftovers.FOR_EVERYBODY))
-        nameless, hidden = open_files(processes)
-        seen += nameless
-        self._hidden_since = (self._hidden_since or time.monotonic()) if hidden else None
-        if hidden and time.monotonic() - self._hidden_since > HIDDEN_S:
-            return max(seen, self._free_at_first - _free_bytes(self.folder))
-        return seen
+        return max(seen, self._lost_bytes(self.folder))
 
     def _shared_bytes(self) -> int:
         if self.own_shared_memory:
             try:
-                memory = os.statvfs(f"/proc/{self.pid}/root{leftovers.SHARED_MEMORY}")
+                memory = os.statvfs(f"/proc/{self.pid}/root{SHARED_MEMORY}")
             except OSError:
                 return 0
             return (memory.f_blocks - memory.f_bfree) * memory.f_frsize
-        return 0 if self.user is None else _sum(leftovers.sizes(self.user, str(self.folder), leftovers.SHARED_MEMORY))
+        seen = 0 if self.user is None else _sum(leftovers.sizes(self.user, str(self.folder), SHARED_MEMORY))
+        return max(seen, self._lost_bytes(SHARED_MEMORY))
+
+    def _lost_bytes(self, place: Path | str) -> int:
+        """What a disk has lost since the beginning, while the worker keeps files that can't be measured; else 0."""
+        if self._hidden_since is None or time.monotonic() - self._hidden_since < HIDDEN_S:
+            return 0
+        return self._free_at_first[place] - _free_bytes(place)
 
 
 def _sum(sizes: Iterable[int]) -> int:
@@ -117,7 +118,7 @@ def _resident(process: psutil.Process) -> int:
     """Of a process; of another thread of it when the first has ended, which then shows nothing."""
     if used := _bytes_of(process, "memory_info", "rss", 0):
         return used
-    for thread in _threads(process):
+    for thread in threads(process.pid):
         with suppress(OSError, ValueError, IndexError), open(f"{thread}/statm") as file:
             if pages := int(file.read().split()[1]):
                 return pages * os.sysconf("SC_PAGE_SIZE")
@@ -134,52 +135,7 @@ def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> in
         return unknown
 
 
-def _threads(process: psutil.Process) -> list[str]:
-    """Folders of a process' threads; none elsewhere than on Linux."""
-    folder = f"/proc/{process.pid}/task"
-    try:
-        return [f"{folder}/{thread}" for thread in os.listdir(folder)]
-    except OSError:
-        return []
-
-
-def open_files(processes: list[psutil.Process]) -> tuple[int, bool]:
-    """(bytes of files without a name that processes keep open, whether they may keep others in another way)."""
-    nameless, hidden = {}, any(_maps_removed_files(process) for process in processes)
-    for thread, descriptor, status in _descriptors(processes):
-        if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-            nameless[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
-        elif stat.S_ISSOCK(status.st_mode):
-            hidden = hidden or _has_descriptors_in_flight(f"{thread}/fdinfo/{descriptor}")
-    return sum(nameless.values()), hidden
-
-
-def _descriptors(processes: list[psutil.Process]) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Of all threads: each may have its own, and the first may have ended."""
-    for process in processes:
-        for thread in _threads(process):
-            with suppress(OSError):
-                for descriptor in os.listdir(f"{thread}/fd"):
-                    with suppress(OSError):
-                        yield thread, descriptor, os.stat(f"{thread}/fd/{descriptor}")
-
-
-def _has_descriptors_in_flight(fdinfo: str) -> bool:
-    """Whether descriptors wait in a socket to be received."""
-    with suppress(OSError), open(fdinfo) as file:
-        return any(line.startswith("scm_fds:") and int(line.split()[1]) > 0 for line in file)
-    return False
-
-
-def _maps_removed_files(process: psutil.Process) -> bool:
-    """Whether a process has files in memory that have no name any more; batches in /dev/shm are counted elsewhere."""
-    with suppress(OSError), open(f"/proc/{process.pid}/maps", errors="replace") as file:
-        names = (line.split(maxsplit=5)[5] for line in file if line.endswith(" (deleted)\n"))
-        return any(not name.startswith(MAPPED_ANYWAY) for name in names)
-    return False
-
-
-def _free_bytes(folder: Path) -> int:
+def _free_bytes(folder: Path | str) -> int:
     """Of the disk that a folder lies on."""
     with suppress(OSError):
         return shutil.disk_usage(folder).free

@@ -135,3 +135,11 @@ def test_a_working_folder_that_another_user_can_not_reach_is_noticed():
         outer.chmod(0o700)
         assert users.unreachable(user, ["/"], str(inner)) == str(inner)
         assert users.unreachable(user, [str(outer)], "/") == str(outer)
+
+
+def test_other_processes_show_not_even_their_names(kept_in, tmp_path):
+    source = (
+        f"import os\ntry: open('/proc/{os.getpid()}/cmdline').read(); print('read')\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
+    assert printed(kept_in, tmp_path, source) == "PermissionError"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from mp09.grading.isolation.kernel import LIBC, failure
 
 # linux/prctl.h, linux/capability.h
-PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 24, 47, 2
+PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 4, 8, 24, 47, 2
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -51,6 +51,7 @@ def become(user: int, folders: Iterable[str], *, read_everything: bool) -> None:
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     _set_capabilities((CAP_DAC_READ_SEARCH,) if read_everything else ())
+    LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # or else nobody could look what it holds, its own user included
     if read_everything:
         LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
 

@@ -15,10 +15,10 @@ if [ "${2:-}" != --no-install ]; then
     "$root/venv/bin/pip" uninstall --quiet --yes uv
 fi
 
-# A submission runs as another user, who passes through to Python, network and pictures, and to nothing else.
+# A submission runs as another user, who passes through to Python and images, and to nothing else.
 chmod a+x "$root" "$source"
-chmod -R a+rX "$source/mp09" "$source/cifar10_batches" "$source/models.py" "$source/resnet18.pt"
-chmod -R go-rwx "$source/tests"
+chmod -R a+rX "$source/cifar10_batches"
+chmod -R go-rwx "$source/tests" "$source/mp09"
 if [ -d "$source/cifar10_batches_holdout" ]; then chmod -R go-rwx "$source/cifar10_batches_holdout"; fi
 
 cd "$source"

@@ -10,9 +10,9 @@ except OSError:
 for pid in seen:
     if int(pid) == os.getpid():
         continue
-    for name in ("environ", "mem", "maps", "cmdline"):
+    for name in ("environ", "mem", "maps"):
         try:
-            open(f"/proc/{pid}/{name}", "rb").read(1)
-            os._exit(77)
+            if open(f"/proc/{pid}/{name}", "rb").read(1):  # of the kernel's own it reads nothing
+                os._exit(77)
         except OSError:
             pass
