@@ -26,7 +26,7 @@ import torch
 
 from mp09.grading import leftovers, worker
 from mp09.grading.cgroup import MemoryGroup
-from mp09.grading.held import UNSEEN
+from mp09.grading.held import UNSEEN, Held
 from mp09.grading.isolation import Policy
 from mp09.grading.isolation.confine import confine
 from mp09.grading.isolation.users import user_of
@@ -83,7 +83,7 @@ class ForkServer:
             return {"held": self._look(request["look"])}
         return self._end(request["end"])
 
-    def _look(self, pids: list[int]) -> tuple[int, bool]:
+    def _look(self, pids: list[int]) -> Held:
         child = self.children.get(pids[0]) if pids else None
         return leftovers.held_by(child.user, pids) if child and child.user is not None else UNSEEN
 

@@ -4,28 +4,42 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 BLOCK = 512
-MAPPED_ANYWAY = ("/dev/shm/", "/dev/zero", "/memfd:", "/SYSV", "/[aio]")  # counted elsewhere, or not files
-UNSEEN = (0, True)  # of processes that nobody may look into
+SHARED_MEMORY = "/dev/shm"
+NO_FILES = ("/dev/zero", "/memfd:", "/SYSV", "/[aio]")  # mapped like files
 
 
-def held_files(pids: list[int]) -> tuple[int, bool]:
-    """(bytes of files without a name that processes have open, whether they may keep others in another way).
+class Held(NamedTuple):
+    """What processes keep of files without a name.
 
-    Descriptors on their way through a socket and removed files that are mapped are such ways: their size can't be seen.
-    Raises PermissionError when this user may not look into a process.
+    open_bytes: of those that they have open; on_disk, in_memory: whether they may keep others, on disk or in /dev/shm,
+    in a way that does not show their size: mapped, or by descriptors on their way through a socket.
     """
-    nameless, hidden = {}, False
+
+    open_bytes: int
+    on_disk: bool
+    in_memory: bool
+
+
+UNSEEN = Held(0, True, True)  # of processes that nobody may look into
+
+
+def held_files(pids: list[int]) -> Held:
+    """Raises PermissionError when this user may not look into a process."""
+    nameless, on_disk, in_memory = {}, False, False
     for pid in pids:
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-            hidden = hidden or _maps_removed_files(pid)
+            for name in _removed_files_mapped(pid):
+                in_shared_memory = name.startswith(SHARED_MEMORY)
+                on_disk, in_memory = on_disk or not in_shared_memory, in_memory or in_shared_memory
             for thread, descriptor, status in _descriptors(pid):
                 if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
                     nameless[status.st_dev, status.st_ino] = status.st_blocks * BLOCK
-                elif stat.S_ISSOCK(status.st_mode):
-                    hidden = hidden or _has_descriptors_in_flight(f"{thread}/fdinfo/{descriptor}")
-    return sum(nameless.values()), hidden
+                elif stat.S_ISSOCK(status.st_mode) and _has_descriptors_in_flight(f"{thread}/fdinfo/{descriptor}"):
+                    on_disk = in_memory = True
+    return Held(sum(nameless.values()), on_disk, in_memory)
 
 
 def threads(pid: int) -> list[str]:
@@ -53,8 +67,8 @@ def _has_descriptors_in_flight(fdinfo: str) -> bool:
     return False
 
 
-def _maps_removed_files(pid: int) -> bool:
-    """Whether a process has files in memory that have no name any more."""
+def _removed_files_mapped(pid: int) -> set[str]:
+    """Former names of files that a process has mapped."""
     with open(f"/proc/{pid}/maps", errors="replace") as file:
-        names = (line.split(maxsplit=5)[5] for line in file if line.endswith(" (deleted)\n"))
-        return any(not name.startswith(MAPPED_ANYWAY) for name in names)
+        names = {line.split(maxsplit=5)[5] for line in file if line.endswith(" (deleted)\n")}
+    return {name for name in names if not name.startswith(NO_FILES)}

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from mp09 import trees
-from mp09.grading.held import UNSEEN, held_files
+from mp09.grading.held import SHARED_MEMORY, UNSEEN, Held, held_files
 from mp09.grading.isolation.kernel import LIBC
 
-SHARED_MEMORY = "/dev/shm"
 # Folders besides it that everybody may write to, on one distribution or another
 FOR_EVERYBODY = ("/tmp", "/var/tmp", "/dev/mqueue", "/run/lock", "/var/crash")
 LIMIT_S = 60
@@ -38,13 +37,13 @@ def remove_files(user: int, folder: str) -> None:
     _as_user(user, lambda: _remove(user, folder))
 
 
-def held_by(user: int, pids: list[int]) -> tuple[int, bool]:
+def held_by(user: int, pids: list[int]) -> Held:
     """`held_files` of processes of a user, who may look into them where root without its powers may not."""
     read, write = os.pipe()
     _as_user(user, lambda: os.write(write, json.dumps(held_files(pids)).encode()))
     os.close(write)
     with os.fdopen(read) as answer:
-        return tuple(json.loads(answer.read() or json.dumps(UNSEEN)))
+        return Held(*json.loads(answer.read() or json.dumps(UNSEEN)))
 
 
 def sizes(user: int, folder: str, *places: str) -> Iterator[int]:

@@ -22,7 +22,7 @@ import psutil
 
 from mp09.errors import GradingError
 from mp09.grading import rubric
-from mp09.grading.held import held_files
+from mp09.grading.held import Held, held_files
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # The folder of this package is on the path only while the worker's own modules are loaded: the reference lies in it.
@@ -145,12 +145,12 @@ class Warm:
                 os.close(write)
         return Forked(self, pid, ours, *(read for read, _ in pipes))
 
-    def look(self, pids: list[int]) -> tuple[int, bool]:
+    def look(self, pids: list[int]) -> Held:
         """`held_files` of a worker's processes, whose first is named first; looked at as their user if need be."""
         try:
             return held_files(pids)
         except PermissionError:
-            return tuple(self.ask({"look": pids})["held"])
+            return Held(*self.ask({"look": pids})["held"])
 
     def count(self) -> int:
         """Processes below the warm one."""

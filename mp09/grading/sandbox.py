@@ -29,9 +29,9 @@ from mp09.errors import GradingError
 from mp09.files import keep_private, scratch_folder
 from mp09.grading import probe, rubric
 from mp09.grading.cgroup import MemoryGroup
+from mp09.grading.held import SHARED_MEMORY
 from mp09.grading.host import Limits, Worker
 from mp09.grading.isolation import AUTO, LEVELS, PROCESS, USER, Policy
-from mp09.grading.leftovers import SHARED_MEMORY
 from mp09.grading.machine import usable_memory
 from mp09.grading.processes import Spawned, Warm, inherited_environment
 from mp09.grading.usage import Meter

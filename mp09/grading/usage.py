@@ -14,8 +14,7 @@ import psutil
 from mp09 import trees
 from mp09.grading import leftovers, rubric
 from mp09.grading.cgroup import MemoryGroup
-from mp09.grading.held import held_files, threads
-from mp09.grading.leftovers import SHARED_MEMORY
+from mp09.grading.held import SHARED_MEMORY, Held, held_files, threads
 
 SHARE_LIMIT_S = 1.0
 HIDDEN_S = 2.0  # DataLoader workers send descriptors too; they are received at once
@@ -42,13 +41,13 @@ class Meter:
     pid: int
     folder: Path
     group: MemoryGroup | None = None
-    look: Callable[[list[int]], tuple[int, bool]] = held_files
+    look: Callable[[list[int]], Held] = held_files
     user: int | None = None
     own_shared_memory: bool = False
 
     def __post_init__(self):
         self._free_at_first = {place: _free_bytes(place) for place in (self.folder, SHARED_MEMORY)}
-        self._hidden_since: float | None = None
+        self._hidden_since: dict[Path | str, float] = {}  # where it keeps files that can't be measured
 
     @property
     def method(self) -> str:
@@ -63,9 +62,11 @@ class Meter:
 
     def disk_bytes(self, processes: list[psutil.Process]) -> int:
         """Of its working folder, of folders that everybody may write to, and of files without a name."""
-        nameless, hidden = self.look([process.pid for process in processes])
-        self._hidden_since = (self._hidden_since or time.monotonic()) if hidden else None
-        seen = nameless + _sum(trees.sizes(self.folder))
+        held = self.look([process.pid for process in processes])
+        for place, hidden in ((self.folder, held.on_disk), (SHARED_MEMORY, held.in_memory)):
+            since = self._hidden_since.pop(place, time.monotonic())
+            self._hidden_since |= {place: since} if hidden else {}
+        seen = held.open_bytes + _sum(trees.sizes(self.folder))
         if self.user is not None:
             seen += _sum(leftovers.sizes(self.user, str(self.folder), *leftovers.FOR_EVERYBODY))
         return max(seen, self._lost_bytes(self.folder))
@@ -82,7 +83,7 @@ class Meter:
 
     def _lost_bytes(self, place: Path | str) -> int:
         """What a disk has lost since the beginning, while the worker keeps files that can't be measured; else 0."""
-        if self._hidden_since is None or time.monotonic() - self._hidden_since < HIDDEN_S:
+        if time.monotonic() - self._hidden_since.get(place, time.monotonic()) < HIDDEN_S:
             return 0
         return self._free_at_first[place] - _free_bytes(place)
 
