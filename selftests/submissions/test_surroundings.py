@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mp09.files import scratch_folder
 from mp09.grading.grade import grade
 from mp09.grading.sandbox import Sandbox, Settings
 from mp09.release.validate import SAMPLE_POINTS, load_cases
@@ -26,12 +27,10 @@ def build(name, folder):
 def test_loader_workers_start_where_temporary_files_have_long_names(run_grader, tmp_path, monkeypatch):
     """`loads_with_workers` is a correct submission; its batches come through local sockets in the temporary folder."""
     source = build("loads_with_workers", tmp_path / "submission")
-    (tmp_path / LONG).mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / LONG))
-    for folder in (tmp_path, *tmp_path.parents):  # workers pass through
-        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o111)
-    assert run_grader(source, only="dataloader").score == 15
+    with scratch_folder() as folder:  # workers may pass through it, and not through pytest's
+        (folder / LONG).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(folder / LONG))
+        assert run_grader(source, only="accuracy", timeout_s=300).score == 40
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no /dev/shm here")
