@@ -60,6 +60,7 @@ def _grade_all(args: argparse.Namespace) -> int:
     from mp09.classroom.pool import LocalPool
     from mp09.classroom.screen import Screen
     from mp09.classroom.task import Place, Rules
+    from mp09.grading.ending import orderly_end
     from mp09.grading.sandbox import Settings
 
     for name, value in (("--jobs", args.jobs), ("--threads", args.threads), ("--memory", args.memory)):
@@ -83,7 +84,7 @@ def _grade_all(args: argparse.Namespace) -> int:
     if aside:
         print(f"left aside, no submissions: {', '.join(map(repr, aside))}")
     console.print(f"{len(handins)} submissions, isolation: {settings.isolation}", highlight=False)
-    with Screen(console) as screen:
+    with orderly_end(), Screen(console) as screen:
         done = batch.grade_all(
             handins,
             args.out,
