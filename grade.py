@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mp09.errors import Mp09Error
 from mp09.grading import rubric
+from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output, orderly_end
 from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
 from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 
@@ -87,7 +88,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0: graded, whatever the score. 1: not every test could run. 2: nothing could be graded."""
+    """0: graded, whatever the score. 1: not every test could run. 2: nothing could be graded, or not be written."""
     args = parse(argv)
     from rich.console import Console
 
@@ -100,33 +101,39 @@ def main(argv: list[str] | None = None) -> int:
     results = partial(render, hidden=args.hidden_visibility, leaderboard=args.leaderboard)
     watcher = text.TerminalWatcher(console)
     try:
-        report = grade(
-            args.submission,
-            kit=HERE,
-            tests=HERE / "tests",
-            data=args.data,
-            device=args.device,
-            seed=args.seed,
-            timeout_s=args.timeout,
-            only=args.only,
-            out=args.output,
-            render=results,
-            watcher=watcher,
-            isolation=args.isolation,
-            least=args.require_isolation,
-            private=args.private,
-        )
-    except Mp09Error as error:
+        with orderly_end():
+            report = grade(
+                args.submission,
+                kit=HERE,
+                tests=HERE / "tests",
+                data=args.data,
+                device=args.device,
+                seed=args.seed,
+                timeout_s=args.timeout,
+                only=args.only,
+                out=args.output,
+                render=results,
+                watcher=watcher,
+                isolation=args.isolation,
+                least=args.require_isolation,
+                private=args.private,
+            )
+        watcher.stop()
+        console.print("", *text.summary(report), sep="\n", highlight=False)
+        if args.json:
+            print(json.dumps(results(report), indent=2), flush=True)
+    except (Mp09Error, OSError) as error:  # OSError: the standard output is full or closed, or the temporary folder
+        drop_output()
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     finally:
         watcher.stop()
-    console.print("", *text.summary(report), sep="\n", highlight=False)
-    if args.json:
-        print(json.dumps(results(report), indent=2))
     return 0 if report.status == "graded" else 1
 
 

@@ -1,15 +1,20 @@
-"""Writing files so that a reader never sees half of one, and checksums."""
+"""Writing files so that a reader never sees half of one, reading files that somebody else made, and checksums."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from mp09 import trees
+
+BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd  # not on Windows
+NO_LINK, AT_ONCE = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 
 
 @contextmanager
@@ -27,6 +32,83 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """See that `atomic_write` has a chance at `path`, before hours of work. Raises OSError, as it would."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with tempfile.TemporaryFile(dir=path.parent) as file:
+        file.write(bytes(1 << 12))
+
+
+def open_inside(folder: Path, name: str) -> BinaryIO:
+    """Open a regular file in a folder that somebody else filled.
+
+    Each part of the name is opened in the one before, so nothing that is exchanged meanwhile leads elsewhere.
+
+    Args:
+        folder: may itself be reached through a link.
+        name: parts with "/" between them; none of them may be a link.
+
+    Raises:
+        OSError: ELOOP for a link in any part; ENXIO for a pipe or device, which is not waited for; or the system's.
+    """
+    *folders, last = PurePosixPath(name).parts
+    with _folder_inside(folder, folders) as place:
+        return os.fdopen(_open_part(place, last, stat.S_ISREG), "rb")
+
+
+def list_inside(folder: Path, name: str = "") -> Iterator[tuple[str, int]]:
+    """Names and modes (`st_mode`, a link's own) of what lies in a folder in `folder`; raises as `open_inside` does."""
+    with _folder_inside(folder, PurePosixPath(name).parts) as place, os.scandir(place) as entries:
+        for entry in entries:
+            yield entry.name, entry.stat(follow_symlinks=False).st_mode
+
+
+@contextmanager
+def _folder_inside(folder: Path, parts: Iterable[str]) -> Iterator[int | Path]:
+    """The folder behind these parts: a descriptor, or a path where the system can't open in a descriptor."""
+    if not BY_DESCRIPTOR:
+        for part in parts:
+            _check_part(folder, part, stat.S_ISDIR)
+            folder = folder / part
+        yield folder
+        return
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in parts:
+            outer, place = place, _open_part(place, part, stat.S_ISDIR)
+            os.close(outer)
+        yield place
+    finally:
+        os.close(place)
+
+
+def _open_part(place: int | Path, part: str, wanted: Callable[[int], bool]) -> int:
+    _check_part(place, part, wanted)  # opening a device might do something
+    flags = os.O_RDONLY | NO_LINK | AT_ONCE | getattr(os, "O_BINARY", 0)
+    opened = os.open(part, flags, dir_fd=place) if isinstance(place, int) else os.open(place / part, flags)
+    if not wanted(os.fstat(opened).st_mode):  # it was exchanged
+        os.close(opened)
+        raise OSError(errno.ENXIO, "is not a regular file", part)
+    return opened
+
+
+def _check_part(place: int | Path, part: str, wanted: Callable[[int], bool]) -> None:
+    found = os.lstat(part, dir_fd=place) if isinstance(place, int) else os.lstat(place / part)
+    junction = getattr(found, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows
+    if stat.S_ISLNK(found.st_mode) or junction:
+        raise OSError(errno.ELOOP, "is a link", part)
+    if not wanted(found.st_mode):
+        code = errno.ENOTDIR if wanted is stat.S_ISDIR else errno.ENXIO
+        raise OSError(code, os.strerror(code), part)
+
+
+def read_at_most(file: BinaryIO, limit: int) -> bytes | None:
+    """All bytes of a file, or None when there are more than `limit`, whatever size it claims to have."""
+    content = file.read(limit + 1)
+    return content if len(content) <= limit else None
 
 
 @contextmanager

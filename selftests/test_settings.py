@@ -107,4 +107,4 @@ def test_a_setting_that_cannot_be_had_says_why(user):
 def test_a_command_that_is_not_there_is_said_in_words(user):
     done = subprocess.run(within(user, ["/no/command"]), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "a view of its own is not to be had here: [Errno 2] No such file or directory: '/no/command'\n"
+    assert done.stderr.startswith("a view of its own is not to be had here: [Errno 2] No such file")

@@ -3,7 +3,8 @@
 import errno
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ import psutil
 
 from mp09 import __version__
 from mp09.classroom.collect import Handin
-from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook
+from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook, Known
 from mp09.classroom.pool import Event, Work
 from mp09.classroom.task import Place, Rules
 from mp09.data.source import checked_source, holdout_file
@@ -26,13 +27,14 @@ from mp09.grading.sandbox import Sandbox, Settings
 
 BOOK, COPIES = "gradebook.sqlite", "submissions"
 JOB_MIB = 2048  # what a grading process and an ordinary submission need together
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what is wrong with a disk, and no submission
 DIGITS = 16  # of a digest, in the book
 
 
 class Pool(Protocol):
     """Runs gradings somewhere: `pool.LocalPool`, `cluster.RayPool`."""
 
-    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Iterator[Event]: ...
+    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Generator[Event, None, None]: ...
 
 
 @dataclass
@@ -70,10 +72,7 @@ def grade_all(
         ClassError: the book is another version's, on other terms, in use, or can't be written.
         GradingError, DataError: nothing can be graded here.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ClassError(f"{out}: {error}") from error
+    make_folder(out)
     terms = _terms(place, rules)
     with Gradebook(out / BOOK, create=True) as book:
         book.agree(terms, replace=regrade)
@@ -92,17 +91,26 @@ def grade_all(
             if handin.problem:
                 done(handin, UNREADABLE, handin.problem)
         work = [(handin.key, handin.source) for handin in wanted if not handin.problem]
-        for key, where, outcome in pool.run(work, place, rules):
-            if outcome is None:
-                progress.on[where] = (by_key[key].name, time.monotonic())
-                if watch:
-                    watch(progress)
-                continue
-            progress.on.pop(where, None)
-            _keep_copy(out / COPIES, by_key[key])
-            status = outcome.report.status if outcome.report else FAULT
-            done(by_key[key], status, outcome.problem, outcome.report)
+        with closing(pool.run(work, place, rules)) as events:
+            for key, where, outcome in events:
+                if outcome is None:
+                    progress.on[where] = (by_key[key].name, time.monotonic())
+                    if watch:
+                        watch(progress)
+                    continue
+                progress.on.pop(where, None)
+                problem = outcome.problem or _keep_copy(out / COPIES, by_key[key])
+                status = FAULT if problem or not outcome.report else outcome.report.status
+                done(by_key[key], status, problem, outcome.report)
     return progress
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder for grades. Raises ClassError when that can't be done."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClassError(f"{out}: {error}") from error
 
 
 def default_jobs() -> int:
@@ -161,10 +169,16 @@ def _terms(place: Place, rules: Rules) -> dict[str, str]:
     }
 
 
-def _wanted(handins: list[Handin], known: dict[str, tuple[str, str]], *, only_failed: bool) -> list[Handin]:
+def _wanted(handins: list[Handin], known: dict[str, Known], *, only_failed: bool) -> list[Handin]:
+    """A key that is another student's in the book is not known: names may come that take it (see `collect`)."""
+
+    def entry(handin: Handin) -> Known | None:
+        found = known.get(handin.key)
+        return found if found and found.name == handin.name else None
+
     if only_failed:
-        return [handin for handin in handins if known.get(handin.key, ("", GRADED))[1] != GRADED]
-    return [handin for handin in handins if known.get(handin.key, ("", ""))[0] != _digest(handin)]
+        return [handin for handin in handins if (found := entry(handin)) and found.status != GRADED]
+    return [handin for handin in handins if not (found := entry(handin)) or found.digest != _digest(handin)]
 
 
 def _digest(handin: Handin) -> str:
@@ -173,15 +187,22 @@ def _digest(handin: Handin) -> str:
     return hashlib.sha256(content).hexdigest()[:DIGITS]
 
 
-def _keep_copy(copies: Path, handin: Handin) -> None:
-    """What the book says was graded."""
-    if handin.source is None:
-        (copies / handin.key / "submitted.py").unlink(missing_ok=True)
-        return
+def _keep_copy(copies: Path, handin: Handin) -> str:
+    """Keep what the book says was graded; returns why it could not be kept.
+
+    Raises ClassError when no other copy could be kept either.
+    """
+    file = copies / handin.key / "submitted.py"
     try:
-        (copies / handin.key).mkdir(parents=True, exist_ok=True)
-        with atomic_write(copies / handin.key / "submitted.py") as file:
-            file.write(handin.source)
+        if handin.source is None:
+            file.unlink(missing_ok=True)
+            return ""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as opened:
+            opened.write(handin.source)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
-        raise ClassError(f"{copies}: {reason}. What was graded before is in the book.") from error
+        if error.errno in NO_PLACE or not copies.is_dir():
+            raise ClassError(f"{copies}: {reason}. What was graded before is in the book.") from error
+        return f"the copy of its submitted.py could not be written: {reason}"
+    return ""

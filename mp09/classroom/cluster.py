@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from mp09.classroom.pool import Event, Work
@@ -29,7 +29,7 @@ class RayPool:
     def __init__(self, address: str | None = None):
         self._address = address
 
-    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Iterator[Event]:
+    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Generator[Event, None, None]:
         """Yields an event when a submission is handed over, and one when it is done; in no order.
 
         No more are handed over at a time than the cluster has cores for.

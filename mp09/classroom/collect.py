@@ -1,34 +1,36 @@
 """Finds the submissions in what Gradescope or Canvas exports, or in any folder or zip of folders, zips and .py files.
 
-Only bytes of files called submitted.py are ever taken out, so nothing that a zip names can land anywhere.
+Only bytes of files called submitted.py are ever taken out, so nothing that a zip names can land anywhere. What is wrong
+with a student's files, or alike about two names, is the problem of that student alone.
 
     Gradescope    submission_metadata.yml beside one folder a submission
     Canvas        NAME[_LATE]_USER_ATTACHMENT_FILE, all in one folder
     otherwise     one folder, zip or .py file a submission, named after the student
 """
 
+import hashlib
 import io
-import os
 import re
-import stat
-import zipfile
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
 
+from mp09.classroom.trees import FILE, FOLDER, LINK, Tree, Unreadable, folder_tree, renamed, zip_tree
 from mp09.errors import ClassError
+from mp09.grading import rubric
+from mp09.grading.diagnose.calls import LINKED
 from mp09.grading.replies import readable
 
 SUBMITTED = "submitted.py"
 METADATA = "submission_metadata.yml"
-SOURCE_BYTES = 1 << 20  # nobody writes more by hand
 ZIP_BYTES = 64 << 20
-ZIP_FILES, CLASS_FILES = 10_000, 500_000  # in a student's zip; in an export
-NAME_LENGTH, KEY_LENGTH = 1000, 200
+KEY_BYTES, NAME_BYTES = 200, 150  # a file name may have 255; of a name that something follows in the key
+DIGITS = 8  # of a hash in a key
+EXPORT = re.compile(r"assignment_\d+_export")  # what Gradescope calls the folder around an export
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?:\d+_(?P<file>.+)|text\.html)")
 REPEATED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas numbers a file that was handed in again: submitted-2.py
-JUNK = ("._", ".DS_Store", "__MACOSX")  # how names of what only computers put there begin
 
 
 @dataclass(frozen=True)
@@ -48,200 +50,207 @@ class Handin:
     late: bool = False
 
 
-class Unreadable(Exception):  # noqa: N818 (what it says of a file)
-    """A file of a submission can't be taken as it is; the message says why."""
-
-
-class Tree:
-    """Regular files below a folder or in a zip: names with "/", and their first bytes. folders: empty ones too."""
-
-    def __init__(self, names: Iterable[str], open_, folders: Iterable[str] = ()):
-        self.names, self.folders = (
-            sorted(name for name in some if not any(part.startswith(JUNK) for part in name.split("/")))
-            for some in (names, folders)
-        )
-        self._open = open_
-
-    def read(self, name: str, limit: int) -> bytes:
-        """Raises Unreadable for a damaged file, or one of more than `limit` bytes, whatever size it claims to have."""
-        try:
-            with self._open(name) as file:
-                content = file.read(limit + 1)
-        except Exception as error:  # zlib, lzma, bz2 and zipfile have errors of many kinds
-            raise Unreadable(f"{name}: {error}") from error
-        if len(content) > limit:
-            raise Unreadable(f"{name}: larger than {limit >> 10} KiB")
-        return content
-
-    def top(self) -> dict[str, list[str]]:
-        """First parts of the names -> what is below each; for a file: itself, as ""."""
-        found: dict[str, list[str]] = {folder.partition("/")[0]: [] for folder in self.folders}
-        for name in self.names:
-            first, _, rest = name.partition("/")
-            found.setdefault(first, []).append(rest)
-        return found
-
-    def below(self, folder: str) -> "Tree":
-        prefix = f"{folder}/"
-        names, folders = (
-            [name.removeprefix(prefix) for name in some if name.startswith(prefix)]
-            for some in (self.names, self.folders)
-        )
-        return Tree(names, lambda name: self._open(prefix + name), folders)
-
-
 def collect(path: Path) -> tuple[list[Handin], list[str]]:
     """All submissions of an export, by key, and the names of what was left aside.
 
-    Raises:
-        ClassError: this is no export, it holds nothing, or two submissions have one name.
+    Raises ClassError when this is no export, or it holds nothing.
     """
-    tree = _tree(path)
-    top = tree.top()
-    while len(top) == 1 and _is_wrapper(inner := tree.below(next(iter(top)))):
-        tree = inner
+    try:
+        tree = _tree(path)
         top = tree.top()
-    if "" in top.get(SUBMITTED, ()):
+        while len(top) == 1 and _is_wrapper(tree, *next(iter(top.items()))):
+            tree = tree.below(next(iter(top)))
+            top = tree.top()
+    except Unreadable as error:
+        raise ClassError(f"{path}: {error}. Expected a folder or zip of submissions.") from error
+    if SUBMITTED in top:
         raise ClassError(f"{path}: is one submission, not a folder of them: python grade.py --submission {path}")
-    handins, aside = _gradescope(tree) if METADATA in top else _canvas(tree) if _is_canvas(tree) else _plain(tree)
+    read = _gradescope if top.get(METADATA) == FILE else _canvas if _is_canvas(top) else _plain
+    handins, aside = read(tree, top)
     if not handins:
         raise ClassError(f"{path}: no submissions here; expected a folder, zip or .py file for each.")
-    same = [key for key, count in Counter(handin.key.casefold() for handin in handins).items() if count > 1]
-    if same:
-        names = ", ".join(sorted(handin.name for handin in handins if handin.key.casefold() in same))
-        raise ClassError(f"{path}: several submissions are called alike: {names}. Rename all but one.")
-    return sorted(handins, key=lambda handin: handin.key), aside
+    return sorted(_keyed(handins), key=lambda handin: handin.key), aside
 
 
-def _gradescope(tree: Tree) -> tuple[list[Handin], list[str]]:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Ruby's symbols as they are, and none of its objects."""
-
-    Loader.add_multi_constructor("!", lambda *_: None)
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
-    top = tree.top()
-    handins, folders = [], {name for name, below in top.items() if below != [""]}
-    try:
-        described = yaml.load(tree.read(METADATA, ZIP_BYTES), Loader)
-        for folder in sorted({*described, *folders}):
-            about = described.get(folder) or {}
-            people = [{str(k).lstrip(":"): str(v or "") for k, v in p.items()} for p in about.get(":submitters") or ()]
-            emails, sids, names = ([p[name] for p in people if p.get(name)] for name in ("email", "sid", "name"))
-            own = {
-                "email": ",".join(emails),
-                "sid": ",".join(sids),
-                "submitted_at": str(about.get(":created_at") or ""),
-            }
-            # A submission that is handed in anew has another folder; the student stays.
-            key = ",".join(sorted(emails or sids)) or folder
-            handins.append(_handin(key, tree.below(folder), name=" and ".join(names), **own))
-    except Exception as error:  # whatever stands in a file that should be Gradescope's
-        raise ClassError(f"{METADATA}: not readable: {error!r:.300}") from error
+def _gradescope(tree: Tree, top: dict[str, str]) -> tuple[list[Handin], list[str]]:
+    described = _described(tree)
+    folders = {name for name, kind in top.items() if kind in (FOLDER, LINK)}
+    handins = []
+    for folder in sorted({*described, *folders}):
+        about = described.get(folder, {})
+        people = [_words(person) for person in _list(about.get(":submitters"))]
+        emails, sids, names = ([p[name] for p in people if p.get(name)] for name in ("email", "sid", "name"))
+        own = {"email": ",".join(emails), "sid": ",".join(sids), "submitted_at": _text(about.get(":created_at"))}
+        # A submission that is handed in anew has another folder; the student stays.
+        key = ",".join(sorted(emails or sids)) or folder
+        handins.append(_handin(key, _entry(tree, folder, top.get(folder)), name=" and ".join(names), **own))
     return handins, sorted(top.keys() - folders - {METADATA})
 
 
-def _is_canvas(tree: Tree) -> bool:
+def _described(tree: Tree) -> dict[str, dict]:
+    """Folder -> what Gradescope says of it; an entry that is no mapping says nothing. Raises ClassError for no entries.
+
+    The loader knows text, lists and mappings alone: no numbers, none of Ruby's objects, no merging; and only text is
+    looked at, so what aliases repeat is never written out.
+    """
+    import yaml
+
+    try:
+        described = yaml.load(tree.read(METADATA, ZIP_BYTES), yaml.BaseLoader)
+        return {_text(folder): about for folder, about in described.items() if isinstance(about, dict)}
+    except Exception as error:  # whatever stands in a file that should be Gradescope's
+        raise ClassError(f"{METADATA}: not readable: {error!r:.300}") from error
+
+
+def _list(value: object) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _words(person: object) -> dict[str, str]:
+    """Ruby's symbols as plain names -> text."""
+    pairs = person.items() if isinstance(person, dict) else ()
+    return {_text(name).lstrip(":"): _text(value) for name, value in pairs}
+
+
+def _is_canvas(top: dict[str, str]) -> bool:
     """Whether there are files alone, most of them named as Canvas does."""
-    top = tree.top()
-    return all(below == [""] for below in top.values()) and 2 * sum(map(bool, map(CANVAS.fullmatch, top))) > len(top)
+    return FOLDER not in top.values() and 2 * sum(map(bool, map(CANVAS.fullmatch, top))) > len(top)
 
 
-def _canvas(tree: Tree) -> tuple[list[Handin], list[str]]:
+def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[Handin], list[str]]:
     students: dict[tuple[str, str], list[re.Match]] = {}
-    for match in filter(None, map(CANVAS.fullmatch, tree.names)):
+    for match in filter(None, map(CANVAS.fullmatch, top)):
         students.setdefault((match["name"], match["user"]), []).append(match)
     handins = []
     for (name, user), files in students.items():
         given = {REPEATED.sub("", match["file"] or "text.html"): match[0] for match in files}
-        own = Tree(given, lambda file, given=given: tree._open(given[file]))
+        own = renamed(tree, {file: (as_given, top[as_given]) for file, as_given in given.items()})
         late = any(match["late"] for match in files)
-        handins.append(_handin(f"{name}_{user}", own, name=name, sid=user, late=late))
-    return handins, [name for name in tree.names if not CANVAS.fullmatch(name)]
+        # The number stays whole: it is what Canvas' gradebook knows a student by.
+        handins.append(_handin(f"{_short(name, NAME_BYTES)}_{user}", own, name=name, sid=user, late=late))
+    return handins, [name for name in top if not CANVAS.fullmatch(name)]
 
 
-def _plain(tree: Tree) -> tuple[list[Handin], list[str]]:
+def _plain(tree: Tree, top: dict[str, str]) -> tuple[list[Handin], list[str]]:
     handins, aside = [], []
-    for name, below in tree.top().items():
-        if below != [""]:
-            handins.append(_handin(name, tree.below(name)))
-        elif name.lower().endswith((".zip", ".py")):
-            own = SUBMITTED if name.lower().endswith(".py") else name
-            handins.append(_handin(name.rpartition(".")[0], Tree([own], lambda _, name=name: tree._open(name))))
+    for name, kind in top.items():
+        suffix = name.lower().endswith((".zip", ".py")) and kind != FOLDER
+        if (suffix and kind in (FILE, LINK)) or kind in (FOLDER, LINK):
+            handins.append(_handin(name.rpartition(".")[0] if suffix else name, _entry(tree, name, kind)))
         else:
             aside.append(name)
     return handins, aside
 
 
+def _entry(tree: Tree, name: str, kind: str | None) -> Tree:
+    """What one student handed in. kind: None when there is nothing of this name."""
+    if kind == FOLDER:
+        return tree.below(name)
+    own = name if kind == FILE and name.lower().endswith(".zip") else SUBMITTED
+    return renamed(tree, {own: (name, kind)} if kind else {})
+
+
 def _handin(key: str, tree: Tree, *, name: str = "", **about) -> Handin:
-    safe = re.sub(r"[^\w.-]+", "_", key).strip(".")[:KEY_LENGTH] or "_"
-    about["name"] = name or key
+    about["name"] = name if name.strip() else key
     words = {n: " ".join(readable(v).split("\n")) if isinstance(v, str) else v for n, v in about.items()}
     try:
-        return Handin(safe, source=_source(tree), **words)
-    except (Unreadable, RecursionError) as error:
-        return Handin(safe, problem=readable(str(error)), **words)
+        return Handin(key, source=_source(tree), **words)
+    except Exception as error:  # whatever a student's files do, it is this student's problem
+        return Handin(key, problem=readable(str(error)) or type(error).__name__, **words)
 
 
 def _source(tree: Tree) -> bytes | None:
     """submitted.py of one submission: the least deep one, or that in its only zip. None when there is none."""
-    found = [name for name in tree.names if name.split("/")[-1] == SUBMITTED]
-    if found:
-        depth = min(name.count("/") for name in found)
-        nearest = [name for name in found if name.count("/") == depth]
-        if len(nearest) > 1:
-            raise Unreadable(f"several files could be meant: {', '.join(nearest)}")
-        return tree.read(nearest[0], SOURCE_BYTES)
-    zips = [name for name in tree.names if name.lower().endswith(".zip")]
+    zips, links = [], False
+    for level in tree.levels():
+        found = [name for name in level if name.split("/")[-1] == SUBMITTED and level[name] in (FILE, LINK)]
+        if any(level[name] == LINK for name in found):
+            raise Unreadable(LINKED)
+        if len(found) > 1:
+            raise Unreadable(f"several files could be meant: {', '.join(found)}")
+        if found:
+            return tree.read(found[0], rubric.SOURCE_LIMIT)
+        zips += [name for name, kind in level.items() if kind == FILE and name.lower().endswith(".zip")]
+        links |= LINK in level.values()
     if len(zips) == 1:
-        return _source(_zip_tree(zips[0], io.BytesIO(tree.read(zips[0], ZIP_BYTES)), nested=True))
+        return _source(zip_tree(zips[0], io.BytesIO(tree.read(zips[0], ZIP_BYTES)), nested=True))
+    if links:
+        raise Unreadable(LINKED)
     return None
 
 
 def _tree(path: Path) -> Tree:
     if path.is_dir():
-        names, folders = [], []
-        for folder, _, files in os.walk(path):
-            inside = Path(folder).relative_to(path)
-            regular = (name for name in files if stat.S_ISREG(os.lstat(os.path.join(folder, name)).st_mode))
-            names += [(inside / name).as_posix() for name in regular]  # no links, no pipes
-            folders += [inside.as_posix()] * (folder != str(path))
-        return Tree(names, lambda name: open(path / name, "rb"), folders)
+        return folder_tree(path)
     if not path.exists():
         raise ClassError(f"{path}: no such folder or zip of submissions.")
     try:
-        return _zip_tree(path.name, path, nested=False)
-    except Unreadable as error:
-        raise ClassError(f"{error}. Expected a folder or zip of submissions.") from error
+        return zip_tree(path.name, open(path, "rb", buffering=0), nested=False)
+    except OSError as error:
+        raise ClassError(f"{path}: {error.strerror}") from error
 
 
-def _zip_tree(name: str, file: Path | io.BytesIO, *, nested: bool) -> Tree:
-    try:
-        archive = zipfile.ZipFile(file)
-    except Exception as error:  # the directory at its end may say anything
-        raise Unreadable(f"{name}: not a readable zip: {error}") from error
-    if len(archive.infolist()) > (ZIP_FILES if nested else CLASS_FILES):
-        raise Unreadable(f"{name}: more than {ZIP_FILES if nested else CLASS_FILES} files")
-    infos = {}
-    for info in archive.infolist():
-        inside = PurePosixPath(info.filename[: NAME_LENGTH + 1].replace("\\", "/"))
-        if len(info.filename) > NAME_LENGTH:
-            raise Unreadable(f"{name}: a name of more than {NAME_LENGTH} characters")
-        if inside.is_absolute() or ".." in inside.parts or ":" in "".join(inside.parts[:1]):
-            raise Unreadable(f"{name}: names files outside of itself, e.g. {info.filename!r}")
-        infos[inside.as_posix()] = info
-    folders = [n for n, info in infos.items() if info.is_dir()]
-    links = {n for n, info in infos.items() if stat.S_ISLNK(info.external_attr >> 16)}
-    files = infos.keys() - links - set(folders)
-    if nested:  # a zip in a zip in a zip is nobody's homework
-        files = {n for n in files if not n.lower().endswith(".zip")}
-    return Tree(files, lambda n: archive.open(infos[n]), folders)
+def _is_wrapper(tree: Tree, name: str, kind: str) -> bool:
+    """Whether the only folder of an export is not a submission, but holds them.
+
+    What a student put into it must not decide about names: a folder with Gradescope's metadata is Gradescope's only
+    if it is called so.
+    """
+    if kind != FOLDER:
+        return False
+    top = tree.below(name).top()
+    if METADATA in top:
+        return bool(EXPORT.match(name))
+    many = sum(kind == FOLDER or inner.lower().endswith(".zip") for inner, kind in top.items()) > 1
+    return SUBMITTED not in top and (many or _is_canvas(top))
 
 
-def _is_wrapper(tree: Tree) -> bool:
-    """Whether the only folder of an export is not a submission, but holds them."""
-    if not (top := tree.top()):
-        return False  # it is a file
-    many = sum(below != [""] or name.lower().endswith(".zip") for name, below in top.items()) > 1
-    return METADATA in top or (SUBMITTED not in top and (many or _is_canvas(tree)))
+# Keys ---------------------------------------------------------------------------------------------------------------
+
+
+def _keyed(handins: list[Handin]) -> Iterator[Handin]:
+    """With keys that are fit for file names, and differ even where case and forms of Unicode don't count.
+
+    A key is the same in every run with the same names. Where two would be alike, the one that is its student's very
+    name stays, and the others get a hash of theirs.
+    """
+    same: dict[str, list[Handin]] = {}
+    for handin in handins:
+        same.setdefault(handin.key, []).append(handin)
+    taken: set[str] = set()
+    for name in sorted(same, key=lambda name: (_safe(name) != name, name)):
+        keys = (_safe(name) if number == 0 else _hashed(_safe(name), name, number) for number in count())
+        key = next(key for key in keys if _folded(key) not in taken)
+        taken.add(_folded(key))
+        first, *others = same[name]
+        if others:
+            problem = f"there are {1 + len(others)} submissions under this name; keep one of them"
+            first = replace(first, source=None, problem=problem)
+        yield replace(first, key=key)
+
+
+def _safe(name: str) -> str:
+    safe = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip(".") or "_"
+    return safe if len(safe.encode()) <= KEY_BYTES else _hashed(safe, name, 1)
+
+
+def _short(name: str, limit: int) -> str:
+    return name if len(_bytes(name)) <= limit else _hashed(name, name, 1, limit)
+
+
+def _hashed(start: str, name: str, number: int, limit: int = KEY_BYTES) -> str:
+    """As much of `start` as there is room for in `limit` bytes, and a hash of the whole name."""
+    digest = hashlib.sha256(_bytes(name) * number).hexdigest()[:DIGITS]
+    return f"{_bytes(start)[: limit - DIGITS - 1].decode(errors='ignore')}-{digest}"
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogatepass")  # a file's name need not be text
+
+
+def _folded(key: str) -> str:
+    return unicodedata.normalize("NFC", key.casefold())

@@ -56,6 +56,15 @@ class Entry:
     report: GradeReport | None
 
 
+@dataclass(frozen=True)
+class Known:
+    """What decides whether a submission is graded again. digest: of what was handed in."""
+
+    name: str
+    digest: str
+    status: str
+
+
 class Gradebook:
     """Use as a context manager. One process at a time may write."""
 
@@ -120,11 +129,11 @@ class Gradebook:
         with self._explained():
             return dict(self._db.execute("SELECT name, value FROM terms ORDER BY name"))
 
-    def known(self) -> dict[str, tuple[str, str]]:
-        """key -> (digest, status) of all submissions in the book."""
+    def known(self) -> dict[str, Known]:
+        """All submissions in the book, by key."""
         with self._explained():
-            rows = self._db.execute("SELECT key, digest, status FROM submission")
-            return {key: (digest, status) for key, digest, status in rows}
+            rows = self._db.execute("SELECT key, name, digest, status FROM submission")
+            return {key: Known(*about) for key, *about in rows}
 
     def write(self, handin: Handin, digest: str, status: str, problem: str, report: GradeReport | None) -> None:
         """Put a submission's rows in the place of older ones."""

@@ -6,19 +6,24 @@ A grading process that dies is replaced, and its submission tried once more; whe
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+import psutil
+
 from mp09.classroom.task import Outcome, Place, Rules, close, grade_source
 from mp09.files import scratch_folder
+from mp09.grading.report import TestResult
 
 ATTEMPTS = 2
+OWN_END_S, END_S = 10.0, 20.0  # that a grading process has for its end, and that we wait for it
 Work = tuple[str, bytes | None]  # (key, source)
 Event = tuple[str, str, Outcome | None]  # (key, where it runs, None when it begins)
 
@@ -29,11 +34,13 @@ class LocalPool:
     def __init__(self, jobs: int):
         self._jobs = jobs
 
-    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Iterator[Event]:
+    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Generator[Event, None, None]:
         """Yields an event when a submission begins, and one when it is done; in no order."""
         waiting = deque((key, source, 1) for key, source in work)
-        workers = [_Process(f"job {i + 1}", place, rules) for i in range(min(self._jobs, len(waiting)))]
+        workers: list[_Process] = []
         try:
+            for i in range(min(self._jobs, len(waiting))):
+                workers.append(_Process(f"job {i + 1}", place, rules))
             while waiting or any(worker.current for worker in workers):
                 for worker in workers:
                     if not worker.current and waiting:
@@ -54,6 +61,8 @@ class LocalPool:
                     yield key, worker.name, outcome
         finally:
             for worker in workers:
+                worker.tell_end()
+            for worker in workers:
                 worker.end()
 
 
@@ -72,7 +81,8 @@ class _Process:
         self._temporary = ExitStack()  # ours, as it may be killed
         scratch = self._temporary.enter_context(scratch_folder())
         self._process = context.Process(target=_serve, args=(theirs, their_life, scratch, *self._arguments))
-        self._process.start()
+        with _shielded():
+            self._process.start()
         theirs.close()
         their_life.close()
 
@@ -93,35 +103,83 @@ class _Process:
         self.end()
         self._start()
 
-    def end(self) -> None:
+    def tell_end(self) -> None:
         self._life.close()
         self.connection.close()
-        self._process.join(20)
+
+    def end(self) -> None:
+        self.tell_end()
+        self._process.join(END_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
         self._temporary.close()
 
 
+@contextmanager
+def _shielded() -> Iterator[None]:
+    """Ctrl-C reaches a process that is started here only when it has chosen not to heed it (see `_serve`)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, life: Connection, scratch: Path, place: Place, rules: Rules) -> None:
-    """In the process: grade what comes, until nothing comes any more. Everything temporary lies in `scratch`."""
+    """In the process: grade what comes, until nothing comes any more. Everything temporary lies in `scratch`.
+
+    Ctrl-C, which the terminal sends to all, is for who started us: when that one ends, so do we.
+    """
+    end = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: end.set())
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     tempfile.tempdir = str(scratch)
-    threading.Thread(target=_end_with_parent, args=[life, scratch], daemon=True).start()
-    while True:
-        try:
+    threading.Thread(target=_end_with_parent, args=[life, end, scratch], daemon=True).start()
+    try:
+        while True:
             key, source = connection.recv()
-            connection.send(grade_source(key, source, place, rules))
-        except (EOFError, OSError, KeyboardInterrupt):
-            break
-    close()
-    shutil.rmtree(scratch, ignore_errors=True)  # who started us may have been killed
+            connection.send(grade_source(key, source, place, rules, _UntilEnd(end)))
+    except (EOFError, OSError, _Ended):
+        close()
+        shutil.rmtree(scratch, ignore_errors=True)  # who started us may have been killed
 
 
-def _end_with_parent(life: Connection, scratch: Path) -> None:
+class _Ended(KeyboardInterrupt):
+    """Nobody waits for this grading any more. (The one kind of exception that no test takes for its own.)"""
+
+
+class _UntilEnd:
+    """Watches a grading, and breaks it off where it waits."""
+
+    def __init__(self, end: threading.Event):
+        self._end = end
+
+    def finished(self, result: TestResult) -> None:
+        self.waiting("", 0.0)
+
+    def waiting(self, operation: str, seconds: float) -> None:
+        if self._end.is_set():
+            raise _Ended
+
+
+def _end_with_parent(life: Connection, end: threading.Event, scratch: Path) -> None:
+    """The grading belongs to the main thread, which is told, and gets the time for an orderly end.
+
+    It does not hear while PyTorch starts, which may take long; then what is starting is ended with us.
+    """
     try:
         life.recv()
     except (EOFError, OSError):
-        time.sleep(3)  # enough for an orderly end
-        close()
+        end.set()
+        time.sleep(OWN_END_S)
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
         shutil.rmtree(scratch, ignore_errors=True)
         os._exit(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mp09.data.source import holdout_file
 from mp09.errors import GradingError, Mp09Error
 from mp09.files import scratch_folder
-from mp09.grading.grade import grade
+from mp09.grading.grade import Watcher, grade
 from mp09.grading.report import GradeReport
 from mp09.grading.sandbox import Sandbox, Settings
 
@@ -44,25 +44,24 @@ class Outcome:
     problem: str = ""
 
 
-def grade_source(key: str, source: bytes | None, place: Place, rules: Rules) -> Outcome:
+def grade_source(key: str, source: bytes | None, place: Place, rules: Rules, watcher: Watcher | None = None) -> Outcome:
     """Grade the bytes of a submitted.py; None: the student handed in none."""
     try:
         with scratch_folder() as folder:
             folder.chmod(0o700)  # workers get a copy, and nobody else reads this one
             if source is not None:
                 (folder / "submitted.py").write_bytes(source)
-            options = {"kit": place.kit, "tests": place.tests, "data": place.data}
-            return Outcome(key, grade(folder, timeout_s=rules.timeout_s, sandbox=_sandbox(place, rules), **options))
+            options = {"kit": place.kit, "tests": place.tests, "data": place.data, "timeout_s": rules.timeout_s}
+            return Outcome(key, grade(folder, sandbox=_sandbox(place, rules), watcher=watcher, **options))
     except (Mp09Error, OSError) as error:  # ours: a submission's own errors are diagnoses
         close()  # a fresh one for the next submission
         return Outcome(key, None, str(error))
 
 
 def close() -> None:
-    """End this process' warm process."""
-    for sandbox in _open.values():
-        sandbox.close()
-    _open.clear()
+    """End this process' warm process, if there is one; each is closed once, whoever calls."""
+    while _open:
+        _open.popitem()[1].close()
 
 
 def _sandbox(place: Place, rules: Rules) -> Sandbox:

@@ -4,12 +4,12 @@ Rooms are imported inside the functions, so that `--help` starts at once.
 """
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from mp09.errors import Mp09Error
+from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output
 
 # rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
@@ -25,8 +25,12 @@ def main(argv: list[str] | None = None) -> int:
         if (Path(__file__).parents[1] / room).is_dir():  # a handout has only some of the rooms, and of the files here
             import_module(f"mp09.cli.{room}").add(commands)
     args = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end anything
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()  # or a full disk would show at Python's end
+        return code
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -38,8 +42,15 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: the package {error.name} is not installed: pip install {what}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at its end
+        drop_output()
         return 0
+    except OSError as error:  # a full disk, a folder that is gone: the system's words name the file, if there is one
+        drop_output()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED

@@ -70,6 +70,7 @@ def _grade_all(args: argparse.Namespace) -> int:
     from mp09.classroom.pool import LocalPool
     from mp09.classroom.screen import Screen
     from mp09.classroom.task import Place, Rules
+    from mp09.grading.ending import orderly_end
     from mp09.grading.sandbox import Settings
 
     for name, value in (("--jobs", args.jobs), ("--threads", args.threads), ("--memory", args.memory)):
@@ -88,14 +89,14 @@ def _grade_all(args: argparse.Namespace) -> int:
         isolation=args.isolation,
         least=args.require_isolation,
     )
-    args.out.mkdir(parents=True, exist_ok=True)
+    batch.make_folder(args.out)
     settings = replace(settings, isolation=batch.level_here(settings, place, [args.out, args.submissions]))
     pool = RayPool(args.address) if args.executor == "ray" else LocalPool(jobs)
     console = Console(stderr=True)
     if aside:
         print(f"left aside, no submissions: {', '.join(map(repr, aside))}")
     console.print(f"{len(handins)} submissions, isolation: {settings.isolation}", highlight=False)
-    with Screen(console) as screen:
+    with orderly_end(), Screen(console) as screen:
         done = batch.grade_all(
             handins,
             args.out,

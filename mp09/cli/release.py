@@ -1,6 +1,8 @@
 """The commands of the release room: validate, release."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mp09.cli.common import DATA, DEFAULT, KIT, progress_bar
@@ -32,7 +34,7 @@ def _add_validate(commands) -> None:
 def _validate(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from mp09.files import write_json
+    from mp09.files import check_writable, write_json
     from mp09.grading.machine import usable_cores
     from mp09.release import validate as room
 
@@ -40,6 +42,9 @@ def _validate(args: argparse.Namespace) -> int:
     cases = [case for case in cases if args.only in (None, case.kind) and any(n in case.name for n in args.name)]
     if not cases:
         raise ReleaseError(f"no case is called {' or '.join(map(repr, args.name))}.")
+    if args.json:
+        with _writing(args.json):
+            check_writable(args.json)
     with progress_bar() as progress:
         validation = room.validate(
             cases,
@@ -52,8 +57,17 @@ def _validate(args: argparse.Namespace) -> int:
         )
     Console().print(room.table(validation), highlight=False)
     if args.json:
-        write_json(args.json, validation.as_json())
+        with _writing(args.json):
+            write_json(args.json, validation.as_json())
     return 0 if validation.ok else 1
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReleaseError(f"{path}: could not be written: {error.strerror}") from error
 
 
 def _add_release(commands) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 import unittest
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
 from mp09 import __version__
 from mp09.data.source import checked_source, holdout_file
 from mp09.errors import GradingError
-from mp09.files import scratch_folder, write_json
+from mp09.files import check_writable, scratch_folder, write_json
 from mp09.grading import gradescope, rubric
 from mp09.grading.isolation import AUTO, PROCESS
 from mp09.grading.machine import usable_cores
@@ -70,16 +70,15 @@ def grade(
             and what is private.
 
     Raises:
-        GradingError: nothing could be graded, for a reason that is not the submission's; `out` is not written.
+        GradingError: nothing could be graded, for a reason that is not the submission's, or the results could not be
+            written; then there is no `out`.
         DataError: the data folder is missing or damaged.
     """
     started = time.monotonic()
     if not 0 <= seed < 2**32:
         raise GradingError(f"seed: expected 0..4294967295, got {seed}.")
     if out:
-        out.unlink(missing_ok=True)
-        if not out.parent.is_dir():
-            raise GradingError(f"{out.parent}: no such folder, so {out.name} could not be written.")
+        _make_way(out)
     data_source = checked_source(data)
     suite = load_suites(tests, only)
     with ExitStack() as stack:
@@ -120,7 +119,8 @@ def grade(
 
         def finished(record: TestResult) -> None:
             if out and any(test.status != COULD_NOT_RUN for test in records):
-                write_json(out, render(report()))
+                with suppress(OSError):  # the last time counts
+                    write_json(out, render(report()))
             if watcher:
                 watcher.finished(record)
 
@@ -138,13 +138,33 @@ def grade(
             raise GradingError(f"no test could run. {records[0].output}")
         graded = report()
         if out:
-            write_json(out, render(graded))
+            _write(out, render(graded))
         return graded
 
 
 def private_parts(kit: Path, tests: Path, data: Path) -> list[Path]:
     """What a submission must not reach: tests, rubric, held-out images, and all that has the reference."""
     return [tests, holdout_file(data).parent, *(kit / name for name in PRIVATE)]
+
+
+def _make_way(out: Path) -> None:
+    """Remove older results, and see that there is room for new ones before minutes of work."""
+    try:
+        out.unlink(missing_ok=True)
+        check_writable(out)
+    except OSError as error:
+        raise GradingError(f"{out}: results could not be written there: {error.strerror}.") from error
+
+
+def _write(out: Path, results: dict) -> None:
+    """All results or none: whoever finds some of the tests there would take their points for the grade."""
+    try:
+        write_json(out, results)
+    except OSError as error:
+        with suppress(OSError):
+            out.unlink(missing_ok=True)
+        points = f"{results['score']:g} points" if "score" in results else "results"
+        raise GradingError(f"{out}: {points} could not be written: {error.strerror}.") from error
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:

@@ -45,6 +45,7 @@ MEMORY_LIMIT_MIB = 6144
 MEMORY_FLOOR_MIB = 1024  # where all processes together may use less, PyTorch and the pictures have no room
 DISK_LIMIT_MIB = 2048
 PROCESS_LIMIT = 100
+SOURCE_LIMIT = 1 << 20  # bytes of a submitted.py; nobody writes more by hand
 FILE_COUNT_LIMIT = 10_000  # files and folders that a submission may make
 # What Python and CUDA need from the environment; nothing else is passed on to a worker.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")

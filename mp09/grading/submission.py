@@ -4,12 +4,15 @@ Questions about data and about the model have a worker each, and one that crashe
 Every question is asked once and its answer remembered, failures too.
 """
 
+import errno
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch, write_batch
 from mp09.data.imageset import ImageSet
 from mp09.data.source import holdout_file
 from mp09.errors import GradingError, ProtocolError
+from mp09.files import list_inside, open_inside, read_at_most
 from mp09.grading import replies, rubric
 from mp09.grading.diagnose import calls, model
 from mp09.grading.diagnose.data import Samples
@@ -28,6 +32,7 @@ from mp09.grading.sandbox import Sandbox
 DATA_FOLDER = "cifar10_batches"
 COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"
 CHECKPOINT = "resnet18.pt"
+SUBMITTED = "submitted.py"
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
 Waiting = Callable[[str, float], None]  # (operation, seconds so far)
 
@@ -290,10 +295,10 @@ class Submission:
         """The group's working copy: the submission's one file, our models.py and checkpoint, and the public data."""
         folder = self._scratch / group
         if not folder.exists():
-            source = find_submission(self._source)
+            source = read_submission(self._source)
             folder.mkdir()
-            shutil.copyfile(source, folder / "submitted.py")
-            (folder / "submitted.py").chmod(0o644)  # readable for the worker's own user, whatever the umask
+            (folder / SUBMITTED).write_bytes(source)
+            (folder / SUBMITTED).chmod(0o644)  # readable for the worker's own user, whatever the umask
             for name in ("models.py", CHECKPOINT):
                 if not (self._kit / name).is_file():
                     raise GradingError(f"{self._kit / name} is missing.")
@@ -306,17 +311,53 @@ class Submission:
         return folder
 
 
-def find_submission(source: Path) -> Path:
-    """The submitted.py of a submission: the file itself, in the folder, or in the only folder in it that has one."""
+def read_submission(source: Path) -> bytes:
+    """submitted.py of a submission: the file itself, in the folder, or in the only folder in it that has one.
+
+    `source` may be a link, which is the grader's own doing; nothing in it may. Raises Failed when there is none, it is
+    reached through a link or larger than rubric.SOURCE_LIMIT; GradingError when the system won't let us read it.
+    """
+    try:
+        with _open_submission(source) as file:
+            content = read_at_most(file, rubric.SOURCE_LIMIT)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Failed(calls.linked()) from error
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENXIO):
+            raise Failed(calls.no_file(source.name)) from error
+        raise GradingError(f"{source}: submitted.py could not be read: {error}") from error
+    if content is None:
+        raise Failed(calls.too_large())
+    return content
+
+
+def _open_submission(source: Path) -> BinaryIO:
     if source.is_file():
-        return source
-    if not source.is_dir():
-        raise Failed(calls.no_file(source.name))
-    candidates = [source / "submitted.py", *sorted(source.glob("*/submitted.py"))]
-    found = [path for path in candidates if path.is_file() and not path.is_symlink()]
-    if not found or (found[0] != candidates[0] and len(found) > 1):
-        raise Failed(calls.no_file(source.name))
-    return found[0]
+        return open_inside(source.resolve().parent, source.resolve().name)
+    try:
+        return open_inside(source, SUBMITTED)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENXIO):  # none, or a folder or pipe of this name
+            raise
+    found, links = [], False
+    for name, mode in list_inside(source):
+        links |= stat.S_ISLNK(mode)
+        if stat.S_ISDIR(mode) and (file := _open_nested(source, name)):
+            found.append(file)
+    if len(found) == 1:
+        return found[0]
+    for file in found:
+        file.close()
+    raise OSError(errno.ELOOP if links and not found else errno.ENOENT, "no file to grade", str(source))
+
+
+def _open_nested(source: Path, folder: str) -> BinaryIO | None:
+    try:
+        return open_inside(source, f"{folder}/{SUBMITTED}")
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+        return None
 
 
 def _link(target: Path, link: Path) -> None:

@@ -1,5 +1,6 @@
 """A class is graded once, whatever happens meanwhile; a bad submission costs itself only."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ class Nothing:
 
     def run(self, work, place, rules):
         assert not list(work)
-        return iter(())
+        yield from ()
 
 
 @pytest.fixture
@@ -179,6 +180,56 @@ def test_a_killed_run_leaves_no_process_and_goes_on(small_data, tmp_path):
     assert scratch - set(Path(tempfile.gettempdir()).glob("mp09-*"))
     assert subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 0
     assert len(book_of(out)) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_run_that_is_told_to_end_does_so_in_order(small_data, tmp_path, number, code, whole_group):
+    folder, out, scratch = tmp_path / "class", tmp_path / "grades", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    sources = {"anna": SKELETON, "ben": SKELETON, "cho": HANGS, "dan": HANGS, "eve": SKELETON}
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_bytes(source)
+    options = ["--out", out, "--data", small_data, "--device", "cpu", "--jobs", "2", "--isolation", "process"]
+    grader = subprocess.Popen(
+        [sys.executable, "-m", "mp09", "grade-all", folder, *options],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
+    limit = time.monotonic() + 240
+    while not (out / BOOK).exists() or _count(out) < 2:
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    family = psutil.Process(grader.pid).children(recursive=True)
+    os.killpg(grader.pid, number) if whole_group else grader.send_signal(number)
+    words = grader.communicate(timeout=120)[1].splitlines()
+    assert (grader.returncode, words[-1]) == (code, "terminated" if code == 143 else "interrupted")
+    assert not [line for line in words if "Traceback" in line or "Error" in line]
+    assert not psutil.wait_procs(family, timeout=30)[1]
+    assert not list(scratch.iterdir())
+    assert {key: entry.report.score for key, entry in book_of(out).items()} == {"anna": 0, "ben": 0}
+
+
+def test_a_copy_that_cannot_be_written_is_one_students_problem(place, tmp_path):
+    (tmp_path / COPIES).mkdir()
+    (tmp_path / COPIES / "anna").write_text("a file in its place")
+    given = handins(anna=SKELETON, ben=SKELETON)
+    assert grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES).failed == 1
+    book = book_of(tmp_path)
+    assert (book["anna"].status, book["ben"].status) == (FAULT, GRADED)
+    assert "could not be written" in book["anna"].problem
+
+
+def test_a_key_that_is_another_students_is_graded_anew(place, tmp_path):
+    grade_all([Handin("a_b", "a@b")], tmp_path, pool=LocalPool(1), place=place, rules=RULES)
+    assert grade_all([Handin("a_b", "a b")], tmp_path, pool=LocalPool(1), place=place, rules=RULES).total == 1
+    assert book_of(tmp_path)["a_b"].name == "a b"
 
 
 def _count(out: Path) -> int:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from mp09.classroom.collect import Handin
-from mp09.classroom.gradebook import FAULT, GRADED, VERSION, Gradebook
+from mp09.classroom.gradebook import FAULT, GRADED, VERSION, Gradebook, Known
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
 from selftests.conftest import ROOT
@@ -40,7 +40,7 @@ def test_what_goes_in_comes_out(path):
     with Gradebook(path) as book:
         anna, ben = book.entries()
         assert book.terms() == TERMS
-        assert book.known() == {"anna": ("d", GRADED), "ben": ("e", FAULT)}
+        assert book.known() == {"anna": Known("Anna", "d", GRADED), "ben": Known("Ben", "e", FAULT)}
     assert anna.report == REPORT
     assert (anna.name, anna.email, anna.sid, anna.submitted_at, anna.late) == (
         "Anna",

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from mp09.grading import rubric
 from mp09.grading.diagnose.record import Diagnosis
 from mp09.grading.replies import readable
 
 LINE = 120  # characters shown of a line that a submission printed
 NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
 TWO_DEVICES = ("same device", "weight type", "must have its parameters and buffers on device")
+LINKED = "submitted.py or a folder on its way is a symbolic link; hand in the file itself"
 CALLS = {
     "load": "importing submitted.py",
     "length": "build_dataset",
@@ -28,6 +30,20 @@ def no_file(name: str) -> Diagnosis:
         "a file named submitted.py",
         f"none in {name!r}",
         "Hand in the one file submitted.py, under exactly this name and not inside another folder.",
+    )
+
+
+def linked() -> Diagnosis:
+    fact, remedy = LINKED.split("; ")
+    return Diagnosis("link", "a file named submitted.py", fact, f"{remedy.capitalize()}: no link is followed.")
+
+
+def too_large() -> Diagnosis:
+    return Diagnosis(
+        "too-large",
+        f"a submitted.py of at most {rubric.SOURCE_LIMIT >> 10} KiB",
+        "a larger one",
+        "Take out what is no code, such as data, weights or pictures written as text; the grader brings the data.",
     )
 
 

@@ -7,6 +7,8 @@ import os
 import zipfile
 from pathlib import Path
 
+KIT = Path(__file__).resolve().parents[3]  # where the reference lies
+
 
 def _other_name(folder: Path, untrained: str) -> None:
     (folder / "submitted (1).py").write_text(untrained)
@@ -27,12 +29,31 @@ def _directory(folder: Path, untrained: str) -> None:
     (folder / "submitted.py").mkdir()
 
 
+def _linked_folder(target: Path):
+    """A folder that is a link, beside nothing else."""
+    return lambda folder, untrained: (folder / "mp09").symlink_to(target)
+
+
+def _linked_beside(folder: Path, untrained: str) -> None:
+    """A link on the way to the file, and the file."""
+    (folder / "there").mkdir()
+    (folder / "there" / "submitted.py").write_text(untrained)
+    (folder / "here").symlink_to("there")
+
+
 def _link(target: str):
     return lambda folder, untrained: (folder / "submitted.py").symlink_to(target)
 
 
 def _fifo(folder: Path, untrained: str) -> None:
     os.mkfifo(folder / "submitted.py")
+
+
+def _sparse(folder: Path, untrained: str) -> None:
+    """A terabyte that takes no room on the disk."""
+    with open(folder / "submitted.py", "w") as file:
+        file.write(untrained)
+        file.truncate(1 << 40)
 
 
 def _bytes(change):
@@ -68,6 +89,9 @@ SHAPES = {
     "link-to-a-secret": (0, _link("/etc/shadow")),
     "link-to-nothing": (0, _link("nowhere")),
     "link-to-itself": (0, _link("submitted.py")),
+    "link-to-the-kit": (0, _linked_folder(KIT)),
+    "link-to-the-reference": (0, _link(str(KIT / "submitted.py"))),
+    "link-to-another-folder": (40, _linked_beside),
     "fifo": (0, _fifo),
     "empty": (0, _bytes(lambda text: b"")),
     "byte-order-mark": (40, _bytes(lambda text: b"\xef\xbb\xbf" + text.encode())),
@@ -76,7 +100,9 @@ SHAPES = {
     "windows-line-ends": (40, _bytes(lambda text: text.replace("\n", "\r\n").encode())),
     "latin-1": (0, _bytes(lambda text: text.encode() + "x = 'caf\xe9'\n".encode("latin-1"))),
     "tabs-and-blanks": (0, _bytes(lambda text: text.encode() + b"if True:\n\tx = 1\n        y = 2\n")),
-    "line-of-50-megabytes": (40, _bytes(lambda text: text.encode() + b"x = '" + b"y" * (50 << 20) + b"'\n")),
+    "line-of-900-kilobytes": (40, _bytes(lambda text: text.encode() + b"x = '" + b"y" * (900 << 10) + b"'\n")),
+    "line-of-50-megabytes": (0, _bytes(lambda text: text.encode() + b"x = '" + b"y" * (50 << 20) + b"'\n")),
+    "endless": (0, _sparse),
     "newer-syntax": (0, _bytes(lambda text: text.encode() + b"x = (yield) ?? 3\n")),
     "input": (0, _bytes(lambda text: text.encode() + b"name = input('your name? ')\n")),
     "argparse": (

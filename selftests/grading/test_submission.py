@@ -1,0 +1,124 @@
+"""Which file of a submission is graded: no link in it is followed, nothing waited for, nothing large read whole."""
+
+import os
+
+import pytest
+
+from mp09.errors import GradingError
+from mp09.files import open_inside
+from mp09.grading import rubric
+from mp09.grading.diagnose.record import Failed
+from mp09.grading.submission import read_submission
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A folder with a file that is not the student's."""
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    (folder / "submitted.py").write_bytes(b"secret")
+    return folder
+
+
+@pytest.fixture
+def given(tmp_path):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    return folder
+
+
+def diagnosis(source) -> str:
+    with pytest.raises(Failed) as failed:
+        read_submission(source)
+    return failed.value.diagnosis.key
+
+
+@pytest.mark.parametrize("name", ["submitted.py", "mp09/submitted.py"])
+def test_the_file_at_the_top_or_in_the_only_folder(given, name):
+    (given / name).parent.mkdir(exist_ok=True)
+    (given / name).write_bytes(b"x")
+    assert read_submission(given) == read_submission(given / name) == b"x"
+
+
+def test_a_linked_file_is_refused(given, secret):
+    (given / "submitted.py").symlink_to(secret / "submitted.py")
+    assert diagnosis(given) == "link"
+
+
+def test_a_linked_folder_is_refused(given, secret):
+    (given / "mp09").symlink_to(secret)
+    assert diagnosis(given) == "link"
+
+
+def test_a_linked_file_in_a_folder_is_refused(given, secret):
+    (given / "mp09").mkdir()
+    (given / "mp09" / "submitted.py").symlink_to(secret / "submitted.py")
+    assert diagnosis(given) == "link"
+
+
+def test_a_link_beside_the_file_does_not_matter(given, secret):
+    (given / "mp09").mkdir()
+    (given / "mp09" / "submitted.py").write_bytes(b"own")
+    (given / "latest").symlink_to(secret)
+    assert read_submission(given) == b"own"
+
+
+def test_whoever_grades_may_come_through_a_link(given, tmp_path):
+    (given / "submitted.py").write_bytes(b"x")
+    (tmp_path / "folder").symlink_to(given)
+    (tmp_path / "file.py").symlink_to(given / "submitted.py")
+    assert read_submission(tmp_path / "folder") == read_submission(tmp_path / "file.py") == b"x"
+
+
+def test_a_pipe_is_not_waited_for(given):
+    os.mkfifo(given / "submitted.py")
+    assert diagnosis(given) == diagnosis(given / "submitted.py") == "no-file"
+
+
+def test_a_device_is_not_read(given):
+    with pytest.raises(OSError, match=r"\[Errno 6\]"):
+        open_inside(given.parent.joinpath("/dev"), "zero")
+
+
+def test_a_terabyte_is_not_read(given):
+    with open(given / "submitted.py", "wb") as file:
+        file.truncate(1 << 40)
+    assert diagnosis(given) == "too-large"
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_the_limit(given, more, fits):
+    (given / "submitted.py").write_bytes(bytes(rubric.SOURCE_LIMIT + more))
+    assert len(read_submission(given)) if fits else diagnosis(given) == "too-large"
+
+
+def test_what_is_exchanged_for_a_link_meanwhile_is_not_followed(given, secret):
+    """A folder becomes a link again and again; what is read is the student's, or nothing."""
+    (given / "real").mkdir()
+    (given / "real" / "submitted.py").write_bytes(b"own")
+    (given / "aside").symlink_to(secret)
+    pid = os.fork()
+    if pid == 0:
+        while True:  # until it is killed
+            os.rename(given / "real", given / "kept")
+            os.rename(given / "aside", given / "real")
+            os.rename(given / "real", given / "aside")
+            os.rename(given / "kept", given / "real")
+    seen = set()
+    for _ in range(3000):
+        try:
+            with open_inside(given, "real/submitted.py") as file:
+                seen.add(file.read())
+        except OSError:
+            seen.add(None)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    assert seen <= {b"own", None}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_may_not_be_read_is_the_graders_problem(given):
+    (given / "submitted.py").write_bytes(b"x")
+    (given / "submitted.py").chmod(0)
+    with pytest.raises(GradingError, match="could not be read"):
+        read_submission(given)
