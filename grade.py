@@ -9,6 +9,7 @@ from pathlib import Path
 from mp09.errors import Mp09Error
 from mp09.grading import rubric
 from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
+from mp09.precision import AUTO, PRECISIONS, force
 
 HERE = Path(__file__).resolve().parent
 
@@ -34,6 +35,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=AUTO,
+        help="what models.fast_dtype says (default: what MP09_PRECISION says, else what the processor or GPU has)",
     )
     parser.add_argument(
         "--timeout",
@@ -85,20 +92,21 @@ def main(argv: list[str] | None = None) -> int:
     results = partial(render, hidden=args.hidden_visibility, leaderboard=args.leaderboard)
     watcher = text.TerminalWatcher(console)
     try:
-        report = grade(
-            args.submission,
-            kit=HERE,
-            tests=HERE / "tests",
-            data=args.data,
-            device=args.device,
-            seed=args.seed,
-            timeout_s=args.timeout,
-            only=args.only,
-            out=args.output,
-            render=results,
-            watcher=watcher,
-            isolation=isolation,
-        )
+        with force(args.precision):
+            report = grade(
+                args.submission,
+                kit=HERE,
+                tests=HERE / "tests",
+                data=args.data,
+                device=args.device,
+                seed=args.seed,
+                timeout_s=args.timeout,
+                only=args.only,
+                out=args.output,
+                render=results,
+                watcher=watcher,
+                isolation=isolation,
+            )
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from mp09.errors import Mp09Error
+from mp09.precision import force
 
 # rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
@@ -26,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
             import_module(f"mp09.cli.{room}").add(commands)
     args = parser.parse_args(argv)
     try:
-        return args.run(args)
+        with force(getattr(args, "precision", None)):
+            return args.run(args)
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

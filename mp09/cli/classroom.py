@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT
+from mp09.cli.common import DATA, DEFAULT, KIT, add_precision
 from mp09.errors import ClassError
 
 GRADES = Path("grades")
@@ -44,6 +44,7 @@ def _add_grade_all(commands) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
     )
+    add_precision(parser)
     parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help=DEFAULT)
     parser.add_argument(
         "--executor", choices=("local", "ray"), default="local", help="ray: a task a submission, on a cluster"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT, progress_bar
+from mp09.cli.common import DATA, DEFAULT, KIT, add_precision, progress_bar
 from mp09.errors import ReleaseError
 
 
@@ -22,6 +22,7 @@ def _add_validate(commands) -> None:
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: cores + 1)")
     parser.add_argument("--isolation", choices=("auto", "sandboxed", "process"), default="auto", help="default: auto")
+    add_precision(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
     parser.set_defaults(run=_validate)
 

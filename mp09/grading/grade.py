@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
 
-from mp09 import __version__
+from mp09 import __version__, precision
 from mp09.data.source import checked_source, holdout_file
 from mp09.errors import GradingError
 from mp09.files import scratch_folder, write_json
@@ -65,6 +65,7 @@ def grade(
     Raises:
         GradingError: nothing could be graded, for a reason that is not the submission's; `out` is not written.
         DataError: the data folder is missing or damaged.
+        DeviceError: MP09_PRECISION is no precision.
     """
     started = time.monotonic()
     if not 0 <= seed < 2**32:
@@ -106,7 +107,7 @@ def grade(
                 memory_mib=submission.peak_memory >> 20,
                 seconds=round(time.monotonic() - started, 1),
                 seed=sandbox.settings.seed,
-                device=submission.about.get("device", ""),
+                device=_device(submission.about, sandbox.settings),
                 versions={"mp09": __version__, **submission.about.get("versions", {})},
             )
 
@@ -132,6 +133,12 @@ def grade(
         if out:
             write_json(out, render(graded))
         return graded
+
+
+def _device(about: dict, settings: Settings) -> str:
+    """The device's name; with the precision where one is forced, as that may change a score."""
+    forced = "" if settings.precision == precision.AUTO else f", {settings.precision} forced"
+    return f"{about['device']}{forced}" if "device" in about else ""
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:

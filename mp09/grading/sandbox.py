@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from mp09.grading import protocol, rubric
 from mp09.grading.machine import usable_memory
 from mp09.grading.processes import Forked, Spawned, Warm, inherited_environment
 from mp09.grading.usage import SHARED_MEMORY, disk_bytes, family, memory_bytes, shared_bytes, unlinked_bytes
+from mp09.precision import VARIABLE, forced
 
 PROCESS, SANDBOXED, AUTO = "process", "sandboxed", "auto"
 POLL_S = 0.1
@@ -63,7 +64,8 @@ class Settings:
     """How workers run.
 
     device: "auto", "cpu" or "cuda"; threads: of torch; seed: set before every request; isolation: "process",
-    "sandboxed", or "auto" for the highest level that this machine offers.
+    "sandboxed", or "auto" for the highest level that this machine offers; precision: what workers find in
+    MP09_PRECISION (see `models.fast_dtype`), by default what this process does. DeviceError when that is no precision.
     """
 
     device: str = "auto"
@@ -72,6 +74,7 @@ class Settings:
     memory_mib: int = rubric.MEMORY_LIMIT_MIB
     disk_mib: int = rubric.DISK_LIMIT_MIB
     isolation: str = AUTO
+    precision: str = field(default_factory=forced)
 
 
 class Sandbox:
@@ -316,7 +319,7 @@ def _environment(folder: Path, settings: Settings) -> dict[str, str]:
     home = str(folder)
     threads = str(settings.threads)
     environment |= {"HOME": home, "TMPDIR": home, "TEMP": home, "TMP": home, "MPLBACKEND": "Agg"}
-    environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, VARIABLE: settings.precision}
     if settings.device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment
