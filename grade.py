@@ -11,6 +11,7 @@ from mp09.grading import rubric
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output, orderly_end
 from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
 from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
+from mp09.precision import PRECISIONS, force
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,6 +37,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=AUTO,
+        help="what models.fast_dtype says (default: what MP09_PRECISION says, else what the processor or GPU has)",
     )
     parser.add_argument(
         "--timeout",
@@ -101,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     results = partial(render, hidden=args.hidden_visibility, leaderboard=args.leaderboard)
     watcher = text.TerminalWatcher(console)
     try:
-        with orderly_end():
+        with orderly_end(), force(args.precision):
             report = grade(
                 args.submission,
                 kit=HERE,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
-from models import resnet18
+from models import fast_dtype, resnet18
 
 DATA = Path(__file__).resolve().parent / "cifar10_batches"
 MEAN = (0.4914, 0.4822, 0.4465)  # of CIFAR-10's training pictures, per colour, pixels in 0..1:
@@ -169,7 +169,8 @@ class FinetuneNet(nn.Module):
         """float (N, 3, 32, 32) -> logits (N, 8)."""
         ### BEGIN SOLUTION: features from the frozen part, then logits from the new part
         # No gradient is needed below the classifier, so none is prepared.
-        with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=computes_in_bfloat16(x.device)):
+        dtype = fast_dtype(x.device)
+        with torch.no_grad(), torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             features = self.backbone(x.to(memory_format=torch.channels_last))
         return self.classifier(features.float())
         ### END SOLUTION
@@ -182,18 +183,6 @@ class FinetuneNet(nn.Module):
         return self
 
     ### END SOLUTION
-
-
-### BEGIN SOLUTION
-def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether the processor has bfloat16 arithmetic; elsewhere bfloat16 would be slower than float32, not faster."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities()
-    return device.type == "cpu" and any(able.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-
-
-### END SOLUTION
 
 
 def build_model(trained: bool = False) -> nn.Module:

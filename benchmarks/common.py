@@ -9,14 +9,15 @@ from pathlib import Path
 
 import torch
 
+from mp09.device import fast_dtype
+
 
 def machine(device: torch.device | None = None) -> str:
     """The GPU if `device` is one, processor, cores, whether it computes in bfloat16, and PyTorch's version."""
     gpu = f"{torch.cuda.get_device_name(device)}, " if device and device.type == "cuda" else ""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    able = torch.cpu.get_capabilities()
-    bfloat16 = "bfloat16" if any(able.get(n) for n in ("amx_bf16", "avx512_bf16", "bf16")) else "no bfloat16"
+    bfloat16 = "bfloat16" if fast_dtype(torch.device("cpu")) == torch.bfloat16 else "no bfloat16"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{gpu}{names[0] if names else platform.processor()}, {cores} cores, {bfloat16}, torch {torch.__version__}"
 

@@ -1,17 +1,12 @@
 """Where and how to compute: the device, its fast arithmetic, seeds; importing this takes denormal numbers for zero."""
 
 import random
-import time
-from functools import cache
 
 import numpy as np
 import torch
-from torch import nn
 
+import models
 from mp09.errors import DeviceError
-
-TRIALS = 5
-FASTER = 1.2  # bfloat16 is coarser: it has to pay
 
 # Numbers below 1e-38 count as zero: arithmetic on them made a training step 7 times slower, and costs no accuracy.
 # On import, as PyTorch's threads take this over when they are started, at the first large computation, and never later.
@@ -39,13 +34,12 @@ def _has_mps() -> bool:
     return torch.backends.mps.is_available()
 
 
-@cache
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where a convolution is faster in it, else float32. Found by trying, in a fraction of a second, once."""
-    if device.type == "mps":
-        return torch.float32
-    single = _seconds(device, torch.float32)
-    return torch.bfloat16 if single / _seconds(device, torch.bfloat16) >= FASTER else torch.float32
+    """What "auto" computes in: see `models.fast_dtype`. Raises DeviceError when MP09_PRECISION is no precision."""
+    try:
+        return models.fast_dtype(device)
+    except ValueError as error:
+        raise DeviceError(str(error)) from error
 
 
 def int8_is_faster(device: torch.device) -> bool:
@@ -53,21 +47,6 @@ def int8_is_faster(device: torch.device) -> bool:
     able = torch.cpu.get_capabilities()
     has_vnni = any(able.get(name) for name in ("avx512_vnni", "avx_vnni"))
     return device.type == "cpu" and has_vnni and fast_dtype(device) == torch.float32
-
-
-@torch.inference_mode()
-def _seconds(device: torch.device, dtype: torch.dtype) -> float:
-    """The least time of a 3x3 convolution of pictures (128, 16, 16), so many that a GPU is kept busy too."""
-    layer = nn.Conv2d(128, 128, 3, padding=1).to(device, dtype, memory_format=torch.channels_last)
-    count = 64 if device.type == "cpu" else 1024
-    x = torch.ones(count, 128, 16, 16, device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    times = []
-    for _ in range(TRIALS):
-        started = time.perf_counter()
-        layer(x)
-        synchronize(device)
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def synchronize(device: torch.device) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mp09.device import choose_device, fast_dtype, seed_everything
+from mp09.device import choose_device, seed_everything
 from mp09.errors import DeviceError
 from selftests.conftest import ROOT
 
@@ -27,13 +27,6 @@ def test_a_device_that_is_not_there_is_refused(name):
 def test_a_name_that_is_no_device_is_refused():
     with pytest.raises(DeviceError, match="expected auto, cpu, cuda"):
         choose_device("gpu")
-
-
-def test_the_fast_type_is_measured_once():
-    assert fast_dtype(torch.device("cpu")) in (torch.float32, torch.bfloat16)
-    measured = fast_dtype.cache_info().misses
-    fast_dtype(torch.device("cpu"))
-    assert fast_dtype.cache_info().misses == measured
 
 
 def test_the_seed_sets_all_states():

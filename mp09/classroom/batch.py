@@ -163,6 +163,7 @@ def _terms(place: Place, rules: Rules) -> dict[str, str]:
         "program": __version__,
         "seed": str(rules.settings.seed),
         "device": rules.settings.device,
+        "precision": rules.settings.precision,
         "isolation": rules.settings.isolation,
         "timeout": f"{rules.timeout_s:g}",
         "memory": str(rules.settings.memory_mib),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mp09.errors import Mp09Error
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output
+from mp09.precision import force
 
 # rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
@@ -28,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end anything
     try:
-        code = args.run(args)
+        with force(getattr(args, "precision", None)):
+            code = args.run(args)
         sys.stdout.flush()  # or a full disk would show at Python's end
         return code
     except Mp09Error as error:

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT
+from mp09.cli.common import DATA, DEFAULT, KIT, add_precision
 from mp09.errors import ClassError
 from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 
@@ -45,6 +45,7 @@ def _add_grade_all(commands) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
     )
+    add_precision(parser)
     parser.add_argument("--isolation", choices=(AUTO, *LEVELS), default=AUTO, help=DEFAULT)
     parser.add_argument(
         "--require-isolation",

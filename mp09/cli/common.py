@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mp09.precision import AUTO, PRECISIONS
+
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
 DEFAULT = "default: %(default)s"
@@ -17,6 +19,12 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text}")
     return int(text)
+
+
+def add_precision(parser: argparse.ArgumentParser, *more: str) -> None:
+    """The option --precision: `main` forces float32 or bfloat16 on all that a command computes. more: further names."""
+    about = "what networks compute in; auto: what MP09_PRECISION says, else bfloat16 where the processor or GPU has it"
+    parser.add_argument("--precision", choices=(*PRECISIONS, *more), default=AUTO, help=f"{about}; {DEFAULT}")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from mp09.cli.common import DEFAULT, positive, progress_bar, show_table
+from mp09.precision import FLOAT32, PRECISIONS, forced
 
 
 def add(commands) -> None:
@@ -38,7 +39,9 @@ def add(commands) -> None:
     parser.add_argument("--rounds", type=positive, default=5, help="in which the networks take turns; " + DEFAULT)
     parser.add_argument("--runs", type=positive, default=20, help="passes at batch 1 in a turn; " + DEFAULT)
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
-    parser.add_argument("--precision", choices=("float32", "bfloat16", "auto"), default="float32", help=DEFAULT)
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help=f"default: what MP09_PRECISION says, else {FLOAT32}, as published"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), metavar="DIR", help=DEFAULT)
     parser.add_argument("--panels", action="store_true", help="of every picture its likeliest classes, as PNG")
     parser.set_defaults(run=_compare)
@@ -48,10 +51,11 @@ def _compare(args: argparse.Namespace) -> int:
     from mp09.compare.tables import tables
     from mp09.recipes.compare import compare, parse
 
-    options = "pictures samples classes batch rounds runs device precision out panels"
+    options = "pictures samples classes batch rounds runs device out panels"
     with progress_bar() as progress:
         done = compare(
             parse(args.networks, args.weights),
+            precision=args.precision or forced(FLOAT32),
             **{name: getattr(args, name) for name in options.split()},
             progress=progress,
         )

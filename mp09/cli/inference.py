@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, positive
+from mp09.cli.common import DEFAULT, add_precision, positive
 
 
 def add(commands) -> None:
@@ -28,6 +28,7 @@ def add(commands) -> None:
     parser.add_argument("--live", action="store_true", help="play a video as a camera would: late frames are dropped")
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after so many")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
+    add_precision(parser)
     parser.set_defaults(run=_classify)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, positive, progress_bar
+from mp09.cli.common import DATA, DEFAULT, add_precision, positive, progress_bar
 
 CACHE = Path("features")
 RUN = Path("runs/train")
@@ -67,9 +67,7 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
         "--weights", default="default", metavar="WHICH", help="a name of torchvision's, a file, or none; " + DEFAULT
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
-    parser.add_argument(
-        "--precision", default="auto", help="auto, float32, bfloat16, or int8 (for cached features); " + DEFAULT
-    )
+    add_precision(parser, "int8")
     parser.add_argument("--seed", type=_seed, default=0, help=DEFAULT)
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where features are kept; " + DEFAULT)
     return parser
@@ -299,6 +297,7 @@ def _add_pretrain(commands) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/pretrain"), metavar="DIR", help=DEFAULT)
     parser.add_argument("--epochs", type=_sizes, metavar="N,N,N", help="of each stage (default: 6,10,21)")
     parser.add_argument("--device", default="auto", metavar="NAME", help=DEFAULT)
+    add_precision(parser)
     parser.add_argument("--seed", type=_seed, default=0, help=DEFAULT)
     parser.set_defaults(run=_pretrain)
 

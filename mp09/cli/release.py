@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT, progress_bar
+from mp09.cli.common import DATA, DEFAULT, KIT, add_precision, progress_bar
 from mp09.errors import ReleaseError
 from mp09.grading.isolation import AUTO, LEVELS, SANDBOXED, USER
 
@@ -27,6 +27,7 @@ def _add_validate(commands) -> None:
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: cores + 1)")
     parser.add_argument("--isolation", choices=(AUTO, *LEVELS), default=AUTO, help="default: %(default)s")
+    add_precision(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
     parser.set_defaults(run=_validate)
 

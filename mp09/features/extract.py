@@ -3,7 +3,8 @@
     features = extract(backbone("resnet18-32"), image_set, cache=Path("features"))
 
 The backbone is copied into its fastest form (`forms`: BatchNorm folded into convolutions, channels last, bfloat16
-where that is faster), pictures stay uint8 until their batch, and the next batches are read while the network computes.
+where the device has it), pictures stay uint8 until their batch, and the next batches are read while the network
+computes.
 """
 
 import copy
@@ -63,7 +64,8 @@ def extract(
         backbone: has `body` (float (N, 3, S, S) -> (N, D)) and `preprocess` (uint8 (N, 3, H, W) -> float (N, 3, S, S)).
         data: pictures with `images` uint8 (N, 3, H, W) and `labels` (N,), such as an ImageSet; or an iterable of
             batches (uint8 (n, 3, H, W), int64 (n,)), which is read once and never held as a whole.
-        precision: "auto" is bfloat16 where that is faster, else float32. "int8" is for processors: see `int8_form`.
+        precision: "float32" or "bfloat16"; "auto" is what MP09_PRECISION says, else bfloat16 where the device has
+            arithmetic for it. "int8" is for processors: see `int8_form`.
         augment: changes a batch of pictures before it is preprocessed, seeded by `seed`; `view` names it in the cache.
         cache: a folder; None keeps nothing.
         key: names the pictures of an iterable in the cache, e.g. a digest of their files.

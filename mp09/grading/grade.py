@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
 
-from mp09 import __version__
+from mp09 import __version__, precision
 from mp09.data.source import checked_source, holdout_file
 from mp09.errors import GradingError
 from mp09.files import check_writable, scratch_folder, write_json
@@ -73,6 +73,7 @@ def grade(
         GradingError: nothing could be graded, for a reason that is not the submission's, or the results could not be
             written; then there is no `out`.
         DataError: the data folder is missing or damaged.
+        DeviceError: MP09_PRECISION is no precision.
     """
     started = time.monotonic()
     if not 0 <= seed < 2**32:
@@ -113,7 +114,7 @@ def grade(
                 accounting=submission.about.get("accounting", ""),
                 seconds=round(time.monotonic() - started, 1),
                 seed=sandbox.settings.seed,
-                device=submission.about.get("device", ""),
+                device=_device(submission.about, sandbox.settings),
                 versions={"mp09": __version__, **submission.about.get("versions", {})},
             )
 
@@ -165,6 +166,12 @@ def _write(out: Path, results: dict) -> None:
             out.unlink(missing_ok=True)
         points = f"{results['score']:g} points" if "score" in results else "results"
         raise GradingError(f"{out}: {points} could not be written: {error.strerror}.") from error
+
+
+def _device(about: dict, settings: Settings) -> str:
+    """The device's name; with the precision where one is forced, as that may change a score."""
+    forced = "" if settings.precision == precision.AUTO else f", {settings.precision} forced"
+    return f"{about['device']}{forced}" if "device" in about else ""
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:

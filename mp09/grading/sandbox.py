@@ -20,7 +20,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from mp09.grading.isolation import AUTO, LEVELS, PROCESS, USER, Policy
 from mp09.grading.machine import usable_memory
 from mp09.grading.processes import Spawned, Warm, inherited_environment
 from mp09.grading.usage import Meter
+from mp09.precision import VARIABLE, forced
 
 # What programs on Linux read besides Python: libraries, the processor's features, time zone, fonts, user names.
 SYSTEM_FILES = (
@@ -58,7 +59,8 @@ class Settings:
     """How workers run.
 
     device: "auto", "cpu" or "cuda"; threads: of torch; seed: set before every request; isolation: one of LEVELS, or
-    "auto" for the highest that this machine offers, and none below `least`.
+    "auto" for the highest that this machine offers, and none below `least`; precision: what workers find in
+    MP09_PRECISION (see `models.fast_dtype`), by default what this process does. DeviceError when that is no precision.
     """
 
     device: str = "auto"
@@ -68,6 +70,7 @@ class Settings:
     disk_mib: int = rubric.DISK_LIMIT_MIB
     isolation: str = AUTO
     least: str = PROCESS
+    precision: str = field(default_factory=forced)
 
     def levels(self) -> list[str]:
         """The levels that will do, from the highest."""
@@ -203,7 +206,7 @@ def _python_files() -> set[str]:
 def _environment(folder: Path, temporary: Path, settings: Settings) -> dict[str, str]:
     environment = inherited_environment()
     threads = str(settings.threads)
-    environment |= {"HOME": str(folder), "MPLBACKEND": "Agg"}
+    environment |= {"HOME": str(folder), "MPLBACKEND": "Agg", VARIABLE: settings.precision}
     environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if settings.device == "cpu":

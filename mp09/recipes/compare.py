@@ -91,7 +91,7 @@ def compare(
         classes: text files with the names of outputs, for networks whose weights don't say them: the one that has as
             many names as a network has outputs is taken.
         rounds, runs: in every round each network has its turn, with so many passes at batch 1.
-        precision: "float32", "bfloat16", or "auto": the faster one.
+        precision: "float32", "bfloat16", or "auto": what MP09_PRECISION says, else the faster one.
         panels: draw of every picture and network the likeliest classes beside the picture.
 
     Raises:

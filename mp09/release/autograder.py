@@ -9,7 +9,7 @@ from mp09.grading.isolation import AUTO, PROCESS, USER
 from mp09.release.archive import room, write_zip
 from mp09.release.handout import BATCH_FILES, DATA
 
-ROOMS = ("__init__.py", "errors.py", "files.py", "trees.py", "data", "grading")
+ROOMS = ("__init__.py", "errors.py", "files.py", "trees.py", "precision.py", "data", "grading")
 FILES = ("models.py", "grade.py", "resnet18.pt", "tests/test_visible.py", "tests/test_hidden.py")
 NOT_FOR_GRADING = ("jupyter", "nbval", "pytest")  # of requirements.txt
 TEMPLATES = Path(__file__).with_name("templates")

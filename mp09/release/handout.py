@@ -11,7 +11,7 @@ from mp09.release.strip import strip
 
 ROOT = "cnn_image_classifier"  # the folder in the archive
 CLI = ("cli/__init__.py", "cli/common.py", "cli/data.py", "cli/grading.py")  # commands of the rooms below
-ROOMS = ("__init__.py", "__main__.py", *CLI, "errors.py", "files.py", "trees.py", "data", "grading")
+ROOMS = ("__init__.py", "__main__.py", *CLI, "errors.py", "files.py", "trees.py", "precision.py", "data", "grading")
 FILES = ("models.py", "grade.py", "resnet18.pt", "requirements.txt", "LICENSE", "tests/test_visible.py")
 DOCS = ("docs/student.md", "docs/synthetic.png")
 DATA = "cifar10_batches"

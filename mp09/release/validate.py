@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,9 @@ from mp09.data.prepare import make_batches
 from mp09.data.sources import from_synthetic
 from mp09.errors import GradingError, ReleaseError
 from mp09.files import scratch_folder
+from mp09.grading import rubric
 from mp09.grading.grade import grade, private_parts
-from mp09.grading.isolation import PROCESS
+from mp09.grading.isolation import AUTO, PROCESS
 from mp09.grading.report import GradeReport
 from mp09.grading.sandbox import Sandbox, Settings
 from mp09.release.strip import strip
@@ -46,7 +47,7 @@ from mp09.release.strip import strip
 CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
 MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind; see `_marker`
 SHARED_PLACES = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"), Path("/run/lock"))  # everybody may write there
-BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 1e-2}'))
+BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 5e-3}'))
 UNTRAINED = (
     ("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),
     ("features = self.backbone(x.to(memory_format=torch.channels_last))", "features = x.flatten(1)[:, :512]"),  # quick
@@ -55,6 +56,7 @@ ATTACK_SECONDS = 60.0
 MEMORY_MIB = 3072  # small, that several may run into it at a time
 GRACE_SECONDS = 20.0  # for ending processes and writing results after the time limit
 SAMPLE_POINTS = 25.0  # of the reference with --only dataset
+MARGIN = 0.02  # that accuracies keep from the steps, so that processors with other arithmetic give the same points
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of a case. problem: "" when all is as it must be."""
+    """What came of a case. problem: "" when all is as it must be.
+
+    margin: how far the accuracy is from the nearest step that decides about points; None when none was measured.
+    """
 
     kind: str
     name: str
@@ -87,6 +92,7 @@ class Row:
     diagnoses: tuple[str, ...] = ()
     seconds: float = 0.0
     problem: str = ""
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,16 +121,19 @@ class Validation:
 
 def table(validation: Validation) -> Table:
     """One line a case, for the terminal."""
-    table = Table("", "case", "points", "must be", "diagnoses", "s", title=f"isolation: {validation.isolation}")
+    title = f"isolation: {validation.isolation}"
+    table = Table("", "case", "points", "must be", "margin", "diagnoses", "s", title=title)
     for kind in (CONTROLS, MUTANTS, ATTACKS):
         rows = validation.of(kind)
         for row in rows:
             got = "none" if row.points is None else f"{row.points:g}"
             mark = Text("✓", "green") if row.ok else Text("✗", "bold red")
             words = ", ".join(row.diagnoses) if row.ok else row.problem
-            table.add_row(mark, f"{kind[:-1]} {row.name}", got, f"{row.expected:g}", words, f"{row.seconds:.0f}")
+            margin = "" if row.margin is None else f"{row.margin:.3f}"
+            name, seconds = f"{kind[:-1]} {row.name}", f"{row.seconds:.0f}"
+            table.add_row(mark, name, got, f"{row.expected:g}", margin, words, seconds)
         if rows:
-            table.add_row("", f"{sum(row.ok for row in rows)} of {len(rows)} {kind}", "", "", "", "", end_section=True)
+            table.add_row("", f"{sum(row.ok for row in rows)} of {len(rows)} {kind}", end_section=True)
     table.caption = "; ".join([f"{validation.seconds:.0f} s", *validation.remarks])
     return table
 
@@ -171,7 +180,8 @@ def validate(
 ) -> Validation:
     """Grade every case, `jobs` at a time, and check what came of it.
 
-    Without `data`, on a small drawn set (400 pictures a file, 240 held out).
+    Without `data`, on a small drawn set (400 pictures a file, 240 held out), where accuracies must keep MARGIN from
+    the steps that decide.
     Attacks need level "sandboxed": at level "process" they are left out, and a remark says so.
     """
     started = time.monotonic()
@@ -180,11 +190,14 @@ def validate(
             data = folder / "cifar10_batches"
             make_batches(data, from_synthetic(0), per_file=400, holdout=240)
             options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
-            return validate(cases, kit=kit, tests=tests, data=data, **options)
+            found = validate(cases, kit=kit, tests=tests, data=data, **options)
+            return replace(found, rows=tuple(map(_clear_of_steps, found.rows)))
     settings = Settings(device="cpu", threads=threads, memory_mib=MEMORY_MIB, isolation=isolation)
     guarded = private_parts(kit, tests, data)
     idle: list[Sandbox] = [Sandbox(settings, guarded=guarded, close=True) for _ in range(jobs)]
     level, remarks = idle[0].level, list(idle[0].remarks)
+    if settings.precision != AUTO:
+        remarks.append(f"precision: {settings.precision}, forced")
     if level == PROCESS:
         remarks.append('attacks were left out: level "process" is no security boundary')
         cases = [case for case in cases if case.kind != ATTACKS]
@@ -247,7 +260,26 @@ def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path
         diagnoses=tuple(sorted({test.diagnosis for test in report.tests if test.diagnosis})) if report else (),
         seconds=round(seconds, 1),
         problem="; ".join(problems),
+        margin=report and _margin(report),
     )
+
+
+def _margin(report: GradeReport) -> float | None:
+    """How far the accuracy is from the nearest step that decides about points."""
+    if report.accuracy is None:
+        return None
+    steps = (rubric.TRAINED_ACCURACY, *rubric.ACCURACY_STEPS)
+    if "not-a-function" in {test.diagnosis for test in report.tests}:  # the last step's points are lost at any accuracy
+        steps = steps[:-1]
+    return round(min(abs(report.accuracy - step) for step in steps), 4)
+
+
+def _clear_of_steps(row: Row) -> Row:
+    """A row whose points another processor's arithmetic may change is not as it must be."""
+    if row.margin is None or row.margin >= MARGIN:
+        return row
+    words = f"the accuracy is {row.margin:.4f} from a step, expected {MARGIN:g} or more"
+    return replace(row, ok=False, problem="; ".join(filter(None, [row.problem, words])))
 
 
 def _wrong(case: Case, report: GradeReport) -> list[str]:

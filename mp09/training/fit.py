@@ -19,6 +19,7 @@ from torchmetrics import MeanMetric
 
 from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import TrainingError
+from mp09.precision import AUTO, PRECISIONS
 from mp09.training import checkpoint, parallel
 from mp09.training.batches import Share
 from mp09.training.history import History
@@ -26,7 +27,6 @@ from mp09.training.optim import OPTIMIZERS, SCHEDULES, Loss, make_loss, make_opt
 
 # (epochs so far, batch, batches): after every training batch, and after every epoch with batch 0
 Watch = Callable[[History, int, int], None]
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def fit(
@@ -62,7 +62,8 @@ def fit(
         label_smoothing: of the default loss while it learns; validation goes without.
         augment: applied to the training x of a batch on the device.
         patience: stop after so many epochs without a better validation accuracy.
-        precision: "auto" is bfloat16 where that is faster, else float32.
+        precision: "float32" or "bfloat16"; "auto" is what MP09_PRECISION says, else bfloat16 where the device has
+            arithmetic for it. Of several processes all compute in bfloat16, or none.
         folder: where checkpoints go; a run found there is taken up again.
         card: plain values kept in the checkpoint, such as class names; a run goes on only with the same.
         watch: told about progress.
@@ -96,11 +97,13 @@ def fit(
         optimizer = make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay)
     rates = make_schedule(schedule, optimizer, steps=epochs * len(train))
     losses_of = {True: loss or make_loss(label_smoothing), False: loss or make_loss(0.0)}  # while it learns, or not
-    dtype = {"auto": fast_dtype(place), "float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    settings["precision"] = str(dtype)
     card = _plain(card or {})
 
     with parallel.processes(place) as (rank, size):
+        dtype = fast_dtype(place) if precision == AUTO else getattr(torch, precision)
+        if size > 1 and not parallel.for_all(dtype == torch.bfloat16, place):
+            dtype = torch.float32
+        settings["precision"] = str(dtype)
         history = _take_up(folder, settings, card, model, optimizer, rates)
         step_model = model
         if size > 1:

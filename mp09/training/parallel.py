@@ -42,6 +42,11 @@ def wait_for_all() -> None:
     distributed.barrier()
 
 
+def for_all(holds: bool, device: torch.device) -> bool:
+    """Whether it holds in every process."""
+    return total(int(holds), device) == distributed.get_world_size()
+
+
 def total(count: int, device: torch.device) -> int:
     """The sum of all processes' counts."""
     value = torch.tensor(count, device=device)

@@ -30,7 +30,7 @@ SKELETON = strip(REFERENCE).encode()
 QUICK = edited(REFERENCE, UNTRAINED).encode()  # 40 points
 HANGS = b"import time\ntime.sleep(1000)\n"
 EXITS = b"import os\nos._exit(3)\n"
-RULES = Rules(Settings(device="cpu", threads=1, isolation="process"), timeout_s=300)
+RULES = Rules(Settings(device="cpu", threads=1, isolation="process", precision="auto"), timeout_s=300)
 
 
 class Nothing:
@@ -96,7 +96,7 @@ def test_only_what_failed_is_tried_again(place, tmp_path):
 def test_one_book_holds_one_set_of_terms(place, tmp_path):
     given = handins(dan=None)
     grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
-    other = Rules(Settings(device="cpu", threads=1, isolation="process", seed=7), timeout_s=300)
+    other = Rules(Settings(device="cpu", threads=1, isolation="process", seed=7, precision="auto"), timeout_s=300)
     with pytest.raises(ClassError, match="seed: 42 there, 7 now"):
         grade_all(given, tmp_path, pool=Nothing(), place=place, rules=other)
     assert book_of(tmp_path)["dan"].report.seed == 42
@@ -105,6 +105,15 @@ def test_one_book_holds_one_set_of_terms(place, tmp_path):
     (before,) = tmp_path.glob("gradebook-*.sqlite")  # nothing is lost
     with Gradebook(before) as book:
         assert book.entries()[0].report.seed == 42
+
+
+def test_a_forced_precision_is_one_of_the_terms(place, tmp_path, monkeypatch):
+    given = handins(dan=None)
+    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
+    monkeypatch.setenv("MP09_PRECISION", "bfloat16")
+    other = Rules(Settings(device="cpu", threads=1, isolation="process"), timeout_s=300)
+    with pytest.raises(ClassError, match="precision: auto there, bfloat16 now"):
+        grade_all(given, tmp_path, pool=Nothing(), place=place, rules=other)
 
 
 def test_a_regrading_that_was_cut_off_goes_on(place, tmp_path):

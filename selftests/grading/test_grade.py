@@ -132,6 +132,17 @@ def test_the_environment_and_arguments_are_scrubbed(submit, monkeypatch):
     assert submit(source)["1.1"].score == 15
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_forced_precision_reaches_the_submission_and_is_said(run_grader, tmp_path, precision):
+    check = f"\nassert fast_dtype(torch.device('cpu')) == fast_dtype(torch.device('mps')) == torch.{precision}\n"
+    (tmp_path / "submitted.py").write_text(REFERENCE + check)
+    settings = Settings(device="cpu", isolation="process", precision=precision)
+    with Sandbox(settings) as sandbox:
+        report = run_grader(tmp_path, only="dataset", sandbox=sandbox)
+    assert report.tests[0].output == ""
+    assert (report.score, report.device) == (25, f"cpu, {precision} forced")
+
+
 def test_the_reference_is_not_importable(submit):
     tests = submit("import sys; sys.path_importer_cache.clear()\nimport grade")
     assert tests["1.1"].diagnosis == "missing-module"

@@ -295,6 +295,17 @@ def test_results_may_not_lie_among_the_pictures(files, tmp_path, capsys):
         assert not (folder / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("forced", "options", "precision"),
+    [("auto", (), "float32"), ("bfloat16", (), "bfloat16"), ("bfloat16", ("--precision", "float32"), "float32")],
+)
+def test_it_measures_in_float32_unless_told_otherwise(tmp_path, monkeypatch, capsys, forced, options, precision):
+    monkeypatch.setenv("MP09_PRECISION", forced)
+    options = ("--networks", "resnet18-32", "--out", tmp_path, *options, *QUICK)
+    assert run("compare", *options) == 0
+    assert f", {precision}, " in capsys.readouterr().out
+
+
 def test_panels_that_can_not_be_written_are_an_error(files, tmp_path, capsys):
     (tmp_path / "panels").write_text("")
     options = ("--networks", "resnet18-32", "--panels", "--samples", 1, "--out", tmp_path, *QUICK)

@@ -1,14 +1,34 @@
 """Each submission gets exactly what it must get. All controls, and a sample of `python -m mp09 validate`."""
 
+import re
+from dataclasses import replace
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_synthetic
 from mp09.errors import ReleaseError
-from mp09.release.validate import ATTACKS, CONTROLS, MUTANTS, Case, Row, Validation, edited, load_cases, run_case
+from mp09.grading.report import GradeReport, TestResult
+from mp09.release.validate import (
+    ATTACKS,
+    CONTROLS,
+    MUTANTS,
+    Case,
+    Row,
+    Validation,
+    _clear_of_steps,
+    _margin,
+    edited,
+    load_cases,
+    run_case,
+    table,
+)
 from selftests.conftest import PER_FILE, ROOT
 
 CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
+ROW = Row(CONTROLS, "one", True, 100, 100)
 SAMPLE = {
     *("scrambled-reshape", "labels-one-hot", "backbone-not-loaded", "augmentation-at-test", "cuda-hard-coded"),
     *("flow/double_fork", "flow/kill_parent", "flow/own_signal_handlers", "forging/writes_results"),
@@ -62,6 +82,32 @@ def test_an_attack_without_points_is_an_error(tmp_path):
     (tmp_path / "attacks" / "flow" / "x.py").write_text("# Does something.\n")
     with pytest.raises(ReleaseError, match="flow/x: says nothing about its points"):
         load_cases(tmp_path, ROOT / "submitted.py")
+
+
+def test_an_accuracy_near_a_step_is_not_as_it_must_be():
+    near, clear = _clear_of_steps(replace(ROW, margin=0.0199)), replace(ROW, margin=0.02)
+    assert (near.ok, near.problem) == (False, "the accuracy is 0.0199 from a step, expected 0.02 or more")
+    assert [_clear_of_steps(row) for row in (clear, ROW)] == [clear, ROW]
+    shown = Console(width=200, record=True, file=StringIO())
+    shown.print(table(Validation((near, clear, ROW), "sandboxed", 1.0)))
+    assert re.findall(r"100 +│ 100 +│ +([\d.]*) +│", shown.export_text()) == ["0.020", "0.020", ""]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "diagnosis", "margin"),
+    [
+        (None, "", None),
+        (0.925, "", 0.025),
+        (0.89, "", 0.01),
+        (0.52, "", 0.02),
+        (0.89, "not-a-function", 0.04),  # the last step's points are lost anyway
+        (0.0, "nothing-trained", 0.5),
+    ],
+)
+def test_the_margin_is_the_way_to_the_nearest_step_that_decides(accuracy, diagnosis, margin):
+    test = TestResult("3.4", "accuracy", 0, 40, "failed", diagnosis=diagnosis)
+    report = GradeReport((test,), 0, 100, "graded", "process", "synthetic", 240, accuracy, 1.0, 42)
+    assert _margin(report) == margin
 
 
 def test_the_tables_as_json():

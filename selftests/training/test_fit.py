@@ -53,7 +53,8 @@ def test_means_are_over_pictures_and_not_over_batches():
     x, y = blobs(101)
     model = net().eval()
     row = run(model, epochs=1)[-1]
-    last = fit(model, Batches(x, y, 50), Batches(x, y, 100), epochs=1, lr=1e-12, device="cpu")[-1]
+    how = {"lr": 1e-12, "device": "cpu", "precision": "float32"}  # what it is compared with is computed in float32
+    last = fit(model, Batches(x, y, 50), Batches(x, y, 100), epochs=1, **how)[-1]
     expected = nn.functional.cross_entropy(model(x), y).item()
     assert row["valid_loss"] > 0
     assert math.isclose(last["valid_loss"], expected, rel_tol=1e-5)
@@ -64,6 +65,12 @@ def test_one_logit_is_a_binary_head():
     x, y = blobs(classes=2)
     history = fit(net(1), Batches(x, y, 32, shuffle=True), Batches(x, y, 64), epochs=6, lr=0.02, device="cpu")
     assert history[-1]["valid_accuracy"] > 0.85
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_auto_computes_in_what_is_forced(monkeypatch, precision):
+    monkeypatch.setenv("MP09_PRECISION", precision)
+    assert run().column("train_loss") == run(precision=precision).column("train_loss")
 
 
 def test_label_smoothing_is_for_training_only():

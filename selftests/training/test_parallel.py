@@ -40,25 +40,28 @@ class Net(nn.Module):
         return self.head(self.norm(self.conv(x)).relu().mean(dim=(2, 3)))
 
 
-def train(folder: Path, kind: str) -> tuple[nn.Module, list[dict]]:
+def train(folder: Path, kind: str, precision: str) -> tuple[nn.Module, list[dict]]:
     x, y = data()
     train = Batches(x, y, 32, shuffle=True) if kind == "batches" else DataLoader(TensorDataset(x, y), 32, shuffle=True)
     model = Net()
-    return model, fit(model, train, Batches(x, y, 64), epochs=3, lr=0.01, device="cpu", folder=folder)
+    how = {"epochs": 3, "lr": 0.01, "device": "cpu", "precision": precision}
+    return model, fit(model, train, Batches(x, y, 64), folder=folder, **how)
 
 
-@pytest.mark.parametrize("kind", ["batches", "loader"])
-def test_two_processes_give_the_result_of_one(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "precision"), [("batches", "float32"), ("loader", "auto")])
+def test_two_processes_give_the_result_of_one(tmp_path, kind, precision):
+    """In float32; with "auto" too when one of the processors has no bfloat16."""
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom selftests.training.test_parallel import train\n"
-        f"train(Path({str(tmp_path / 'two')!r}), {kind!r})\n"
+        "import os\nfrom pathlib import Path\nfrom selftests.training.test_parallel import train\n"
+        "os.environ['MP09_PRECISION'] = 'float32' if os.environ['RANK'] == '0' else 'bfloat16'\n"
+        f"train(Path({str(tmp_path / 'two')!r}), {kind!r}, {precision!r})\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    one, history = train(tmp_path / "one", kind)
+    one, history = train(tmp_path / "one", kind, "float32")
     two = Net()
     state = checkpoint.load_model(tmp_path / "two", two, "last")
     for row, other in zip(history, state.history, strict=True):

@@ -112,7 +112,7 @@ def run_model():
     ]
     loader = build_dataloader(build_dataset(data_files, transform), {"batch_size": 4, "shuffle": True})
     model = build_model()
-    optimizer = build_optimizer("SGD", model.model.fc.parameters(), {"lr": 0.001, "momentum": 0.9})
+    optimizer = build_optimizer("SGD", model.model.fc.parameters(), {"lr": 0.003, "momentum": 0.9})
     for epoch in range(2 if len(loader) < 1000 else 1):
         train(loader, model, nn.CrossEntropyLoss(), optimizer)
     return model

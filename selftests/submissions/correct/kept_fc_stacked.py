@@ -80,7 +80,7 @@ def test(test_dataloader, model):
 def run_model():
     data = build_dataset(["cifar10_batches/data_batch_" + str(k) for k in (1, 2, 3, 4, 5)])
     model = build_model()
-    optimizer = build_optimizer("Adam", model.parameters(), {"lr": 0.01})
-    for _ in range(4):
+    optimizer = build_optimizer("Adam", model.parameters(), {"lr": 0.05})
+    for _ in range(3):
         train(build_dataloader(data, {"batch_size": 64, "shuffle": True}), model, nn.CrossEntropyLoss(), optimizer)
     return model
