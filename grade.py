@@ -52,7 +52,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="for the whole run (default: %(default)g, 15 minutes)",
     )
     parser.add_argument(
-        "--seed", type=int, default=42, help="of samples, orders and random numbers (default: %(default)s)"
+        "--seed", type=int, default=42, help="of the submission's random numbers (default: %(default)s)"
     )
     parser.add_argument(
         "--isolation",

@@ -33,7 +33,7 @@ def add(commands) -> None:
         "--holdout",
         type=int,
         metavar="N",
-        help="move N training pictures into a private file for the grader",
+        help="N images in a private file for the grader: synthetic ones besides, others out of the training images",
     )
     parser.add_argument("--seed", type=int, help="shuffles, and draws (default: 0 in a new folder)")
     parser.add_argument("--force", action="store_true", help="replace a folder that this command did not make")
@@ -74,4 +74,6 @@ def _data(args: argparse.Namespace) -> int:
     print(f"{args.out}: {source.name}, {train} pictures to train on, {source.counts['test_batch']} to test on")
     if source.holdout:
         print(f"{source_file.holdout_file(args.out)}: {source.holdout} pictures for the grader alone")
+        if source.name.startswith("CIFAR-10"):
+            print("NOTE: CIFAR-10 is public, and so are the labels of these: they are hidden, but not secret.")
     return 0

@@ -115,8 +115,8 @@ def _handout(args: argparse.Namespace) -> int:
     data = args.batches if args.data == "include" else None
     if data is None and holdout_file(args.batches).exists():
         raise ReleaseError(
-            f"{holdout_file(args.batches)}: pictures are held out for the grader, and whoever fetches the data has "
-            "them too. Use --data include."
+            f"{holdout_file(args.batches)}: images are held out for the grader, and whoever makes the data without "
+            "them may have them too. Use --data include."
         )
     out = build_handout(KIT, args.out, data=data)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {'with' if data else 'without'} data")

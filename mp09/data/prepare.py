@@ -4,23 +4,32 @@ The folder appears in one step, complete, or not at all: everything is written t
 """
 
 import errno
+import secrets
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
 from mp09.data.folders import Progress
-from mp09.data.source import SOURCE_FILE, Source, holdout_file, read_source, verify
-from mp09.data.sources import Origin, Pictures, from_download, from_synthetic
+from mp09.data.source import SOURCE_FILE, Source, holdout_file, read_source, secret_file, verify
+from mp09.data.sources import SECRET_BITS, Origin, Pictures, from_download, from_synthetic
 from mp09.errors import DataError, DownloadError
-from mp09.files import checksum, write_json
+from mp09.files import checksum, write_json, write_text
 
 ARCHIVE_NAME = "cifar-10-python.tar.gz"
 BUILDING = ".mp09-building-"  # in the names of unfinished folders
 PER_FILE = 8000  # the course's size
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Images that only the grader scores on, in their order in the private file, and the secret seed of both."""
+
+    images: Pictures
+    secret: int
 
 
 def make_batches(
@@ -30,6 +39,7 @@ def make_batches(
     per_file: int | None = None,
     seed: int | None = None,
     holdout: int | None = None,
+    secret: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Source:
@@ -40,8 +50,11 @@ def make_batches(
             None: a complete folder as it is, else the official download, else the synthetic set.
         per_file: pictures a file, a multiple of 8; default: as they are, 8000 for a new folder.
         seed: shuffles the pictures over the files, and draws the synthetic ones, 0..2**32-1; default: as it is, or 0.
-        holdout: so many pictures, a multiple of 40, are moved out of the train files into a private file
-            (`source.holdout_file`) that only the grader scores on; default: as it is, or none.
+        holdout: so many images, a multiple of 40, go into a private file (`source.holdout_file`) that only the grader
+            scores on: synthetic ones are made besides the others, others are moved out of the train files;
+            default: as it is, or none.
+        secret: the seed of the held-out images, 0..2**128-1, that is kept beside them alone; default: a random one.
+            Who knows it has the images.
         force: replace a folder that was not made by this function, or was changed since.
 
     Raises:
@@ -57,18 +70,24 @@ def make_batches(
             f"--holdout: expected a multiple of 40 (five files, eight classes) below {5 * (per_file or PER_FILE)}, "
             f"got {holdout}."
         )
+    if secret is not None and not 0 <= secret < 2**SECRET_BITS:
+        raise DataError(f"secret: expected a whole number of {SECRET_BITS} bits, got {secret}.")
     if not force and (existing := _existing(out, origin, per_file, seed, holdout)):
         return existing
-    note, seed = "", seed or 0
+    note, seed, chosen = "", seed or 0, origin or from_download(out.parent / ARCHIVE_NAME)
     try:
-        name, train, test = (origin or from_download(out.parent / ARCHIVE_NAME)).load(per_file or PER_FILE, progress)
+        name, train, test = chosen.load(per_file or PER_FILE, progress)
     except DownloadError as error:
         if origin:
             raise
-        note, origin = f"CIFAR-10 could not be fetched: {error}", from_synthetic(seed)
-        name, train, test = origin.load(per_file or PER_FILE, progress)
-    key = (origin or from_download(out)).key
-    return _write(out, name, key, train, test, seed=seed, holdout=holdout or 0, note=note, progress=progress)
+        note, chosen = f"CIFAR-10 could not be fetched: {error}", from_synthetic(seed)
+        name, train, test = chosen.load(per_file or PER_FILE, progress)
+    held_out = None
+    if holdout:
+        secret = secrets.randbits(SECRET_BITS) if secret is None else secret
+        train, held_out = _hold_out(chosen, train, holdout, secret, progress)
+    source = Source(name, chosen.key, len(test.labels), seed, {}, {}, note, holdout or 0)
+    return _write(out, source, train, test, held_out, progress)
 
 
 def _existing(
@@ -95,23 +114,40 @@ def _existing(
         source.seed if seed is None else seed,
         source.holdout if holdout is None else holdout,
     )
-    return source if wanted == (source.origin, source.per_file, source.seed, source.holdout) else None
+    if wanted != (source.origin, source.per_file, source.seed, source.holdout):
+        return None
+    if holdout and holdout == source.holdout and not (holdout_file(out).exists() and secret_file(out).exists()):
+        raise DataError(
+            f"{holdout_file(out).parent}: the held-out images and their secret seed are not there. Put them back, or "
+            "hold out others (--force) and give out the data anew."
+        )
+    return source
+
+
+def _hold_out(
+    origin: Origin, train: Pictures, count: int, secret: int, progress: Progress | None
+) -> tuple[Pictures, Holdout]:
+    """The train images that are left, and `count` held-out ones, as many of each class."""
+    if origin.more:  # the public files are those that everybody can make, so that nothing is missing in them
+        private = origin.more(count, secret, progress)
+    else:
+        train, private = _split(train, count, np.random.default_rng([secret, 0]))
+    # Their order in the file is secret, too: it is what a look-up by position would have to know.
+    return train, Holdout(private.take(np.random.default_rng([secret, 1]).permutation(count)), secret)
+
+
+def _split(train: Pictures, count: int, random: np.random.Generator) -> tuple[Pictures, Pictures]:
+    """(What is left, `count` random images, as many of each class.)"""
+    order, classes = random.permutation(len(train.labels)), np.unique(train.labels)
+    of_each = [order[train.labels[order] == label][: count // len(classes)] for label in classes]
+    private = np.concatenate(of_each)
+    return train.take(np.setdiff1d(order, private)), train.take(private)
 
 
 def _write(
-    out: Path,
-    name: str,
-    key: str,
-    train: Pictures,
-    test: Pictures,
-    *,
-    seed: int,
-    holdout: int,
-    note: str,
-    progress: Progress | None,
+    out: Path, source: Source, train: Pictures, test: Pictures, held_out: Holdout | None, progress: Progress | None
 ) -> Source:
-    """Write everything beside `out`, then put it there."""
-    per_file = len(test.labels)
+    """Write everything beside `out`, then put it there. Returns `source` with its counts and checksums."""
     prefix = f".{out.name}{BUILDING}"
     for leftover in out.parent.glob(f"{prefix}*"):  # of interrupted runs
         shutil.rmtree(leftover, ignore_errors=True)
@@ -119,21 +155,20 @@ def _write(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
-        shuffle = np.random.default_rng(seed)
-        private, public = _split(train.labels, holdout, shuffle)
-        parts = dict(zip(TRAIN_FILES, np.split(public, len(TRAIN_FILES)), strict=True))
+        shuffle = np.random.default_rng(source.seed)
+        parts = dict(zip(TRAIN_FILES, np.split(shuffle.permutation(len(train.labels)), len(TRAIN_FILES)), strict=True))
         for i, (file, indices) in enumerate(parts.items()):
             _write_part(building / file, train.take(indices), f"training batch {i + 1} of {len(parts)}")
             if progress:
                 progress("writing", i + 1, len(parts) + 1)
-        _write_part(building / TEST_FILE, test.take(shuffle.permutation(per_file)), "testing batch 1 of 1")
+        _write_part(building / TEST_FILE, test.take(shuffle.permutation(source.per_file)), "testing batch 1 of 1")
         if progress:
             progress("writing", len(parts) + 1, len(parts) + 1)
-        write_meta(building / META_FILE, per_file=per_file)
-        counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: per_file}
+        write_meta(building / META_FILE, per_file=source.per_file)
+        counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: source.per_file}
         checksums = {file: checksum(building / file) for file in (*counts, META_FILE)}
-        digest = _write_holdout(holdout_file(out), train.take(private))
-        source = Source(name, key, per_file, seed, counts, checksums, note, holdout, digest)
+        digest = _write_holdout(out, held_out)
+        source = replace(source, counts=counts, checksums=checksums, holdout_checksum=digest)
         write_json(building / SOURCE_FILE, asdict(source))
         building.chmod(0o755)
         _replace(building, out)
@@ -146,23 +181,20 @@ def _write(
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _split(labels: np.ndarray, holdout: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the pictures that are held out, as many of each class, and of all others; both in random order."""
-    order = random.permutation(len(labels))
-    classes = np.unique(labels)
-    private = np.concatenate([order[labels[order] == label][: holdout // len(classes)] for label in classes])
-    return random.permutation(private), order[~np.isin(order, private)]
-
-
-def _write_holdout(path: Path, pictures: Pictures) -> str:
-    """Write the private file and return its checksum; without pictures, remove one that is there."""
-    if not len(pictures.labels):
-        path.unlink(missing_ok=True)
+def _write_holdout(out: Path, held_out: Holdout | None) -> str:
+    """Write the private file and its secret, and return the file's checksum; None: remove those that are there."""
+    images, secret = holdout_file(out), secret_file(out)
+    if held_out is None:
+        for path in (images, secret):
+            path.unlink(missing_ok=True)
         return ""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    _write_part(path, pictures, "held out")
-    path.chmod(0o600)
-    return checksum(path)
+    images.parent.mkdir(mode=0o700, exist_ok=True)
+    images.parent.chmod(0o700)  # one that was there, too
+    _write_part(images, held_out.images, "held out")
+    write_text(secret, f"{held_out.secret:032x}\n")
+    for path in (images, secret):
+        path.chmod(0o600)
+    return checksum(images)
 
 
 def _write_part(path: Path, pictures: Pictures, label: str) -> None:

@@ -10,6 +10,7 @@ from mp09.files import checksum
 
 SOURCE_FILE = "SOURCE.json"
 HOLDOUT_FILE = "holdout_batch"
+SECRET_FILE = "secret_seed"
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,10 @@ class Source:
     name: the word every score carries ("synthetic", "CIFAR-10", "CIFAR-10 (JPEG)", ...)
     origin: which pictures these are; equal for equal requests
     per_file, counts: pictures a file
-    seed: of the order over the files
+    seed: of the order over the files, and of synthetic images; everybody may know it
     checksums: sha256 of each file
-    holdout, holdout_checksum: pictures that were moved out of the train files (see `holdout_file`), 0 for none
+    holdout, holdout_checksum: images that only the grader scores on (see `holdout_file`), 0 for none. The checksum
+        confirms no guess: which images these are, and their order, come from a seed of 128 bits that is not here.
     note: why this source was taken, when it was not asked for
     """
 
@@ -70,6 +72,11 @@ def holdout_file(folder: Path) -> Path:
     """Where the pictures that only the grader scores on lie: beside the data folder, never in it."""
     folder = Path(folder).resolve()
     return folder.with_name(folder.name + "_holdout") / HOLDOUT_FILE
+
+
+def secret_file(folder: Path) -> Path:
+    """Where the secret seed of the held-out images is kept: beside them, and in no package."""
+    return holdout_file(folder).with_name(SECRET_FILE)
 
 
 def checked_source(folder: Path) -> Source:

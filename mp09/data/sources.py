@@ -15,6 +15,8 @@ from mp09.data.folders import Progress, check_end, decode, describe, read_files
 from mp09.errors import DataError
 from mp09.files import checksum
 
+SECRET_BITS = 128  # of the seed that held-out images come from: too many to try
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -30,10 +32,15 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Origin:
-    """`key` says whether two requests mean the same pictures; `load(per_file, progress)` gets them."""
+    """`key` says whether two requests mean the same pictures; `load(per_file, progress)` gets them.
+
+    `more(count, secret, progress)` gets images that nobody has who does not know the secret seed.
+    None: there are no others, so those that are held out are taken from the train images.
+    """
 
     key: str
     load: Callable[[int, Progress | None], tuple[str, Pictures, Pictures]]
+    more: Callable[[int, int, Progress | None], Pictures] | None = None
 
 
 def from_synthetic(seed: int) -> Origin:
@@ -51,7 +58,14 @@ def from_synthetic(seed: int) -> Origin:
             done += count
         return ("synthetic", *splits)
 
-    return Origin(f"synthetic, seed {seed}", load)
+    def more(count: int, secret: int, progress: Progress | None) -> Pictures:
+        labels = np.arange(count, dtype=np.int64) % len(CLASSES)
+        report = progress and (lambda n, total: progress("holding out", n, total))
+        # Above every seed that `load` can have, so that no secret gives public images.
+        images = synthetic.draw(labels, seed=2**SECRET_BITS + secret, progress=report)
+        return Pictures(images, labels, [f"holdout_{i:05d}.png" for i in range(count)])
+
+    return Origin(f"synthetic, seed {seed}", load, more)
 
 
 def from_images(path: Path) -> Origin:

@@ -18,10 +18,11 @@ TRAINED_ACCURACY = 0.50
 
 BATCH_SIZE = 64  # of the loader whose batches are counted
 SAMPLES = 64  # pictures whose contents and labels are compared
-EVALUATION_BATCH_SIZE = 250
+# Of both passes: images in a batch at most; batches at least, because their order is what a submission can't know.
+SCORED_BATCHES = (250, 16)
+REPEATED_BATCHES = (100, 20)
 TESTED = 100  # pictures that the submission's own test() is tried on, for advice
-REPEATED = 2000  # pictures that are classified a second time, in another order and with another batch size:
-REPEATED_BATCH_SIZES = (50, 200)
+REPEATED = 2000  # images that are classified a second time, in other batches
 AGREEMENT = 0.995  # of both; rounding that depends on the batch size changes fewer
 PIXEL_TOLERANCE = 1e-4  # on 0..1; one grey level is 0.0039
 WEIGHT_TOLERANCE = 1e-6  # float32 rounding

@@ -26,6 +26,7 @@ from mp09.grading.diagnose import calls, model
 from mp09.grading.diagnose.data import Samples
 from mp09.grading.diagnose.record import Failed
 from mp09.grading.host import Worker, WorkerEnded, arrays_of
+from mp09.grading.orders import Orders, Pass
 from mp09.grading.protocol import Message
 from mp09.grading.sandbox import Sandbox
 
@@ -54,6 +55,7 @@ class Submission:
         sandbox: Sandbox,
         deadline: float,
         waiting: Waiting | None = None,
+        orders: Orders | None = None,
     ):
         """
         Args:
@@ -62,9 +64,11 @@ class Submission:
             data: the folder with the batch files.
             scratch: an empty folder for working copies.
             deadline: on the clock of time.monotonic().
+            orders: what is chosen at random; default: by a new secret.
         """
         self._source, self._kit, self._data, self._scratch = source, kit, data, scratch
         self._sandbox, self._deadline, self._waiting = sandbox, deadline, waiting
+        self._orders = orders or Orders()
         self._questions = scratch / "questions"  # of ours alone: a submission may read it, and write nothing there
         self._questions.mkdir()
         self._workers: dict[str, Worker] = {}
@@ -111,9 +115,9 @@ class Submission:
         return reply.fields["parts"]
 
     def samples(self) -> Samples:
-        """Items of build_dataset([two train files], transform=ToTensor()) at positions chosen by the seed."""
+        """Items of build_dataset([two train files], transform=ToTensor()) at positions of this run."""
         truth = self._sampled
-        wanted = self._random().integers(0, len(truth), rubric.SAMPLES)
+        wanted = self._orders.samples(self._sampled_lengths)
         reply = self._ask("data", "samples", files=self._files(*SAMPLED_FILES), indices=wanted.tolist())
         given = wanted[wanted < reply.fields["length"]]
         if not len(given) == len(reply.fields["images"]) == len(reply.fields["labels"]):
@@ -141,13 +145,15 @@ class Submission:
 
     def predictions(self) -> np.ndarray:
         """int64 (N,): the trained model's class for each of the `scored` pictures."""
-        return self._predict(SCORED, np.arange(len(self.scored)), rubric.EVALUATION_BATCH_SIZE)
+        asked = self._orders.scored(len(self.scored))
+        classes = np.empty(len(self.scored), dtype=np.int64)
+        classes[asked.positions] = self._predict(SCORED, asked)
+        return classes
 
     def repeated(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of some `scored` pictures, int64 (M,), and their classes in another order and batch size."""
-        random = self._random()
-        positions = random.permutation(len(self.scored))[: rubric.REPEATED]
-        return positions, self._predict(REPEATED, positions, int(random.integers(*rubric.REPEATED_BATCH_SIZES)))
+        """Positions of some `scored` pictures, int64 (M,), and their classes when they are asked in other batches."""
+        asked = self._orders.repeated(len(self.scored))
+        return asked.positions, self._predict(REPEATED, asked)
 
     def accuracy(self) -> float:
         """Share of `scored` pictures that are predicted rightly, 0..1; of two passes that disagree, the worse."""
@@ -162,19 +168,19 @@ class Submission:
         positions, repeated = self.repeated()
         return float(np.mean(self.predictions()[positions] == repeated))
 
-    def _predict(self, name: str, positions: np.ndarray, batch_size: int) -> np.ndarray:
+    def _predict(self, name: str, asked: Pass) -> np.ndarray:
         """Classes of `scored` pictures, asked with a batch file that holds dummies for labels."""
         self._train()
-        file = self._question("model", name, self.scored.images[positions])
-        fields = {"file": file, "count": len(positions), "batch_size": batch_size}
+        file = self._question("model", name, self.scored.images[asked.positions])
+        fields = {"file": file, "count": len(asked.positions), "batch_size": asked.batch_size}
         predictions = self._ask("model", "predict", key=name, **fields).arrays["predictions"]
-        if predictions.shape != positions.shape:
-            raise Failed(model.prediction_count(len(positions), predictions.shape))
+        if predictions.shape != asked.positions.shape:
+            raise Failed(model.prediction_count(len(asked.positions), predictions.shape))
         return predictions
 
     def _counted_files(self) -> list[tuple[str, int]]:
-        """test_batch, and a file that nobody has seen, with a number of pictures chosen by the seed."""
-        count = int(self._random().integers(len(self.public) // 2, len(self.public)))
+        """test_batch, and a file that nobody has seen."""
+        count = self._orders.counted(len(self.public))
         file = self._question("data", COUNTED, self.public.images[:count])
         return [(self._files(TEST_FILE)[0], len(self.public)), (file, count)]
 
@@ -199,25 +205,19 @@ class Submission:
     # What the grader itself knows -----------------------------------------------------------------------------------
 
     def _read_truth(self) -> None:
-        """The pictures of test_batch, and of the train files that `samples` takes from; before a submission runs."""
+        """The images of test_batch, those that are scored (held out, or else public), and those of the train files that
+        `samples` takes from. They are read before a submission runs.
+        """
         self.public = read_batch(self._data / TEST_FILE)
         holdout = holdout_file(self._data)
         self.held_out = holdout.exists()
-        self._truth = read_batch(holdout) if self.held_out else self.public
+        self.scored = read_batch(holdout) if self.held_out else self.public
         parts = [read_batch(self._data / name) for name in SAMPLED_FILES]
         images, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels"))
         self._sampled = ImageSet(images, labels, parts[0].classes)
-
-    @cached_property
-    def scored(self) -> ImageSet:
-        """The pictures that accuracy is measured on, held out or else public, in an order of this run's seed."""
-        order = self._random().permutation(len(self._truth))
-        return ImageSet(self._truth.images[order], self._truth.labels[order], self._truth.classes)
+        self._sampled_lengths = [len(part) for part in parts]
 
     # How it is asked ------------------------------------------------------------------------------------------------
-
-    def _random(self) -> np.random.Generator:
-        return np.random.default_rng(self._sandbox.settings.seed)
 
     @staticmethod
     def _files(*names: str) -> list[str]:

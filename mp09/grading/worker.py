@@ -13,6 +13,7 @@ import platform
 import random
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -174,7 +175,8 @@ def predict(session: Session, file: str, count: int, batch_size: int) -> Answer:
     first = next(iter(model.parameters()), torch.zeros(0))
     predictions = []
     with torch.no_grad():
-        for batch in DataLoader(Subset(dataset, range(count)), batch_size=batch_size):  # whatever its len() says
+        subset = Subset(dataset, range(count))  # whatever its len() says
+        for batch in _reseeded(session, DataLoader(subset, batch_size=batch_size)):
             images = torch.as_tensor(batch[0])
             output = model(images.to(device=first.device, dtype=first.dtype))
             logits = _logits(output)
@@ -184,6 +186,15 @@ def predict(session: Session, file: str, count: int, batch_size: int) -> Answer:
             classes[torch.isnan(logits).any(dim=1)] = -1
             predictions.append(classes.cpu())
     return {}, {"predictions": _array(torch.cat(predictions).long())}
+
+
+def _reseeded(session: Session, loader: DataLoader) -> Iterator[Any]:
+    """The loader's batches, each made and looked at with the same random numbers, wherever in the order it comes."""
+    batches = iter(loader)
+    session.reseed()
+    while (batch := next(batches, None)) is not None:
+        yield batch
+        session.reseed()
 
 
 def _logits(output: Any) -> torch.Tensor | None:

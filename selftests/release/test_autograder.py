@@ -33,7 +33,7 @@ METADATA = {"id": 123, "created_at": "2026-11-21T12:00:00Z", "users": [{"name": 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "cifar10_batches"
-    make_batches(folder, from_synthetic(0), per_file=400, holdout=240)
+    make_batches(folder, from_synthetic(0), per_file=400, holdout=240, secret=0)
     return folder
 
 
@@ -161,7 +161,7 @@ def test_what_is_and_is_not_in_it(package):
         requirements = file.read("requirements.txt").decode()
         scripts = [file.getinfo(name).external_attr >> 16 & 0o111 for name in ("setup.sh", "run_autograder")]
     assert {"setup.sh", "run_autograder", "tests/test_hidden.py", "cifar10_batches_holdout/holdout_batch"} <= names
-    assert not {"submitted.py", "mp09_notebook.ipynb"} & names
+    assert not {"submitted.py", "mp09_notebook.ipynb", "cifar10_batches_holdout/secret_seed"} & names
     assert "torch==" in requirements
     assert "jupyter" not in requirements
     assert scripts == [0o111, 0o111]

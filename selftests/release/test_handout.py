@@ -9,6 +9,9 @@ import zipfile
 
 import pytest
 
+from mp09.data.cifar import read_batch
+from mp09.data.prepare import make_batches
+from mp09.data.sources import from_synthetic
 from mp09.errors import ReleaseError
 from mp09.release.handout import ROOT as FOLDER
 from mp09.release.handout import build_handout
@@ -65,15 +68,39 @@ def test_no_hidden_tests_and_no_private_pictures(handout):
 
 
 def test_the_holdout_stays_home(small_data, tmp_path):
-    from mp09.data.prepare import make_batches
-    from mp09.data.sources import from_synthetic
-
     data = tmp_path / "cifar10_batches"
     make_batches(data, from_synthetic(0), per_file=40, holdout=40)
-    private = (tmp_path / "cifar10_batches_holdout" / "holdout_batch").read_bytes()
+    private, secret = (
+        (tmp_path / "cifar10_batches_holdout" / n).read_bytes() for n in ("holdout_batch", "secret_seed")
+    )
     with zipfile.ZipFile(build_handout(ROOT, tmp_path / "handout.zip", data=data)) as file:
-        assert not any("holdout" in name for name in file.namelist())
+        assert not any("holdout" in name or "secret" in name for name in file.namelist())
         assert private not in [file.read(name) for name in file.namelist()]
+        assert not any(secret.strip() in file.read(name) for name in file.namelist())
+
+
+def test_a_student_cannot_repeat_the_holdout(tmp_path):
+    """With nothing but the handout: its program, asked for what its SOURCE.json says."""
+    data = tmp_path / "cifar10_batches"
+    make_batches(data, from_synthetic(0), per_file=40, holdout=40)
+    with zipfile.ZipFile(build_handout(ROOT, tmp_path / "handout.zip", data=data)) as file:
+        file.extractall(tmp_path)
+    handout = tmp_path / FOLDER
+    source = json.loads((handout / "cifar10_batches" / "SOURCE.json").read_text())
+    asked = [
+        str(value)
+        for name in ("seed", "per_file", "holdout")
+        for value in ("--" + name.replace("_", "-"), source[name])
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "mp09", "data", "--synthetic", "--out", "again", *asked], cwd=handout, check=True
+    )
+    again, private = (
+        {image.tobytes() for image in read_batch(folder / "holdout_batch").images}
+        for folder in (handout / "again_holdout", tmp_path / "cifar10_batches_holdout")
+    )
+    assert len(again) == len(private) == 40
+    assert not again & private
 
 
 def test_every_file_compiles(handout):

@@ -43,7 +43,7 @@ SAMPLE = {
 @pytest.fixture(scope="session")
 def held_out_data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("held_out") / "cifar10_batches"
-    make_batches(folder, from_synthetic(0), per_file=PER_FILE, holdout=PER_FILE)
+    make_batches(folder, from_synthetic(0), per_file=PER_FILE, holdout=PER_FILE, secret=0)
     return folder
 
 
