@@ -1,6 +1,7 @@
 """Small data folders and grading, shared by the self-tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from mp09.grading.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_FILE = 400
+
+
+def pytest_configure() -> None:
+    """The same signals for all tests, and for the processes that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it as ignored
 
 
 @pytest.fixture(autouse=True)

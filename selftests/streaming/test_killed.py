@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +34,8 @@ def slow(improv, stream, pictures, model, tmp_path):
 
 def started(command: list, out: Path, *, frames: int = 8) -> subprocess.Popen:
     """A run that has written so many frames."""
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, cwd=ROOT, preexec_fn=heed, **pipes)
+    process = subprocess.Popen(command, cwd=ROOT, **pipes)
     until = time.monotonic() + 90
     while not (out / "actors").is_dir() or getattr(read_posts(out / "actors").get("Writer"), "frames", 0) < frames:
         assert process.poll() is None, process.communicate()
