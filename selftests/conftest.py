@@ -26,7 +26,8 @@ THREADS = max(1, usable_cores() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT
 def pytest_configure() -> None:
     """The same threads and signals for all tests, and for the processes that they start."""
     torch.set_num_threads(THREADS)
-    os.environ["OMP_NUM_THREADS"] = str(THREADS)
+    ray = {"RAY_worker_niceness": "0"}  # 15 by default: beside other tests its workers would hardly ever run
+    os.environ.update({"OMP_NUM_THREADS": str(THREADS), **ray})
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it as ignored
 
 
