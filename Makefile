@@ -1,5 +1,7 @@
 # make grade    set up everything and grade submitted.py        (IMAGES=path: real pictures)
-# make test     set up everything and run the product's own tests
+# make test     set up everything and run the product's own tests, side by side: minutes
+# make proof    set up everything and prove the rest: what takes too long for a test
+# make coverage set up everything and count the lines of mp09 that the tests reach
 # make stream   set up improv too, in an environment of its own, and stream drawn pictures through the course's network
 # make bench    set up everything and measure the claims of speed in docs/labs.md    (TINY=path: Tiny ImageNet too)
 # make validate set up everything and prove the rubric as root, as an ordinary user, and without Landlock    (needs root)
@@ -10,16 +12,36 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(wildcard $(VENV)/Scripts),Scripts,bin)
 DATA := cifar10_batches
 
-.PHONY: setup grade test validate real notebook stream bench clean
+.PHONY: setup grade test proof coverage validate real notebook stream bench clean
 
 setup: $(VENV)/.student $(if $(IMAGES),images,data)
 
 grade: setup
 	$(BIN)/python grade.py
 
+# Tests of one file share one process, of as many as fit; `python -m pytest` alone runs them one after the other.
+BESIDE := -n auto --dist loadfile --no-loadscope-reorder
+TESTS := -m "not real and not proof"
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -m "not real"
+	$(BIN)/python -m pytest $(BESIDE) $(TESTS)
+
+# All submissions of the rubric, the labs, full-size data, a grader that is killed again and again, random submissions.
+PROOF := runs/proof
+SAMPLE := skeleton kept_fc same_user/  # of what `make validate` proves in whole in other settings
+proof: $(VENV)/.dev
+	$(BIN)/python -m mp09 validate
+	test "$$(id -u)" != 0 || $(BIN)/python -m benchmarks.three_settings --settings user no-landlock --name $(SAMPLE)
+	$(BIN)/python -m pytest $(BESIDE) -m "proof and not real"
+	$(BIN)/python -m mp09 data --synthetic --per-file 400 --out $(PROOF)/cifar10_batches
+	$(BIN)/python -m benchmarks.kill_grader --data $(PROOF)/cifar10_batches --times 10
+	$(BIN)/python -m benchmarks.fuzz --inputs 500
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest $(BESIDE) $(TESTS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 validate: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.three_settings
@@ -86,4 +108,4 @@ images:
 	@$(BIN)/python -m mp09 data --out $(DATA) --images "$(IMAGES)"
 
 clean:
-	rm -rf $(VENV) $(STREAM) $(DATA) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(STREAM) $(DATA) $(PROOF) .pytest_cache .ruff_cache .coverage*

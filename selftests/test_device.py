@@ -1,5 +1,6 @@
 """The device is there or refused; seeds repeat; denormal numbers are zero."""
 
+import os
 import random
 import subprocess
 import sys
@@ -39,5 +40,6 @@ def test_the_seed_sets_all_states():
 
 def test_denormal_numbers_are_zero_in_every_thread():
     code = "import mp09.device, torch; print((torch.full((4_000_000,), 1e-30) * 1e-10).count_nonzero().item())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    several = {"cwd": ROOT, "env": {**os.environ, "OMP_NUM_THREADS": "4"}}
+    done = subprocess.run([sys.executable, "-c", code], **several, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0"

@@ -1,12 +1,13 @@
 """The labs' notebooks run from top to bottom, and every link in them leads somewhere."""
 
+import ast
 import json
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from mp09.errors import StreamError
 from mp09.streaming.process import improv_python
@@ -18,6 +19,9 @@ by_name = pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
 
 def execute(path: Path) -> list[dict]:
     """The outputs of all cells; an error in one is raised."""
+    import nbformat  # these two take seconds
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
     return [output for cell in notebook.cells for output in cell.get("outputs", ())]
@@ -28,7 +32,7 @@ def text(outputs: list[dict]) -> str:
 
 
 @by_name
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.timeout(1800)
 def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
     monkeypatch.setenv("MP09_DATA", str(small_data))
@@ -50,6 +54,20 @@ def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
 def test_tiny_imagenet_runs_on_real_pictures(real_images):
     outputs = execute(ROOT / "labs" / "tiny_imagenet.ipynb")
     assert "this notebook ran on: Tiny ImageNet (24,000 + 10,000 pictures, 200 classes)" in text(outputs)
+
+
+@by_name
+def test_a_lab_is_python_and_imports_what_is_there(path):
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
+    nodes = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.ImportFrom)]
+    found = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names if is_there(node, alias)}
+    assert {f"{node.module}.{alias.name}" for node in nodes for alias in node.names} == found
+    assert len([name for name in found if name.startswith("mp09.")]) >= 5
+
+
+def is_there(node: ast.ImportFrom, alias: ast.alias) -> bool:
+    return hasattr(import_module(node.module), alias.name) or bool(find_spec(f"{node.module}.{alias.name}"))
 
 
 @by_name

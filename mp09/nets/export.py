@@ -13,14 +13,16 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 
 from mp09.errors import NetworkError
 from mp09.files import atomic_write
-from mp09.nets.classifier import Classifier
+
+if TYPE_CHECKING:  # whoever only loads a file need not wait for torchvision
+    from mp09.nets.classifier import Classifier
 
 CARD = "card.json"
 TOLERANCE = 1e-3  # of a logit: the same operations, scheduled differently
@@ -50,7 +52,7 @@ class _Pipeline(nn.Module):
 
 
 def export(
-    classifier: Classifier,
+    classifier: "Classifier",
     path: Path,
     *,
     name: str,

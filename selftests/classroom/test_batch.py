@@ -154,8 +154,8 @@ def test_a_grading_process_that_dies_is_replaced(place):
     assert not grading_processes()
 
 
-def test_a_grading_process_that_dies_twice_is_a_fault_and_leaves_nothing(place):
-    before = set(Path(tempfile.gettempdir()).glob("mp09-*"))
+def test_a_grading_process_that_dies_twice_is_a_fault_and_leaves_nothing(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     outcomes = []
     for _, _, outcome in LocalPool(1).run([("anna", QUICK)], place, RULES):
         if outcome is None:
@@ -163,7 +163,7 @@ def test_a_grading_process_that_dies_twice_is_a_fault_and_leaves_nothing(place):
         else:
             outcomes.append(outcome)
     assert [(outcome.report, outcome.problem) for outcome in outcomes] == [(None, "the grading process ended, 2 times")]
-    assert set(Path(tempfile.gettempdir()).glob("mp09-*")) <= before
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -175,18 +175,21 @@ def test_a_killed_run_leaves_no_process_and_goes_on(small_data, tmp_path):
     out = tmp_path / "grades"
     options = ["--out", out, "--data", small_data, "--device", "cpu", "--jobs", "1", "--isolation", "process"]
     command = [sys.executable, "-m", "mp09", "grade-all", tmp_path / "class", *options]
-    grader = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    (temporary := tmp_path / "tmp").mkdir()
+    own = {**os.environ, "TMPDIR": str(temporary)}
+    grader = subprocess.Popen(command, cwd=ROOT, env=own, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 120
     while not (out / BOOK).exists() or not _count(out):
         assert time.monotonic() < limit
         time.sleep(0.1)
     family = psutil.Process(grader.pid).children(recursive=True)
-    scratch = set(Path(tempfile.gettempdir()).glob("mp09-*"))
+    scratch = set(temporary.glob("mp09-*"))
     grader.send_signal(signal.SIGKILL)
     grader.wait()
     assert family
     assert not psutil.wait_procs(family, timeout=30)[1]
-    assert scratch - set(Path(tempfile.gettempdir()).glob("mp09-*"))
+    assert scratch
+    assert not set(temporary.glob("mp09-*"))
     assert subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 0
     assert len(book_of(out)) == 6
 

@@ -142,15 +142,16 @@ def test_a_full_disk_loses_nothing(tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-WRITER = """
+WRITER = f"""
 import sys
 from pathlib import Path
-from mp09.classroom.gradebook import *
-from selftests.classroom.test_gradebook import HANDIN, REPORT
+from mp09.classroom.collect import Handin
+from mp09.classroom.gradebook import GRADED, Gradebook
+from mp09.grading.report import GradeReport, TestResult
 with Gradebook(Path(sys.argv[1]), create=True) as book:
     print("ready", flush=True)
     while True:
-        book.write(HANDIN, "d", GRADED, "", REPORT)
+        book.write({HANDIN!r}, "d", GRADED, "", {REPORT!r})
 """
 
 

@@ -401,7 +401,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
 
 
 def test_an_interrupted_run_is_completed_by_the_next(tmp_path):
-    command = [sys.executable, "-m", "mp09", "data", "--synthetic", "--per-file", "4000", "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "mp09", "data", "--synthetic", "--per-file", "1000", "--out", tmp_path / "out"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while not leftovers(tmp_path):  # it has begun to write
         time.sleep(0.01)
@@ -448,7 +448,7 @@ def make_measured(out: Path, *arguments: str) -> tuple[float, int]:
     return time.monotonic() - started, int(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_drawn_pictures_within_75_seconds_and_a_gigabyte(tmp_path):
     seconds, peak = make_measured(tmp_path / "out", "--synthetic")
     print(f"\n48,000 drawn pictures: {seconds:.1f} s, {peak / 1e3:.0f} MB")

@@ -97,6 +97,7 @@ def calibration():
     return {measurement.name: measurement for measurement in calibrate(400)}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "name",
     ["logistic regression on pixels", "linear probe, random ResNet-18 (seed 0)", "linear probe, pretrained ResNet-18"],

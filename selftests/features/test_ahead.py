@@ -20,15 +20,15 @@ def test_fetching_ahead_keeps_order_and_passes_errors_on():
 
 
 def test_fetching_ahead_works_while_the_other_side_does():
+    begun = [threading.Event() for _ in range(4)]
+
     def items():
-        for number in range(4):
-            time.sleep(0.1)
+        for number, event in enumerate(begun):
+            event.set()
             yield number
 
-    started = time.perf_counter()
-    for _ in ahead(items()):
-        time.sleep(0.1)
-    assert time.perf_counter() - started < 0.7  # 0.8 one after the other
+    for number in ahead(items()):
+        assert all(event.wait(60) for event in begun[: number + 2])  # the next one is fetched while this one is used
 
 
 def test_fetching_ahead_ends_its_thread_when_no_one_listens():
@@ -36,5 +36,7 @@ def test_fetching_ahead_ends_its_thread_when_no_one_listens():
     source = ahead(iter(range(1000)))
     next(source)
     source.close()
-    time.sleep(0.5)
+    until = time.monotonic() + 60
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
     assert threading.active_count() == before

@@ -1,5 +1,7 @@
 """Extraction on a Ray cluster of this machine gives the local run's features."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from mp09.features.cluster import OnCluster
 from mp09.nets.backbones import backbone
 from selftests.features.test_extract import of
 
-pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="needs Ray")  # importing it takes seconds
 
 
 def test_a_cluster_gives_the_same_features(tmp_path):

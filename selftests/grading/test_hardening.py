@@ -19,7 +19,6 @@ def test_the_loader_explains_what_it_cannot_import():
     assert outcomes["SyntaxError"] > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.5, 4.0, 9.0])
 def test_a_killed_grader_leaves_nothing_half_done(seconds, small_data, tmp_path):
     assert kill_after(seconds, small_data, tmp_path / "results.json", ROOT) == ""

@@ -107,7 +107,7 @@ def test_the_published_densenet_has_old_names(tmp_path, monkeypatch):
     net = zoo.densenet121().eval()
     publish(old_densenet(net.state_dict()), zoo.DenseNet121_Weights.IMAGENET1K_V1, tmp_path, monkeypatch)
     torch.save(old_densenet(net.state_dict()), tmp_path / "fetched.pth")
-    x = torch.rand(1, 3, 224, 224)
+    x = torch.rand(1, 3, 64, 64)
     for weights in ("default", tmp_path / "fetched.pth"):
         made = backbone("densenet121", weights)
         torch.testing.assert_close(made.head(made.body.eval()(x)), net(x))
@@ -117,7 +117,7 @@ def test_the_published_googlenet_normalises_in_its_own_way(tmp_path, monkeypatch
     net = zoo.googlenet(transform_input=True, aux_logits=True, init_weights=False).eval()
     publish(net.state_dict(), zoo.GoogLeNet_Weights.IMAGENET1K_V1, tmp_path, monkeypatch)
     torch.save(net.state_dict(), tmp_path / "fetched.pth")
-    x = torch.rand(2, 3, 224, 224)
+    x = torch.rand(2, 3, 64, 64)
     for weights in ("default", tmp_path / "fetched.pth"):
         made = backbone("googlenet", weights)
         torch.testing.assert_close(made.head(made.body.eval()(x)), net(x))
@@ -138,7 +138,7 @@ def test_tensors_that_a_layer_renames_are_found(tmp_path):
 def test_a_file_without_versions_and_with_another_number_of_classes_fits(name, tmp_path):
     net = zoo.get_model(name, num_classes=7)
     save_file(net.state_dict(), tmp_path / "net.safetensors")
-    x = torch.rand(1, 3, 224, 224)
+    x = torch.rand(1, 3, 64, 64)
     made = backbone(name, tmp_path / "net.safetensors")
     assert made.head is None or made.head.out_features == 7
     assert made.body.eval()(x).shape == (1, made.width)

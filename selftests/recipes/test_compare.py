@@ -313,6 +313,7 @@ def test_panels_that_can_not_be_written_are_an_error(files, tmp_path, capsys):
     assert "the panels could not be written there" in capsys.readouterr().err
 
 
+@pytest.mark.proof
 def test_peaks_of_memory_repeat_also_with_weights_of_a_file(tmp_path):
     torch.save(zoo.densenet121().state_dict(), tmp_path / "net.pt")
     peaks = []

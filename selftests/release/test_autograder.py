@@ -8,7 +8,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import jsonschema
 import psutil
 import pytest
 
@@ -67,6 +66,12 @@ def run(root):
     return done, root / "results" / "results.json"
 
 
+def validate_format(results: dict) -> None:
+    from jsonschema import validate  # seconds to import
+
+    validate(results, SCHEMA)
+
+
 @pytest.fixture(scope="module")
 def graded(package, tmp_path_factory):
     submission = edited(REFERENCE, BRIEF)
@@ -83,7 +88,7 @@ def test_the_reference_gets_its_points(graded):
 
 
 def test_results_are_in_gradescopes_format(graded):
-    jsonschema.validate(graded, SCHEMA)
+    validate_format(graded)
     assert max(len(test["output"]) for test in graded["tests"]) < 100_000
 
 
@@ -104,7 +109,7 @@ def test_a_skeleton_gets_no_points_and_a_valid_result(package, tmp_path):
     root = lay_out(package, tmp_path, strip(REFERENCE))
     _, results = run(root)
     graded = json.loads(results.read_text())
-    jsonschema.validate(graded, SCHEMA)
+    validate_format(graded)
     assert graded["score"] == 0
 
 

@@ -16,6 +16,7 @@ from mp09.errors import ReleaseError
 from mp09.release.handout import ROOT as FOLDER
 from mp09.release.handout import build_handout
 from mp09.release.strip import BEGIN, END
+from mp09.release.validate import BRIEF, edited
 from selftests.conftest import ROOT
 
 
@@ -129,7 +130,7 @@ def test_the_readme_shows_what_the_first_run_prints(handout):
 
 
 def test_with_the_reference_filled_in_it_gives_the_visible_points(handout):
-    (handout / "submitted.py").write_text((ROOT / "submitted.py").read_text())
+    (handout / "submitted.py").write_text(edited((ROOT / "submitted.py").read_text(), BRIEF))
     done = grade(handout)
     assert "Score     30 / 30" in done.stdout
     assert "✗" not in done.stdout

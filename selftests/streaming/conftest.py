@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +77,23 @@ def offline(stream, model) -> tuple[list[str], np.ndarray]:
 
 
 @pytest.fixture(scope="package")
-def done(improv, stream, model, tmp_path_factory):
+def listened() -> set[str]:
+    """The addresses at which processes of the run `done` listened."""
+    return set()
+
+
+@pytest.fixture(scope="package")
+def done(improv, stream, model, listened, tmp_path_factory):
     """A run of the timing graph: its folder and summary."""
+
+    def look(*_) -> None:
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):  # it has ended
+                sockets = process.net_connections("inet")
+                listened.update(each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN)
+
     out = tmp_path_factory.mktemp("run") / "out"
-    return out, run(stream, model, out, Options(graph="timing", group=8))
+    return out, run(stream, model, out, Options(graph="timing", group=8), progress=look)
 
 
 def left_over(out: Path) -> list[str]:

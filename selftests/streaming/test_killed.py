@@ -20,6 +20,7 @@ from selftests.conftest import ROOT
 from selftests.streaming.conftest import COUNT, graph_with, left_over
 
 END_S = 10.0  # a run whose actor was killed
+proof = partial(pytest.param, marks=pytest.mark.proof)
 
 
 @pytest.fixture
@@ -35,9 +36,8 @@ def slow(improv, stream, pictures, model, tmp_path):
 
 def started(command: list, out: Path, *, frames: int = 8) -> subprocess.Popen:
     """A run that has written so many frames."""
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, cwd=ROOT, preexec_fn=heed, **pipes)
+    process = subprocess.Popen(command, cwd=ROOT, **pipes)
     until = time.monotonic() + 90
     while not (out / "actors").is_dir() or getattr(read_posts(out / "actors").get("Writer"), "frames", 0) < frames:
         assert process.poll() is None, process.communicate()
@@ -60,9 +60,9 @@ def victim(process: subprocess.Popen, out: Path, what: str) -> int:
     ("what", "words"),
     [
         ("Processor1", r"Processor1 \(process \d+\) has ended by itself or was killed"),
-        ("mp09.streaming.server", "improv's server was killed by signal 9"),
-        ("plasma_store", r"the store \(\d+\) has ended"),
-        ("link", r"the process of a link \(\d+\) has ended"),
+        proof("mp09.streaming.server", "improv's server was killed by signal 9"),
+        proof("plasma_store", r"the store \(\d+\) has ended"),
+        proof("link", r"the process of a link \(\d+\) has ended"),
     ],
 )
 def test_a_part_is_killed_and_the_run_ends_in_words_and_goes_on(slow, offline, what, words):
@@ -92,7 +92,7 @@ def test_a_part_is_killed_and_the_run_ends_in_words_and_goes_on(slow, offline, w
     assert done.stdout.endswith(f"written: {out}: Acquirer.csv, Processor1.csv, Writer.csv, features.npy, {plots}\n")
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.7])
+@pytest.mark.parametrize("after_s", [proof(0.0), 0.2, proof(0.7)])
 def test_when_the_command_is_killed_at_once_nothing_is_left(slow, after_s):
     command, out, _ = slow
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -108,7 +108,7 @@ def test_when_the_command_is_killed_at_once_nothing_is_left(slow, after_s):
     assert list(Path(os.environ["TMPDIR"]).iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [proof(signal.SIGKILL), signal.SIGINT])
 def test_when_the_command_itself_ends_nothing_is_left(slow, number):
     command, out, _ = slow
     process = started(command, out)
@@ -146,6 +146,7 @@ def test_a_run_that_is_under_way_is_left_alone(slow):
         process.communicate(timeout=30)
 
 
+@pytest.mark.proof
 def test_a_slow_processor_is_waited_for(slow):
     command, out, _ = slow
     done = subprocess.run([*command, "--frames", "100"], cwd=ROOT, capture_output=True, text=True)

@@ -55,15 +55,8 @@ def test_nothing_is_left_behind(done):
     assert left_over(done[0]) == []
 
 
-def test_it_listens_on_this_machine_alone(improv, stream, model, tmp_path):
-    seen = set()
-
-    def progress(*_):
-        for process in psutil.Process().children(recursive=True):
-            seen.update(c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN)
-
-    run(stream, model, tmp_path / "out", Options(group=20), progress=progress)
-    assert seen == {"127.0.0.1"}
+def test_it_listens_on_this_machine_alone(done, listened):
+    assert listened == {"127.0.0.1"}
 
 
 def test_several_processors_take_turns_and_keep_the_order(improv, stream, model, offline, tmp_path):
@@ -75,18 +68,31 @@ def test_several_processors_take_turns_and_keep_the_order(improv, stream, model,
     assert not list(tmp_path.glob("*.csv"))  # the demo keeps no times
 
 
-def test_a_picture_that_can_not_be_read_gets_a_line_that_says_so(improv, pictures, model, tmp_path):
-    images = tmp_path / "images"
-    images.mkdir()
+@pytest.fixture(scope="module")
+def partly_read(improv, pictures, model, tmp_path_factory):
+    """A run on five images of which the first and the fourth can't be read: its folder and summary."""
+    root = tmp_path_factory.mktemp("partly")
+    (root / "images").mkdir()
     for path in sorted((pictures / "images").iterdir())[:5]:
-        (images / path.name).write_bytes(path.read_bytes())
-    (images / "test_batch_00002.jpg").write_bytes(b"no picture")
-    summary = run(Stream(images, pictures / "labels"), model, tmp_path / "out", Options(graph="timing", group=2))
-    lines = read_predictions(tmp_path / "out")
-    assert ["error" in line for line in lines] == [False, False, True, False, False]
-    assert (summary.frames, summary.unreadable, summary.labelled) == (5, 1, 4)
-    assert np.isnan(np.load(tmp_path / "out" / "features.npy")).all(axis=1).tolist() == ["error" in x for x in lines]
-    assert len(read_table(tmp_path / "out" / "Processor1.csv")["frame"]) == 5
+        (root / "images" / path.name).write_bytes(path.read_bytes())
+    for number in (0, 3):
+        (root / "images" / f"test_batch_{number:05d}.jpg").write_bytes(b"no image")
+    options = Options(graph="timing", group=2, warm_up=5)
+    return root / "out", run(Stream(root / "images", pictures / "labels"), model, root / "out", options)
+
+
+def test_an_image_that_can_not_be_read_gets_a_line_that_says_so(partly_read):
+    out, summary = partly_read
+    lines = read_predictions(out)
+    assert ["error" in line for line in lines] == [True, False, False, True, False]
+    assert (summary.frames, summary.unreadable, summary.labelled) == (5, 2, 3)
+    assert np.isnan(np.load(out / "features.npy")).all(axis=1).tolist() == ["error" in line for line in lines]
+    assert len(read_table(out / "Processor1.csv")["frame"]) == 5
+
+
+def test_the_network_is_warmed_up_though_the_first_image_can_not_be_read(partly_read):
+    options = yaml.safe_load((partly_read[0] / "graph.yaml").read_text())["actors"]["Processor1"]
+    assert (options["warm_up"], options["shape"]) == (5, [2, 32, 32, 3])
 
 
 def test_a_missing_label_ends_the_run_in_words(improv, stream, model, tmp_path):
@@ -102,14 +108,6 @@ def test_a_file_that_is_no_model_ends_the_run_in_words_and_another_may_follow(im
     with pytest.raises(StreamError, match=r"Processor1: .*not a network exported by .*\(no TorchScript file\)\.$"):
         run(stream, tmp_path / "network.pt", tmp_path / "out")
     assert run(stream, model, tmp_path / "out", Options(group=20)).frames == COUNT
-
-
-def test_the_network_is_warmed_up_though_the_first_picture_can_not_be_read(improv, pictures, model, tmp_path):
-    shutil.copytree(pictures / "images", tmp_path / "images")
-    (tmp_path / "images" / "test_batch_00000.jpg").write_bytes(b"no picture")
-    run(Stream(tmp_path / "images", frames=3), model, tmp_path / "out", Options(group=2, warm_up=5))
-    options = yaml.safe_load((tmp_path / "out" / "graph.yaml").read_text())["actors"]["Processor1"]
-    assert (options["warm_up"], options["shape"]) == (5, [2, 32, 32, 3])
 
 
 def test_a_network_without_class_names_is_judged_by_the_pictures_names(improv, stream, offline, tmp_path):

@@ -1,4 +1,4 @@
-"""Each submission gets exactly what it must get. All controls, and a sample of `python -m mp09 validate`."""
+"""Each submission gets exactly what it must get: a sample of `python -m mp09 validate`, which `make proof` runs."""
 
 import re
 from dataclasses import replace
@@ -30,13 +30,11 @@ from selftests.conftest import PER_FILE, ROOT
 CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
 ROW = Row(CONTROLS, "one", True, 100, 100)
 SAMPLE = {
-    *("scrambled-reshape", "labels-one-hot", "backbone-not-loaded", "augmentation-at-test", "cuda-hard-coded"),
-    *("flow/double_fork", "flow/kill_parent", "flow/own_signal_handlers", "forging/writes_results"),
-    *("forging/nasty_words", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
-    *("leaks/reads_the_rubric_through_modules", "leaks/reads_the_holdout", "leaks/connects_out", "leaks/reads_processes"),
-    *("objects/pickle_payload", "learning/memorises_public_labels", "resources/fork_bomb", "resources/memory_at_once"),
-    *("shape/fifo", "shape/ships-modules", "same_user/limits_file_sizes", "descriptors/fills_its_requests"),
-    *("shared/left_by_exit", "accounting/child_without_first_thread", "words/nested_answer_to_nothing"),
+    *("reference", "skeleton", "scrambled-reshape", "backbone-not-loaded", "flow/double_fork", "flow/kill_parent"),
+    *("forging/writes_results", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
+    *("leaks/reads_the_holdout", "leaks/connects_out", "objects/pickle_payload", "resources/memory_at_once", "shape/fifo"),
+    *("same_user/limits_file_sizes", "descriptors/fills_its_requests", "words/nested_answer_to_nothing"),
+    *("shared/left_by_exit", "accounting/child_without_first_thread"),
 }
 
 
@@ -47,10 +45,7 @@ def held_out_data(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.kind == CONTROLS or case.name in SAMPLE], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in SAMPLE], ids=lambda case: case.name)
 def test_verdict(case, sandbox, held_out_data):
     if case.kind == ATTACKS and sandbox.level != "sandboxed":
         pytest.skip(f"no isolation by the kernel here: {sandbox.remarks}")
