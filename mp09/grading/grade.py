@@ -34,6 +34,21 @@ class Watcher(Protocol):
     def waiting(self, operation: str, seconds: float) -> None: ...
 
 
+class _Harmless:
+    """A watcher whose output may be full or closed: that costs no test. (At a closed pipe, rich ends the program.)"""
+
+    def __init__(self, watcher: Watcher):
+        self._watcher = watcher
+
+    def finished(self, result: TestResult) -> None:
+        with suppress(OSError, SystemExit):
+            self._watcher.finished(result)
+
+    def waiting(self, operation: str, seconds: float) -> None:
+        with suppress(OSError, SystemExit):
+            self._watcher.waiting(operation, seconds)
+
+
 def grade(
     source: Path,
     *,
@@ -78,6 +93,7 @@ def grade(
     started = time.monotonic()
     if not 0 <= seed < 2**32:
         raise GradingError(f"seed: expected 0..4294967295, got {seed}.")
+    watcher = watcher and _Harmless(watcher)
     if out:
         _make_way(out)
     data_source = checked_source(data)

@@ -1,5 +1,6 @@
 """Results that can't be written are one line and an exit code, and no part of them stays behind."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -46,6 +47,19 @@ def test_a_folder_that_comes_back_costs_nothing(run_grader, out):
     watcher = Vanishes(out, comes_back=True)
     assert run_grader(ROOT / "submitted.py", only="dataset", out=out, watcher=watcher).score == 25
     assert out.exists()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "full"), BrokenPipeError(), SystemExit(1)])
+def test_a_watcher_that_cannot_print_costs_nothing(run_grader, out, error):
+    class Mute:
+        def finished(self, result):
+            raise error
+
+        def waiting(self, operation, seconds):
+            raise error
+
+    assert run_grader(ROOT / "submitted.py", only="dataset", out=out, watcher=Mute()).status == "graded"
+    assert len(json.loads(out.read_text())["tests"]) == 4
 
 
 @pytest.mark.parametrize("make", [lambda out: out.parent.rmdir(), lambda out: out.mkdir()])
