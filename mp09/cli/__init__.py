@@ -4,6 +4,7 @@ Rooms are imported inside the functions, so that `--help` starts at once.
 """
 
 import argparse
+import io
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
             import_module(f"mp09.cli.{room}").add(commands)
     args = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end anything
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls this may have put something else there
+            stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end anything
     try:
         with force(getattr(args, "precision", None)):
             code = args.run(args)

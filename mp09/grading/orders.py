@@ -44,9 +44,9 @@ class Orders:
         return np.random.default_rng([self._secret, purpose])
 
     def counted(self, available: int) -> int:
-        """The length of a file that nobody has seen: fewer than `available` images, and one more than full batches."""
-        lengths = range(rubric.BATCH_SIZE + 1, available, rubric.BATCH_SIZE)
-        return int(self._random(COUNTED).choice(lengths)) if lengths else available - 1
+        """The length of a file that nobody has seen: one image more than full batches, and fewer batches than all."""
+        lengths = range(rubric.BATCH_SIZE + 1, available - rubric.BATCH_SIZE, rubric.BATCH_SIZE)
+        return int(self._random(COUNTED).choice(lengths)) if lengths else available // 2
 
     def samples(self, lengths: Sequence[int]) -> np.ndarray:
         """Positions in a dataset of several files of these lengths, int64 (SAMPLES,)."""

@@ -44,7 +44,7 @@ class GradeReport:
     seed: int
     near_step: bool = False
     memory_mib: int = 0
-    accounting: str = ""
     remarks: tuple[str, ...] = ()
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    accounting: str = ""

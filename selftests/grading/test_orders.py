@@ -127,7 +127,7 @@ def test_a_look_up_by_position_is_wrong(total):
 # From end to end
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_positions_of_the_known_seed_earn_nothing(run_grader, tmp_path):
     """On public images, whose labels everybody has."""
     case = next(case for case in CASES if case.name == "learning/knows_the_seeds")
@@ -135,7 +135,7 @@ def test_positions_of_the_known_seed_earn_nothing(run_grader, tmp_path):
     assert run_grader(tmp_path).score == case.points
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("body", HONEST.values(), ids=HONEST)
 def test_a_score_is_the_same_with_every_secret(run_grader, tmp_path, body):
     """To the last digit, also when a model's answers depend on neighbours or on random numbers."""

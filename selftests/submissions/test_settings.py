@@ -16,7 +16,7 @@ SAMPLE = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("setting", ["user", "no-landlock"])
 def test_a_sample_of_attacks(setting, tmp_path):
     if reason := why_not(setting):

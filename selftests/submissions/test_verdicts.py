@@ -34,7 +34,7 @@ SAMPLE = {
     *("forging/writes_results", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
     *("leaks/reads_the_holdout", "leaks/connects_out", "objects/pickle_payload", "resources/memory_at_once", "shape/fifo"),
     *("same_user/limits_file_sizes", "descriptors/fills_its_requests", "words/nested_answer_to_nothing"),
-    *("shared/left_by_exit", "accounting/child_without_first_thread"),
+    *("shared/left_by_exit", "accounting/disk_in_flight"),
 }
 
 
