@@ -188,8 +188,8 @@ def validate(
     if data is None:
         with scratch_folder() as folder:  # workers with a user id of their own pass through it
             data = folder / "cifar10_batches"
-            # A known secret: the same held-out images on every run; among several these keep the reference furthest
-            # from the steps. What is validated is the rubric, not how well the reference does.
+            # A known secret: the same held-out images on every run. Among several, these keep the reference far
+            # from the steps: what is validated is the rubric, not how well the reference does.
             make_batches(data, from_synthetic(0), per_file=400, holdout=240, secret=14)
             options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
             found = validate(cases, kit=kit, tests=tests, data=data, **options)

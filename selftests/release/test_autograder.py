@@ -18,6 +18,7 @@ from mp09.release.autograder import build_autograder
 from mp09.release.strip import strip
 from mp09.release.validate import BRIEF, edited
 from selftests.conftest import ROOT
+from selftests.settings import why_not, within
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="Gradescope's containers run Linux, as root"
@@ -32,7 +33,7 @@ METADATA = {"id": 123, "created_at": "2026-11-21T12:00:00Z", "users": [{"name": 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "cifar10_batches"
-    make_batches(folder, from_synthetic(0), per_file=400, holdout=240, secret=0)
+    make_batches(folder, from_synthetic(0), per_file=400, holdout=240, secret=14)  # as `validate` has them
     return folder
 
 
@@ -94,6 +95,20 @@ def test_results_are_in_gradescopes_format(graded):
 
 def test_isolation_holds_in_a_container(graded):
     assert graded["extra_data"]["isolation"] == "sandboxed"
+
+
+def test_without_landlock_it_grades_at_level_user(package, tmp_path):
+    """In a container whose kernel has no Landlock, whose control groups can't be written, and that may mount nothing."""
+    if reason := why_not("no-landlock"):
+        pytest.skip(reason)
+    root = lay_out(package, tmp_path, edited(REFERENCE, BRIEF))
+    command = within("no-landlock", [str(root / "run_autograder"), str(root)], shared=root)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((root / "results" / "results.json").read_text())
+    assert (results["score"], results["extra_data"]["isolation"]) == (100, "user")
+    assert results["extra_data"]["memory_accounting"] == "processes"
+    assert all((root / name).stat().st_mode & 0o077 == 0 for name in ("submission", "submission_metadata.json"))
 
 
 def test_students_see_a_total(graded):
