@@ -98,7 +98,7 @@ def test_isolation_holds_in_a_container(graded):
 
 
 def test_without_landlock_it_grades_at_level_user(package, tmp_path):
-    """In a container whose kernel has no Landlock, whose control groups can't be written, and that may mount nothing."""
+    """In a container that may mount nothing and make no control group, and whose kernel has no Landlock."""
     if reason := why_not("no-landlock"):
         pytest.skip(reason)
     root = lay_out(package, tmp_path, edited(REFERENCE, BRIEF))
