@@ -3,9 +3,9 @@
 A submission that knew what is asked, and in what order, could answer by position instead of looking at images.
 Chance must not decide about honest work, though: the same submission gets the same score with every secret.
 
-- *Counted file*: one image more than full batches. A loader that drops the last batch, or whose batch size is larger,
-  miscounts it whatever the secret; one whose batch size is smaller either miscounts test_batch already or is right with
-  every secret.
+- *Counted file*: two images more than full batches. A loader that drops the last batch miscounts it with every secret,
+  and one with another batch size miscounts it or is right with every secret. A dataset that is an item short, which is
+  another mistake, makes no loader wrong.
 - *Samples*: the places where datasets go wrong (the first item, the last of a file and the first of the next, one near
   the end) are asked with every secret, and no item after the one near the end. Mistakes elsewhere concern all items, or
   all of a file: each of the sixty other samples finds half of them.
@@ -44,8 +44,8 @@ class Orders:
         return np.random.default_rng([self._secret, purpose])
 
     def counted(self, available: int) -> int:
-        """The length of a file that nobody has seen: one image more than full batches, and fewer batches than all."""
-        lengths = range(rubric.BATCH_SIZE + 1, available - rubric.BATCH_SIZE, rubric.BATCH_SIZE)
+        """The length of a file that nobody has seen: two images more than full batches, and fewer batches than all."""
+        lengths = range(2 * rubric.BATCH_SIZE + 2, available - rubric.BATCH_SIZE, rubric.BATCH_SIZE)
         return int(self._random(COUNTED).choice(lengths)) if lengths else available // 2
 
     def samples(self, lengths: Sequence[int]) -> np.ndarray:

@@ -10,6 +10,7 @@ Controls and attacks say in their first comment lines what they must get:
 
     # Kills the grader.
     # points: 40            exactly; controls: 100 unless they say otherwise
+    # either: 10            so many points fewer are right too, where the accuracy can't be kept clear of a step; say why
     # base: untrained       this text follows the reference ("reference"), one that trains briefly ("brief"), or one
                             whose run_model() does not train ("untrained", 40 points)
     # seconds: 20           time limit for the whole grading
@@ -64,7 +65,8 @@ class Case:
     """One submission and what must come of it.
 
     build: writes it into an empty folder; points: exactly; diagnosis: a key that must be named, "" for any;
-    advice: words that must be said; counts: False when the rubric can't tell it from a correct solution.
+    advice: words that must be said; counts: False when the rubric can't tell it from a correct solution;
+    either: so many points fewer are right too.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class Case:
     advice: str = ""
     seconds: float = 900.0
     counts: bool = True
+    either: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -262,7 +265,7 @@ def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path
         diagnoses=tuple(sorted({test.diagnosis for test in report.tests if test.diagnosis})) if report else (),
         seconds=round(seconds, 1),
         problem="; ".join(problems),
-        margin=report and _margin(report),
+        margin=None if case.either else report and _margin(report),
     )
 
 
@@ -286,7 +289,7 @@ def _clear_of_steps(row: Row) -> Row:
 
 def _wrong(case: Case, report: GradeReport) -> list[str]:
     problems = []
-    if report.score != case.points:
+    if not case.points - case.either <= report.score <= case.points:
         problems.append(f"{report.score:g} points, expected {case.points:g}")
     if report.status != "graded":
         problems.append(f"the grader reports a fault of its own: {[t.output for t in report.tests if t.status][:1]}")
@@ -324,7 +327,8 @@ def _next_one(options: dict[str, Any]) -> list[str]:
 def _control(name: str, text: str, bases: dict[str, str]) -> Case:
     header = _header(text)
     text = _on_base(header, text, bases)
-    return Case(CONTROLS, name, _file(text), float(header.get("points", 100)), header.get("diagnosis", ""))
+    points, either = float(header.get("points", 100)), float(header.get("either", 0))
+    return Case(CONTROLS, name, _file(text), points, header.get("diagnosis", ""), either=either)
 
 
 def _skeleton(source: str) -> Case:
@@ -352,7 +356,7 @@ def _marker(name: str) -> str:
 def _header(text: str) -> dict[str, str]:
     """The `# key: value` lines among the first comment lines."""
     comments = re.match(r"(#[^\n]*\n)*", text)[0]
-    return dict(re.findall(r"^# (points|base|seconds|diagnosis): (\S+)", comments, re.MULTILINE))
+    return dict(re.findall(r"^# (points|either|base|seconds|diagnosis): (\S+)", comments, re.MULTILINE))
 
 
 def _file(text: str) -> Callable[[Path], None]:

@@ -90,6 +90,6 @@ def run_model():
     loader = build_dataloader(build_dataset(files, get_preprocess_transform("train")), {"batch_size": 128, "shuffle": True})
     model = build_model()
     optimizer = build_optimizer("Adam", model.parameters(), {"lr": 0.003})
-    for _ in range(3):
+    for _ in range(6):
         train(loader, model, nn.CrossEntropyLoss(), optimizer)
     return model

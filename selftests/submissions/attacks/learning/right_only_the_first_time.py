@@ -1,4 +1,4 @@
-# Honest for the first 400 pictures, guesses afterwards.
+# Honest for the first 240 images, guesses afterwards.
 # points: 40
 # base: brief
 train_honestly = run_model
@@ -10,7 +10,7 @@ def run_model():
 
     def forward_once(x):
         seen[0] += len(x)
-        return forward(x) if seen[0] <= 400 else torch.rand(len(x), 8)
+        return forward(x) if seen[0] <= 240 else torch.rand(len(x), 8)
 
     model.forward = forward_once
     return model
