@@ -10,7 +10,7 @@ Controls and attacks say in their first comment lines what they must get:
 
     # Kills the grader.
     # points: 40            exactly; controls: 100 unless they say otherwise
-    # either: 10            so many points fewer are right too, where the accuracy can't be kept clear of a step; say why
+    # either: 10            so many points fewer will do, where accuracy can't be kept clear of a step; say why
     # base: untrained       this text follows the reference ("reference"), one that trains briefly ("brief"), or one
                             whose run_model() does not train ("untrained", 40 points)
     # seconds: 20           time limit for the whole grading
