@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 from mp09 import trees
 
-BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd  # not on Windows
 NO_LINK, AT_ONCE = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 
 
@@ -69,7 +68,7 @@ def list_inside(folder: Path, name: str = "") -> Iterator[tuple[str, int]]:
 @contextmanager
 def _folder_inside(folder: Path, parts: Iterable[str]) -> Iterator[int | Path]:
     """The folder behind these parts: a descriptor, or a path where the system can't open in a descriptor."""
-    if not BY_DESCRIPTOR:
+    if not trees.BY_DESCRIPTOR:
         for part in parts:
             _check_part(folder, part, stat.S_ISDIR)
             folder = folder / part

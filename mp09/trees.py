@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-BY_DESCRIPTOR = os.open in os.supports_dir_fd  # everywhere but on Windows
+BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd  # everywhere but on Windows
 Entry = tuple[int | None, str, os.stat_result]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from mp09.classroom.trees import FILE, FOLDER, LINK, Tree, Unreadable, folder_tree, renamed, zip_tree
+from mp09.classroom.contents import FILE, FOLDER, LINK, Tree, Unreadable, folder_tree, renamed, zip_tree
 from mp09.errors import ClassError
 from mp09.grading import rubric
 from mp09.grading.diagnose.calls import LINKED

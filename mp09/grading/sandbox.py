@@ -167,7 +167,13 @@ class Sandbox:
             "policy": asdict(self._policy(level, folder, readable)),
             "group": group and str(group.folder),
         }
-        process = self._warm.fork(plan)
+        try:
+            process = self._warm.fork(plan)
+        except GradingError:
+            forget()
+            if group:
+                group.remove()
+            raise
         return Worker(process, Meter(process.pid, folder, group, self._warm.look), self.limits, forget)
 
     def leftovers(self) -> int:

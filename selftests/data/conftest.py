@@ -1,12 +1,29 @@
-"""Tiny ImageNet in small."""
+"""CIFAR-10's classes and Tiny ImageNet in small."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from mp09.data.cifar import CLASSES
+
 WNIDS = ("n01443537", "n02012849", "n03126707")
 WORDS = "n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02012849\tcrane\nn03126707\tcrane, boom\n"
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """A folder of PNG pictures, 12 a class to train and 4 to test; their first pixel tells class and number."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for split, count in (("train", 12), ("test", 4)):
+        for label, name in enumerate((*CLASSES, "cat")):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = np.full((32, 32, 3), 100, dtype=np.uint8)
+                pixels[0, 0] = (label, i, split == "test")
+                Image.fromarray(pixels).save(folder / split / name / f"{i:04d}.png")
+    return folder
 
 
 @pytest.fixture
