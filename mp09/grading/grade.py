@@ -23,7 +23,7 @@ from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, GradeReport, Test
 from mp09.grading.sandbox import Sandbox, Settings
 from mp09.grading.submission import Submission
 
-# What a repository holds besides its tests that a submission must not read: the rubric, and wherever the reference lies.
+# What a submission must not read of a repository, besides the tests: the rubric, and wherever the reference lies.
 PRIVATE = ("mp09", "submitted.py", "selftests", ".git")
 
 
