@@ -139,7 +139,7 @@ def level_here(settings: Settings, place: Place, private: Sequence[Path]) -> str
     but their owner, and so are tests, held-out pictures and the reference.
     Raises GradingError when no level that will do can be had.
     """
-    if settings.isolation == PROCESS:
+    if settings.levels() == [PROCESS]:
         return PROCESS
     guarded = [*private_parts(place.kit, place.tests, place.data), *private]
     with Sandbox(settings, guarded=guarded, close=True) as sandbox:

@@ -5,7 +5,6 @@ A grading process that dies is replaced, and its submission tried once more; whe
 
 import multiprocessing
 import os
-import shutil
 import signal
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from mp09 import trees
 from mp09.classroom.task import Outcome, Place, Rules, close, grade_source
 from mp09.files import scratch_folder
 from mp09.grading.report import TestResult
@@ -147,7 +147,7 @@ def _serve(connection: Connection, life: Connection, scratch: Path, place: Place
             connection.send(grade_source(key, source, place, rules, _UntilEnd(end)))
     except (EOFError, OSError, _Ended):
         close()
-        shutil.rmtree(scratch, ignore_errors=True)  # who started us may have been killed
+        trees.remove(scratch)  # who started us may have been killed
 
 
 class _Ended(KeyboardInterrupt):
@@ -181,5 +181,5 @@ def _end_with_parent(life: Connection, end: threading.Event, scratch: Path) -> N
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 process.kill()
-        shutil.rmtree(scratch, ignore_errors=True)
+        trees.remove(scratch)
         os._exit(1)

@@ -5,16 +5,25 @@ The folder appears in one step, complete, or not at all: everything is written t
 
 import errno
 import secrets
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from mp09 import trees
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
 from mp09.data.folders import Progress
-from mp09.data.source import SOURCE_FILE, Source, holdout_file, read_source, secret_file, verify
+from mp09.data.source import (
+    HOLDOUT_FILE,
+    SECRET_FILE,
+    SOURCE_FILE,
+    Source,
+    holdout_file,
+    read_source,
+    secret_file,
+    verify,
+)
 from mp09.data.sources import SECRET_BITS, Origin, Pictures, from_download, from_synthetic
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum, write_json, write_text
@@ -150,8 +159,8 @@ def _write(
     """Write everything beside `out`, then put it there. Returns `source` with its counts and checksums."""
     prefix = f".{out.name}{BUILDING}"
     for leftover in out.parent.glob(f"{prefix}*"):  # of interrupted runs
-        shutil.rmtree(leftover, ignore_errors=True)
-    building = None
+        trees.remove(leftover)
+    building, private, holdout = None, None, holdout_file(out).parent
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
@@ -167,29 +176,29 @@ def _write(
         write_meta(building / META_FILE, per_file=source.per_file)
         counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: source.per_file}
         checksums = {file: checksum(building / file) for file in (*counts, META_FILE)}
-        digest = _write_holdout(out, held_out)
-        source = replace(source, counts=counts, checksums=checksums, holdout_checksum=digest)
+        if held_out:
+            private = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))  # for its owner alone
+            source = replace(source, holdout_checksum=_write_holdout(private, held_out))
+        source = replace(source, counts=counts, checksums=checksums)
         write_json(building / SOURCE_FILE, asdict(source))
         building.chmod(0o755)
         _replace(building, out)
+        if private:
+            _replace(private, holdout)
+        elif holdout.exists():
+            trees.remove(holdout)
         return source
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         raise DataError(f"{out}: could not be written: {reason}. Nothing was left behind.") from error
     finally:
-        if building:
-            shutil.rmtree(building, ignore_errors=True)
+        for folder in filter(None, (building, private)):
+            trees.remove(folder)
 
 
-def _write_holdout(out: Path, held_out: Holdout | None) -> str:
-    """Write the private file and its secret, and return the file's checksum; None: remove those that are there."""
-    images, secret = holdout_file(out), secret_file(out)
-    if held_out is None:
-        for path in (images, secret):
-            path.unlink(missing_ok=True)
-        return ""
-    images.parent.mkdir(mode=0o700, exist_ok=True)
-    images.parent.chmod(0o700)  # one that was there, too
+def _write_holdout(folder: Path, held_out: Holdout) -> str:
+    """Write the private file and its secret, and return the file's checksum."""
+    images, secret = folder / HOLDOUT_FILE, folder / SECRET_FILE
     _write_part(images, held_out.images, "held out")
     write_text(secret, f"{held_out.secret:032x}\n")
     for path in (images, secret):
@@ -212,6 +221,6 @@ def _replace(building: Path, out: Path) -> None:
             old.rename(out)
             raise
         finally:
-            shutil.rmtree(old.parent, ignore_errors=True)
+            trees.remove(old.parent)
     else:
         building.rename(out)

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,8 +17,8 @@ SIGNAL, ABSTRACT, TCP, DATAGRAM = (
     *("signal the grader", "connect to an abstract socket"),
     *("connect to this machine", "send a datagram"),
 )
-SHARED_MEMORY = "read what others keep in /dev/shm"
-IOPRIO_WHO_PROCESS, PRLIMIT_FSIZE = 1, 1
+OTHERS_MEMORY = "read what others keep in /dev/shm"
+IOPRIO_WHO_PROCESS = 1
 SYS_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 
 
@@ -25,12 +26,15 @@ SYS_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 class Targets:
     """What the grader put up to be reached.
 
-    paths: to be read and written; grader: its process id; port: of a TCP server; abstract: name of a socket;
-    shared: a file of the grader's in /dev/shm.
+    paths: to be read and written; outside: a file of its own, to be changed in other ways; grader: its process id;
+    threads: the ids of its threads; port: of a TCP server; abstract: name of a socket; shared: a file of its own in
+    /dev/shm.
     """
 
     paths: list[str]
+    outside: str
     grader: int
+    threads: list[int]
     port: int
     abstract: str
     shared: str
@@ -38,6 +42,7 @@ class Targets:
 
 def succeeded(targets: Targets) -> list[str]:
     """Make all attempts; the names of those that no error prevented."""
+    _change_attributes(targets.outside)
     found = []
     for what, attempt in _attempts(targets).items():
         try:
@@ -56,8 +61,9 @@ def _attempts(targets: Targets) -> dict[str, Callable[[], Any]]:
         TCP: lambda: socket.create_connection(("127.0.0.1", port), timeout=1),
         ABSTRACT: lambda: socket.socket(socket.AF_UNIX).connect("\0" + targets.abstract),
         DATAGRAM: lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-        SHARED_MEMORY: lambda: _read(targets.shared),
-        SIGNAL: lambda: os.kill(grader, 0),
+        OTHERS_MEMORY: lambda: _read(targets.shared),
+        SIGNAL: lambda: _signal([grader, *targets.threads]),
+        "cut a file off": lambda: os.truncate(targets.outside, 0),
         "read the grader's memory": lambda: _read(f"/proc/{grader}/mem"),
         "read the grader's environment": lambda: _read(f"/proc/{grader}/environ"),
         "see the grader's files": lambda: os.listdir(f"/proc/{grader}/fd"),
@@ -83,7 +89,7 @@ def _write(path: str) -> None:
         pass
 
 
-def change_attributes(path: str) -> None:
+def _change_attributes(path: str) -> None:
     """Whether this does anything is for the grader to see: it may seem to succeed."""
     for change in (
         lambda: os.chmod(path, 0o600),
@@ -96,11 +102,20 @@ def change_attributes(path: str) -> None:
             continue
 
 
+def _signal(ids: list[int]) -> None:
+    """Any of them: a signal to a thread reaches its process."""
+    for this in ids:
+        with suppress(OSError):
+            os.kill(this, 0)
+            return
+    raise PermissionError("none of them")
+
+
 def _limit(pid: int) -> None:
     """Set a limit of a process to what it is."""
-    limit = (ctypes.c_uint64 * 2)()
-    if LIBC.prlimit(pid, PRLIMIT_FSIZE, None, limit) or LIBC.prlimit(pid, PRLIMIT_FSIZE, limit, None):
-        raise failure("prlimit")
+    import resource  # this module is imported on Windows, too
+
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, resource.prlimit(pid, resource.RLIMIT_FSIZE))
 
 
 def _io_priority(pid: int) -> None:

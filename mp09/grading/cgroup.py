@@ -8,8 +8,9 @@ from pathlib import Path
 from mp09.grading.machine import GROUPS, OWN_GROUPS
 
 PREFIX = "mp09-"
-# memory.stat's names of memory that is not a copy of files on disk, in cgroup v1 and v2
-HELD = {"rss", "anon", "shmem"}
+# memory.stat's names of memory that is not a copy of files on disk, in cgroup v1 and v2; of v1, the kernel's is apart
+HELD = {"rss", "anon", "shmem", "kernel"}
+KERNEL = "memory.kmem.usage_in_bytes"
 
 
 class MemoryGroup:
@@ -38,7 +39,10 @@ class MemoryGroup:
             lines = (self.folder / "memory.stat").read_text().splitlines()
         except OSError:  # it has ended
             return 0
-        return sum(int(value) for name, value in map(str.split, lines) if name in HELD)
+        used = sum(int(value) for name, value in map(str.split, lines) if name in HELD)
+        with suppress(OSError, ValueError):
+            used += int((self.folder / KERNEL).read_text())
+        return used
 
     def remove(self) -> None:
         """When all its processes are gone."""

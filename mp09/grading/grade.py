@@ -151,7 +151,7 @@ def grade(
             unittest.TestSuite(suite)(result)
             result.add_missing(suite)
         finally:
-            submission.close()
+            _close(submission, out)
         if all(test.status == COULD_NOT_RUN for test in records):
             raise GradingError(f"no test could run. {records[0].output}")
         graded = report()
@@ -163,6 +163,16 @@ def grade(
 def private_parts(kit: Path, tests: Path, data: Path) -> list[Path]:
     """What a submission must not reach: tests, rubric, held-out images, and all that has the reference."""
     return [tests, holdout_file(data).parent, *(kit / name for name in PRIVATE)]
+
+
+def _close(submission: Submission, out: Path | None) -> None:
+    try:
+        submission.close()
+    except GradingError:  # then there is no result; those after each test were written for the case that we are killed
+        with suppress(OSError):
+            if out:
+                out.unlink(missing_ok=True)
+        raise
 
 
 def _make_way(out: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ class Worker:
         self.peak_memory = 0  # bytes, of all its processes, as often as it was looked at
         self._log = bytearray()
         self._replies: queue.Queue = queue.Queue(maxsize=1)
+        self._closed = threading.Event()
         for target in (self._read_replies, self._read_log):
             threading.Thread(target=target, daemon=True).start()
         try:
@@ -56,8 +58,10 @@ class Worker:
             self.about["accounting"] = meter.method
             meter.user, meter.own_shared_memory = confined["user"], confined["own_shared_memory"]
         except WorkerEnded as error:  # no submission is loaded yet: this is ours
-            self.close()
             raise GradingError(f"a worker could not start: {error}. {self.log.strip()}") from error
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "Worker":
         return self
@@ -103,6 +107,7 @@ class Worker:
 
     def close(self) -> None:
         """End the worker and every process that it started, and wait until they are gone."""
+        self._closed.set()
         try:
             self._process.end()
         finally:
@@ -147,12 +152,19 @@ class Worker:
     def _read_replies(self) -> None:
         try:
             while message := protocol.read(self._process.replies):
-                self._replies.put(message)
+                self._deliver(message)
         except OSError:  # it is gone, with a request that it had not read
             pass
         except Exception as error:  # whatever a submission made of the stream
-            self._replies.put(error if isinstance(error, ProtocolError) else ProtocolError(str(error)))
-        self._replies.put(None)
+            self._deliver(error if isinstance(error, ProtocolError) else ProtocolError(str(error)))
+        self._deliver(None)
+
+    def _deliver(self, reply: protocol.Message | ProtocolError | None) -> None:
+        """To `request`; what nobody asked for is dropped when the worker is closed."""
+        while not self._closed.is_set():
+            with suppress(queue.Full):
+                self._replies.put(reply, timeout=1)
+                return
 
     def _read_log(self) -> None:
         """Drain what is printed, without end if need be, and keep only the last part."""

@@ -12,11 +12,11 @@ from pathlib import Path
 from mp09.errors import GradingError
 from mp09.files import scratch_folder
 from mp09.grading import rubric
-from mp09.grading.attempts import ABSTRACT, DATAGRAM, SHARED_MEMORY, SIGNAL, TCP, Targets
+from mp09.grading.attempts import ABSTRACT, DATAGRAM, OTHERS_MEMORY, SIGNAL, TCP, Targets
 from mp09.grading.host import Worker
-from mp09.grading.isolation import Confined
+from mp09.grading.isolation import SHARED_MEMORY, Confined
+from mp09.grading.isolation.landlock import SCOPED_ABI
 
-SCOPED_ABI = 6  # Landlock's, from Linux 6.12
 NOT_PROMISED = "a submission can read what every user of this machine can, and open sockets that have a path"
 
 
@@ -31,23 +31,24 @@ def examine(start: Callable[[Path], Worker], guarded: Sequence[Path]) -> list[st
         abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
         abstract.bind(f"\0mp09-{uuid.uuid4().hex}")
         abstract.listen()
-        shared = stack.enter_context(_private_file("/dev/shm"))
+        shared = stack.enter_context(_private_file(SHARED_MEMORY))
         inside, outside = scratch / "inside", scratch / "outside"
         inside.mkdir()
         outside.write_text("private")
         outside.chmod(0o600)
         unchanged = _attributes(outside)
+        worker = stack.enter_context(start(inside))
         targets = Targets(
             paths=[*map(str, guarded), str(outside), str(scratch)],
+            outside=str(outside),
             grader=os.getpid(),
+            threads=[int(thread) for thread in os.listdir("/proc/self/task")],
             port=tcp.getsockname()[1],
             abstract=abstract.getsockname()[1:].decode(),
             shared=shared.name,
         )
-        worker = stack.enter_context(start(inside))
         confined = Confined(**worker.about["isolation"])
-        options = {"targets": asdict(targets), "attributes_of": str(outside)}
-        reply = worker.request("probe", timeout_s=rubric.START_LIMIT_S, **options).fields
+        reply = worker.request("probe", timeout_s=rubric.START_LIMIT_S, targets=asdict(targets)).fields
         if "error" in reply:
             raise GradingError(f"the probe failed: {reply['error']}")
         got_out = reply["succeeded"]
@@ -68,16 +69,17 @@ def _allowed(confined: Confined) -> set[str]:
     if not confined.seccomp:
         allowed |= {TCP, DATAGRAM}
     if confined.user is None and not confined.own_shared_memory:
-        allowed |= {SHARED_MEMORY}
+        allowed |= {OTHERS_MEMORY}
     return allowed
 
 
 def _remarks(confined: Confined, weak: list[str]) -> list[str]:
     remarks = [NOT_PROMISED] if not confined.landlock_abi else []
-    if weak or 0 < confined.landlock_abi < SCOPED_ABI:
+    if weak:
         lacks = f"Landlock ABI {confined.landlock_abi}" if confined.landlock_abi else "no Landlock"
         lacks += "" if confined.seccomp else ", no seccomp"
-        remarks.append(f"{lacks}: a submission can {' and '.join(weak) or 'do no more'}")
+        lacks += ", no /dev/shm of its own" if OTHERS_MEMORY in weak else ""
+        remarks.append(f"{lacks}: a submission can {' and '.join(weak)}")
     return remarks
 
 

@@ -122,7 +122,11 @@ class Warm:
         self.pid = self._process.pid
         self.open_files = _open_files_for_workers()
         self._control.settimeout(rubric.START_LIMIT_S)
-        self._receive()
+        try:
+            self._receive()
+        except BaseException:
+            self.close()
+            raise
 
     def fork(self, plan: dict[str, Any]) -> "Forked":
         """A worker with the plan's folder, settings, environment, policy and memory control group.
@@ -134,7 +138,7 @@ class Warm:
         pipes = [os.pipe() for _ in range(2)]
         try:
             pid = self.ask({"fork": plan}, [theirs.fileno(), *(write for _, write in pipes)])["pid"]
-        except GradingError:
+        except BaseException:
             ours.close()
             for read, _ in pipes:
                 os.close(read)
@@ -186,6 +190,7 @@ class Warm:
         return json.loads(packet)
 
     def _gone(self) -> GradingError:
+        self._control.close()  # a late answer must not be taken for that to another request
         self._complaints.seek(0)
         words = self._complaints.read()[-2000:].decode(errors="replace")
         return GradingError(f"the process that workers are forked from does not answer.\n{words}")

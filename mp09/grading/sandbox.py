@@ -29,9 +29,8 @@ from mp09.errors import GradingError
 from mp09.files import keep_private, scratch_folder
 from mp09.grading import probe, rubric
 from mp09.grading.cgroup import MemoryGroup
-from mp09.grading.held import SHARED_MEMORY
 from mp09.grading.host import Limits, Worker
-from mp09.grading.isolation import AUTO, LEVELS, PROCESS, USER, Policy
+from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SHARED_MEMORY, USER, Policy
 from mp09.grading.machine import usable_memory
 from mp09.grading.processes import Spawned, Warm, inherited_environment
 from mp09.grading.usage import Meter
@@ -109,7 +108,7 @@ class Sandbox:
         try:
             self.level, self.remarks = self._choose_level([p.resolve() for p in guarded if p.exists()], close)
             self._need_device()
-        except GradingError:
+        except BaseException:
             self.close()
             raise
 
@@ -125,7 +124,7 @@ class Sandbox:
                 if close and level == USER:
                     keep_private(guarded)
                 return level, [*reasons, *probe.examine(partial(self._start, level), guarded)]
-            except GradingError as error:
+            except (GradingError, OSError) as error:
                 reasons = list(dict.fromkeys([*reasons, str(error)]))
         wanted = " or ".join(f'"{level}"' for level in self.settings.levels())
         raise GradingError(f"isolation level {wanted} is not to be had here: {'; '.join(reasons)}")
@@ -169,7 +168,7 @@ class Sandbox:
         }
         try:
             process = self._warm.fork(plan)
-        except GradingError:
+        except BaseException:
             forget()
             if group:
                 group.remove()

@@ -10,6 +10,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +35,7 @@ DATA_FOLDER = "cifar10_batches"
 COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"
 CHECKPOINT = "resnet18.pt"
 SUBMITTED = "submitted.py"
+READABLE = 0o644  # for a worker's own user, whatever the umask
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
 Waiting = Callable[[str, float], None]  # (operation, seconds so far)
 
@@ -70,7 +72,7 @@ class Submission:
         self._sandbox, self._deadline, self._waiting = sandbox, deadline, waiting
         self._orders = orders or Orders()
         self._questions = scratch / "questions"  # of ours alone: a submission may read it, and write nothing there
-        self._questions.mkdir()
+        _new_folder(self._questions)
         self._workers: dict[str, Worker] = {}
         self._answers: dict[str, Message | Failed] = {}
         self._read_truth()
@@ -80,9 +82,10 @@ class Submission:
 
     def close(self) -> None:
         """End the workers, and forget their answers: a network's tensors are large."""
-        for group in list(self._workers):
-            self._end(group)
         self._answers.clear()
+        with ExitStack() as stack:
+            for group in list(self._workers):
+                stack.callback(self._end, group)
 
     @property
     def peak_memory(self) -> int:
@@ -191,6 +194,7 @@ class Submission:
             dummies = np.zeros(len(images), dtype=np.int64)  # the labels stay here
             names = [f"{i}.png" for i in range(len(dummies))]
             write_batch(path, images, dummies, label="question", filenames=names)
+            path.chmod(READABLE)
         link = f"{DATA_FOLDER}/{name}"  # a relative path, as students write them; but it lies where they may change it
         still_ours = os.path.realpath(self._folder(group) / link) == os.path.realpath(path)
         return link if still_ours else str(path)
@@ -273,7 +277,8 @@ class Submission:
             self._end("data")
         if group in self._workers:
             self._end(group)
-        worker = self._sandbox.start(self._folder(group), [self._data.resolve(), self._questions])
+        data = self._data.resolve()
+        worker = self._sandbox.start(self._folder(group), [*data.iterdir(), data, self._questions])
         self.about = worker.about
         try:
             if group == "model":  # the submission is not loaded yet, so these are the true tensors
@@ -297,14 +302,15 @@ class Submission:
         folder = self._scratch / group
         if not folder.exists():
             source = read_submission(self._source)
-            folder.mkdir()
+            _new_folder(folder)
             (folder / SUBMITTED).write_bytes(source)
-            (folder / SUBMITTED).chmod(0o644)  # readable for the worker's own user, whatever the umask
             for name in ("models.py", CHECKPOINT):
                 if not (self._kit / name).is_file():
                     raise GradingError(f"{self._kit / name} is missing.")
                 shutil.copyfile(self._kit / name, folder / name)
-            (folder / DATA_FOLDER).mkdir()
+            for file in folder.iterdir():
+                file.chmod(READABLE)
+            _new_folder(folder / DATA_FOLDER)
             for file in self._data.resolve().iterdir():
                 _link(file, folder / DATA_FOLDER / file.name)
             for name in (COUNTED, SCORED, REPEATED):  # they come later
@@ -359,6 +365,12 @@ def _open_nested(source: Path, folder: str) -> BinaryIO | None:
         if error.errno == errno.ELOOP:
             raise
         return None
+
+
+def _new_folder(folder: Path) -> None:
+    """One that a worker's own user may look into, whatever the umask."""
+    folder.mkdir()
+    folder.chmod(0o755)
 
 
 def _link(target: Path, link: Path) -> None:

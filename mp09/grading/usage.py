@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -14,10 +15,12 @@ import psutil
 from mp09 import trees
 from mp09.grading import leftovers, rubric
 from mp09.grading.cgroup import MemoryGroup
-from mp09.grading.held import SHARED_MEMORY, Held, held_files, threads
+from mp09.grading.held import Held, held_files, threads
+from mp09.grading.isolation import SHARED_MEMORY
 
 SHARE_LIMIT_S = 1.0
 HIDDEN_S = 2.0  # DataLoader workers send descriptors too; they are received at once
+SOCKET_BYTES = Path("/proc/sys/net/core/wmem_default")  # of what waits in a socket, at most
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -48,6 +51,7 @@ class Meter:
     def __post_init__(self):
         self._free_at_first = {place: _free_bytes(place) for place in (self.folder, SHARED_MEMORY)}
         self._hidden_since: dict[Path | str, float] = {}  # where it keeps files that can't be measured
+        self._socket_bytes = 0
 
     @property
     def method(self) -> str:
@@ -55,14 +59,15 @@ class Meter:
         return "control group" if self.group else "processes"
 
     def memory_bytes(self, processes: list[psutil.Process], limit: int) -> int:
-        """Of all its processes, and of what it keeps in /dev/shm."""
+        """Of all its processes, and of what it keeps in /dev/shm and, when `disk_bytes` last looked, in sockets."""
         if self.group:
             return self.group.used_bytes()
-        return memory_bytes(processes, limit) + self._shared_bytes()
+        return memory_bytes(processes, limit) + self._shared_bytes() + self._socket_bytes
 
     def disk_bytes(self, processes: list[psutil.Process]) -> int:
         """Of its working folder, of folders that everybody may write to, and of files without a name."""
         held = self.look([process.pid for process in processes])
+        self._socket_bytes = held.sockets * _socket_bytes()
         for place, hidden in ((self.folder, held.on_disk), (SHARED_MEMORY, held.in_memory)):
             since = self._hidden_since.pop(place, time.monotonic())
             self._hidden_since |= {place: since} if hidden else {}
@@ -134,6 +139,13 @@ def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> in
         return 0
     except psutil.Error:
         return unknown
+
+
+@cache
+def _socket_bytes() -> int:
+    with suppress(OSError):
+        return int(SOCKET_BYTES.read_text())
+    return 0
 
 
 def _free_bytes(folder: Path | str) -> int:

@@ -1,6 +1,6 @@
 """The only process that touches a submission: loads it, calls it, and answers with plain values.
 
-Started by `processes`; `sandbox` speaks `protocol` with it over its standard input and output. Every function in
+Started by `processes`; `host` speaks `protocol` with it over its standard input and output. Every function in
 OPERATIONS takes the session and JSON values and returns a (fields, arrays) pair. An exception of the submission becomes
 an {"error": {...}} reply with the place in the student's own file.
 """
@@ -68,9 +68,8 @@ def about(session: Session) -> Answer:
     return {"device": device, "threads": threads, "versions": versions, "isolation": session.isolation}, {}
 
 
-def probe(session: Session, targets: dict[str, Any], attributes_of: str) -> Answer:
+def probe(session: Session, targets: dict[str, Any]) -> Answer:
     """Try what isolation must prevent; names what succeeded. Only asked of a worker that gets no submission."""
-    attempts.change_attributes(attributes_of)
     return {"succeeded": attempts.succeeded(attempts.Targets(**targets))}, {}
 
 
@@ -285,8 +284,8 @@ def _error(error: BaseException) -> dict[str, Any]:
     return {"kind": kind, "type": type(error).__name__, "message": str(error)[:1000], "where": where}
 
 
-def _take_pipes():
-    """Keep the two pipes for ourselves: the submission reads an empty input and prints into the log."""
+def _take_channels():
+    """Keep requests and replies for ourselves: the submission reads an empty input and prints into the log."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -294,9 +293,9 @@ def _take_pipes():
 
 
 def main(settings: dict[str, Any] | None = None, isolation: dict[str, Any] | None = None) -> None:
-    """Answer requests until the grader closes the pipe. settings: seed, threads; default: argv[1], JSON."""
+    """Answer requests until the grader closes their stream. settings: seed, threads; default: argv[1], JSON."""
     settings = settings or json.loads(sys.argv[1])
-    requests, replies = _take_pipes()
+    requests, replies = _take_channels()
     torch.set_num_threads(settings["threads"])
     torch.set_flush_denormal(True)
     session = Session(settings["seed"], isolation or asdict(Confined()))

@@ -34,20 +34,21 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from mp09 import precision
 from mp09.data.prepare import make_batches
 from mp09.data.sources import from_synthetic
 from mp09.errors import GradingError, ReleaseError
 from mp09.files import scratch_folder
 from mp09.grading import rubric
 from mp09.grading.grade import grade, private_parts
-from mp09.grading.isolation import AUTO, PROCESS
+from mp09.grading.isolation import PROCESS, SHARED_MEMORY
+from mp09.grading.leftovers import FOR_EVERYBODY
 from mp09.grading.report import GradeReport
 from mp09.grading.sandbox import Sandbox, Settings
 from mp09.release.strip import strip
 
 CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
 MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind; see `_marker`
-SHARED_PLACES = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"), Path("/run/lock"))  # everybody may write there
 BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 5e-3}'))
 UNTRAINED = (
     ("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),
@@ -201,7 +202,7 @@ def validate(
     guarded = private_parts(kit, tests, data)
     idle: list[Sandbox] = [Sandbox(settings, guarded=guarded, close=True) for _ in range(jobs)]
     level, remarks = idle[0].level, list(idle[0].remarks)
-    if settings.precision != AUTO:
+    if settings.precision != precision.AUTO:
         remarks.append(f"precision: {settings.precision}, forced")
     if level == PROCESS:
         remarks.append('attacks were left out: level "process" is no security boundary')
@@ -312,7 +313,8 @@ def _wrong_file(out: Path, report: GradeReport) -> list[str]:
 
 def _left_behind(sandbox: Sandbox, kit: Path, marker: str) -> list[str]:
     problems = [f"{count} processes survive"] if (count := sandbox.leftovers()) else []
-    places = [Path(tempfile.gettempdir()), *SHARED_PLACES, Path.home(), Path.cwd(), kit, kit.parent]
+    shared = [Path(place) for place in (SHARED_MEMORY, *FOR_EVERYBODY)]
+    places = [Path(tempfile.gettempdir()), *shared, Path.home(), Path.cwd(), kit, kit.parent]
     places += [Path(json.__file__).parent, *(Path(path) for path in site.getsitepackages())]
     found = {str(path) for place in places if place.is_dir() for path in place.glob(f"*{marker}*")}
     return problems + [f"left behind: {path}" for path in sorted(found)]

@@ -284,6 +284,7 @@ def test_the_memory_limit_is_the_same_for_fewer_jobs():
         (lambda folder: (folder / "a.py").write_text(""), ["--seed", "-1"], "--seed"),
         (lambda folder: (folder / "a.py").write_text(""), ["--timeout", "nan"], "--timeout"),
         (lambda folder: (folder / "a.py").write_text(""), ["--data", "/nowhere"], "/nowhere"),
+        (lambda folder: (folder / "a.py").write_text(""), ["--require-isolation"], 'below the required "sandboxed"'),
     ],
 )
 def test_bad_input_is_one_line(small_data, tmp_path, capsys, make, options, message):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mp09.cli import main
+from mp09.data import prepare
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.prepare import make_batches
 from mp09.data.source import SOURCE_FILE, Source, holdout_file, read_source, secret_file, verify
@@ -42,6 +43,16 @@ def test_synthetic_images_are_held_out_besides_the_public_ones(tmp_path):
     assert np.bincount(read_batch(holdout_file(tmp_path / "out")).labels).tolist() == [10] * 8
     assert source.checksums == whole.checksums  # nothing in the public files tells that or what is held out
     assert not private_images(tmp_path / "out") & contents(tmp_path / "out")
+
+
+def test_a_holdout_stays_when_its_successor_can_not_be_written(tmp_path, monkeypatch):
+    made = make_batches(tmp_path / "out", from_synthetic(0), per_file=40, holdout=40)
+    monkeypatch.setattr(prepare, "_replace", lambda *_: (_ for _ in ()).throw(OSError("no")))
+    with pytest.raises(DataError, match="Nothing was left behind"):
+        make_batches(tmp_path / "out", from_synthetic(0), per_file=40, holdout=80)
+    assert verify(tmp_path / "out") == made
+    assert checksum(holdout_file(tmp_path / "out")) == made.holdout_checksum
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "out_holdout"}
 
 
 @pytest.mark.parametrize("origin", ["synthetic", "own"])

@@ -49,7 +49,7 @@ def test_a_level_below_what_is_required_is_an_error():
     ("confined", "allowed"),
     [
         (Confined(landlock_abi=7, seccomp=True, own_shared_memory=True), set()),
-        (Confined(landlock_abi=7, seccomp=True), {probe.SHARED_MEMORY}),
+        (Confined(landlock_abi=7, seccomp=True), {probe.OTHERS_MEMORY}),
         (Confined(landlock_abi=4, seccomp=True, own_shared_memory=True), {probe.ABSTRACT, probe.SIGNAL}),
         (Confined(landlock_abi=4, user=61_184, seccomp=True), {probe.ABSTRACT}),
         (Confined(user=61_184), {probe.ABSTRACT, probe.TCP, probe.DATAGRAM}),
@@ -99,6 +99,25 @@ def test_signals_are_kept_from_the_processes_that_are_named():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["kept"] * 3
+
+
+@linux
+def test_files_are_not_cut_off_where_landlock_does_not_see_it(tmp_path):
+    code = (
+        "import os, sys\n"
+        "from mp09.grading.isolation.syscalls import deny\n"
+        "deny(same_user=True, truncates=False)\n"
+        "for cut in (lambda: os.truncate(sys.argv[1], 0), lambda: os.open(sys.argv[1], os.O_RDONLY | os.O_TRUNC)):\n"
+        "    try: cut(); print('cut')\n"
+        "    except PermissionError: print('kept')\n"
+        "print(os.path.getsize(sys.argv[1]))\n"
+        "open(sys.argv[1], 'w').write('anew')\n"
+    )
+    (tmp_path / "file").write_text("kept")
+    command = [sys.executable, "-c", code, str(tmp_path / "file")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["kept", "kept", "4"]
+    assert (tmp_path / "file").read_text() == "anew"
 
 
 @linux

@@ -11,6 +11,7 @@ import pytest
 import grade as command
 from mp09.cli import main
 from mp09.errors import GradingError
+from mp09.grading.host import Worker
 from selftests.conftest import ROOT
 
 
@@ -75,6 +76,19 @@ LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits")
+def test_a_submission_that_cannot_be_ended_has_no_result(run_grader, out, monkeypatch):
+    ends = Worker.close
+
+    def seems_to_stay(worker):
+        ends(worker)
+        raise GradingError("1 processes of a submission could not be ended.")
+
+    monkeypatch.setattr(Worker, "close", seems_to_stay)
+    with pytest.raises(GradingError, match="could not be ended"):
+        run_grader(ROOT / "submitted.py", only="dataset", out=out)
+    assert not out.exists()
+
+
 def test_a_full_disk_is_one_line(small_data, out):
     code = f"{LIMITED} import grade; sys.exit(grade.main())"
     arguments = [sys.executable, "-c", code, "grade.py", "--data", small_data, "-o", out]

@@ -120,11 +120,6 @@ def test_root_is_given_up(kept_in, tmp_path):
     assert kept_in.leftovers() == 0
 
 
-@pytest.mark.parametrize(("user", "expected"), [(0, False), (1000, False), (-1, False), (61_184, True), (65_183, True)])
-def test_only_users_of_workers_are_ever_killed(user, expected):
-    assert users.is_worker_user(user) is expected
-
-
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can take another user id")
 def test_a_working_folder_that_another_user_can_not_reach_is_noticed():
     with scratch_folder() as outer:

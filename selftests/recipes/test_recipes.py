@@ -166,6 +166,7 @@ def test_random_weights_are_found_again(folders, tmp_path):
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
 
 
+@pytest.mark.proof  # features/test_cluster.py and classroom/test_batch.py are the sample
 def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
     pytest.importorskip("ray")
     options = ("--data", small_data, "--cache", tmp_path / "cache", "--per-class", 20, "--executor", "ray")

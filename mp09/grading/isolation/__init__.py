@@ -11,7 +11,7 @@
     syscalls       seccomp: no sockets but local ones, no ptrace and other processes' memory, no namespaces and mounts,
                    nothing that acts on other processes, ...
 
-Does not cover: sockets that have a path and that this user may open, time and memory (`sandbox` watches those).
+Does not cover: sockets that have a path and that this user may open, time and memory (`host` watches those).
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,21 @@ from dataclasses import dataclass
 PROCESS, USER, SANDBOXED = "process", "user", "sandboxed"
 LEVELS = (PROCESS, USER, SANDBOXED)  # from the lowest
 AUTO = "auto"  # the highest that a machine offers
+SHARED_MEMORY = "/dev/shm"
 
 
 @dataclass(frozen=True)
 class Policy:
     """What a worker may do. Paths that do not exist are skipped.
 
-    level: one of LEVELS; read: files and folders with all below them; write: folders, readable too, of which the first
-    is its own; devices: files to read, write and control; outside: processes that it may not signal; processes: at most
-    so many, threads included, besides those that the user has already; shared_bytes: of /dev/shm; files: in /dev/shm.
+    level: one of LEVELS; user: an unused user id, None where the grader is not root; read: files and folders with
+    all below them; write: folders, readable too, of which the first is its own; devices: files to read, write and
+    control; outside: processes that it may not signal; processes: at most so many, threads included, besides those that
+    the user has already; shared_bytes: of /dev/shm; files: in /dev/shm.
     """
 
     level: str = PROCESS
+    user: int | None = None
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()

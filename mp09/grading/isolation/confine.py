@@ -18,7 +18,7 @@ def confine(policy: Policy) -> Confined:
     """
     limit(policy)
     own_memory = _own_shared_memory(policy)
-    user = _own_user(policy) if os.geteuid() == 0 else None
+    user = _own_user(policy) if policy.user is not None else None
     if user is None:
         users.give_up_capabilities()
     if policy.level == PROCESS:
@@ -30,8 +30,7 @@ def confine(policy: Policy) -> Confined:
     abi = 0
     if policy.level == SANDBOXED:
         abi = landlock.restrict(*(_there(paths) for paths in (policy.read, policy.write, policy.devices)))
-    unsignalled = policy.outside if user is None and abi < landlock.SCOPED_ABI else ()
-    return Confined(abi, user, _seccomp(policy, user is None, unsignalled), own_memory)
+    return Confined(abi, user, _seccomp(policy, user is None, abi), own_memory)
 
 
 def limit(policy: Policy) -> None:
@@ -74,20 +73,21 @@ def _own_user(policy: Policy) -> int | None:
     level "user", which has no Landlock, this is an error. Where a container withholds that capability, as most do, this
     stays user 0, without its powers, and returns None.
     """
-    user = users.user_of(os.getpid())
     needed = _there((*policy.read, *policy.write[1:]))
-    closed = users.unreachable(user, needed, policy.write[0]) if user else ""
+    closed = users.unreachable(policy.user, needed, policy.write[0])
     if closed and policy.level == USER:
         raise OSError(errno.EACCES, f"{closed}: only root can read it, and submissions need it")
-    if user and (not closed or users.may_read_everything()):
-        users.become(user, policy.write[:1], read_everything=bool(closed))
-        return user
-    return None
+    if closed and not users.may_read_everything():
+        return None
+    users.become(policy.user, policy.write[:1], read_everything=bool(closed))
+    return policy.user
 
 
-def _seccomp(policy: Policy, same_user: bool, unsignalled: tuple[int, ...]) -> bool:
+def _seccomp(policy: Policy, same_user: bool, landlock_abi: int) -> bool:
+    unsignalled = policy.outside if same_user and landlock_abi < landlock.SCOPED_ABI else ()
+    truncates = not same_user or landlock_abi >= landlock.TRUNCATE_ABI
     try:
-        syscalls.deny(same_user=same_user, unsignalled=unsignalled)
+        syscalls.deny(same_user=same_user, unsignalled=unsignalled, truncates=truncates)
     except OSError:
         if policy.level == SANDBOXED:
             raise

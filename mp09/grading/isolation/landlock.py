@@ -12,9 +12,10 @@ from mp09.grading.isolation.kernel import LIBC, failure
 READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read folder
 FILE_ONLY = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl
 ACCESS_OF_ABI = {1: (1 << 13) - 1, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
+TRUNCATE_ABI = 3
 DEVICE_NODES = 1 << 6 | 1 << 11  # make character and block devices: nobody may
 TCP, SCOPES = 0b11, 0b11  # bind and connect (ABI 4); abstract sockets and signals (ABI 6)
-SCOPED_ABI = 6
+SCOPED_ABI = 6  # from Linux 6.12
 SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT = 444, 445, 446  # the same on all architectures
 
 

@@ -31,6 +31,7 @@ ON_A_WHOLE_USER = {"setpriority": 2, "ioprio_set": 3}  # the first argument's va
 # fcntl: who is signalled when a file is ready (F_SETOWN, F_SETOWN_EX), and who has to be asked before it is opened
 FCNTL = (8, 15, 1024)
 IOCTL = (0x8901, 0x8902)  # the same by ioctl: FIOSETOWN, SIOCSPGRP
+SO_SNDBUF = 7  # how much may wait in a socket, which is counted by the number of sockets
 # Marks of a file, such as "immutable", that its owner may set: FS_IOC_SETFLAGS, FS_IOC_SETVERSION (of 64 and 32 bits),
 # FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY
 MARKS = (0x40086602, 0x40046602, 0x40087602, 0x40047602, 0x401C5820, 0x40806685)
@@ -42,18 +43,26 @@ ATTRIBUTES = (
 )
 # Calls that libseccomp may be too old to know by name; the numbers are the same on all architectures.
 NUMBERS = {
-    "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447, "process_mrelease": 448, "fchmodat2": 452,
-    "setxattrat": 463, "removexattrat": 466, "open_tree_attr": 467, "file_setattr": 469,
+    "mount_setattr": 442,
+    "quotactl_fd": 443,
+    "memfd_secret": 447,
+    "process_mrelease": 448,
+    "fchmodat2": 452,
+    "setxattrat": 463,
+    "removexattrat": 466,
+    "open_tree_attr": 467,
+    "file_setattr": 469,
 }
 INT = (1 << 32) - 1
 NEGATIVE = 1 << 31
 
 
-def deny(*, same_user: bool, unsignalled: Iterable[int]) -> None:
+def deny(*, same_user: bool, unsignalled: Iterable[int] = (), truncates: bool = True) -> None:
     """Install the filter: calls on the list fail with EPERM; other system-call tables (x32, i386) end the process.
 
     same_user: whether files and processes of others belong to this process' user too; then attributes stay as they are.
-    unsignalled: processes that no signal may be sent to; needed where Landlock does not see to it.
+    unsignalled: processes that no signal may be sent to; needed where Landlock does not see to it. truncates: whether
+    a file may be cut off by its name or while it is opened for reading, which old versions of Landlock don't see.
     Raises OSError without libseccomp.
     """
     try:
@@ -90,6 +99,7 @@ def deny(*, same_user: bool, unsignalled: Iterable[int]) -> None:
         add(denied, "fcntl", low(1, INT, command))
     for command in (*IOCTL, *(MARKS if same_user else ())):
         add(denied, "ioctl", low(1, INT, command))
+    add(seccomp.ERRNO(0), "setsockopt", low(2, INT, SO_SNDBUF))
     if unsignalled := list(unsignalled):
         for call in ("pidfd_send_signal", "tkill"):
             add(denied, call)
@@ -97,6 +107,11 @@ def deny(*, same_user: bool, unsignalled: Iterable[int]) -> None:
             add(denied, call, low(0, NEGATIVE, NEGATIVE))  # groups, and everybody
             for pid in unsignalled:
                 add(denied, call, low(0, INT, pid))
+    if not truncates:
+        add(denied, "truncate")
+        add(seccomp.ERRNO(errno.ENOSYS), "openat2")  # its flags can't be seen from here
+        for call, flags in (("open", 1), ("openat", 2)):
+            add(denied, call, low(flags, os.O_TRUNC | os.O_ACCMODE, os.O_TRUNC))
     if same_user:
         for call in ATTRIBUTES:
             add(seccomp.ERRNO(0), call)

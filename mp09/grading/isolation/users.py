@@ -1,9 +1,10 @@
 """A user id of its own for every worker, and the capabilities that root gives up. Linux only."""
 
-import ctypes
 import os
+import secrets
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 
 from mp09.grading.isolation.kernel import LIBC, failure
 
@@ -11,23 +12,19 @@ from mp09.grading.isolation.kernel import LIBC, failure
 PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 4, 8, 24, 47, 2
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
-SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 
-# User ids that no distribution hands out: one for every process id there can be; few, where ids have only 16 bits.
+# User ids that no distribution hands out; few, where ids have only 16 bits. The two after the last are for `act_for`.
 USER_IDS = (range(1_879_048_192, 1_879_048_192 + (1 << 22)), range(61_184, 65_184))
 
 
-def is_worker_user(user: int) -> bool:
-    """Whether a user id is one of those that workers take."""
-    return any(user in ids for ids in USER_IDS)
-
-
-def user_of(pid: int) -> int | None:
-    """The user id that a worker with this process id takes; None where this process can't take one."""
+def unused(taken: Iterable[int | None]) -> int | None:
+    """A user id that no process has and that is not in `taken`; None where this process can't take one."""
     if os.geteuid() != 0:
         return None
+    taken = {*taken, *_users_of_processes()}
     for ids in USER_IDS:
-        user = ids[pid % len(ids)]
+        while (user := secrets.choice(ids)) in taken:
+            pass
         try:
             os.setresuid(-1, user, -1)
         except OSError:
@@ -37,13 +34,33 @@ def user_of(pid: int) -> int | None:
     return None
 
 
+def act_for(user: int, *, kills: bool = False) -> None:
+    """Reach what a worker's user may reach, from now on, while none of its processes can signal this one.
+
+    The effective id says what a process may do; its real and saved ids, which are another here, who may signal it.
+    kills: have another pair of these, so that who signals everybody misses those who act for other users.
+    """
+    own = next(ids for ids in USER_IDS if user in ids).stop + kills
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(own, user, own)
+
+
+def _users_of_processes() -> set[int]:
+    users = set()
+    for entry in os.scandir("/proc"):
+        with suppress(OSError):  # it has ended
+            if entry.name.isdigit():
+                users.add(entry.stat().st_uid)
+    return users
+
+
 def become(user: int, folders: Iterable[str], *, read_everything: bool) -> None:
     """Give up root for a user id, which gets the folders.
 
     read_everything: keep the one capability that reads what only root could read.
     """
     LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    os.setgroups([])
     for folder in folders:
         os.chown(folder, user, user)
         os.chmod(folder, 0o700)  # other submissions run beside it
@@ -71,6 +88,7 @@ def may_read_everything() -> bool:
 
 def unreachable(user: int, paths: Iterable[str], folder: str) -> str | None:
     """The first of the paths that a user can't read, or the folder when it can't pass through to it; else None."""
+    os.setgroups([])  # root's may open more
     os.setresgid(-1, user, -1)
     os.setresuid(-1, user, -1)
     try:
@@ -92,5 +110,5 @@ def _set_capabilities(kept: Iterable[int]) -> None:
     bits = sum(1 << capability for capability in kept)
     header = struct.pack("<Ii", CAPABILITY_VERSION_3, 0)
     data = struct.pack("<6I", *(bits,) * 3, 0, 0, 0)
-    if LIBC.syscall(ctypes.c_long(SYS_CAPSET[os.uname().machine]), header, data):
+    if LIBC.capset(header, data):
         raise failure("capset")
