@@ -1,6 +1,9 @@
 """Pairs of submissions that share much code, by copydetect's fingerprints (extra `instructor`)."""
 
 import io
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -10,6 +13,7 @@ from mp09.errors import ClassError
 K_GRAM, WINDOW = 25, 1  # characters of code, comments and names left aside
 SHARE = 0.5  # of the smaller one's own code, from which on a pair is named
 OWN_FINGERPRINTS = 20  # less own code than that says nothing
+LIMIT_S = 10.0  # to read one submission; an honest one takes a few hundredths
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,11 @@ class Pair:
     of_second: float
 
 
-def similar_pairs(copies: Path, skeleton: str) -> list[Pair]:
+def similar_pairs(copies: Path, skeleton: str) -> tuple[list[Pair], list[str]]:
     """Pairs among `copies`/KEY/submitted.py, the most similar first; what the skeleton holds does not count.
 
-    Raises ClassError when copydetect is not installed.
+    Also the keys of those that were left aside, because their code took longer than LIMIT_S to read. (Windows knows no
+    such limit.) Raises ClassError when copydetect is not installed.
     """
     try:
         from copydetect import CodeFingerprint, compare_files
@@ -36,9 +41,14 @@ def similar_pairs(copies: Path, skeleton: str) -> list[Pair]:
         return CodeFingerprint("submitted.py", K_GRAM, WINDOW, boilerplate, language="python", fp=io.StringIO(text))
 
     given = list(fingerprint(skeleton).hashes)
-    prints = {}
+    prints, aside = {}, []
     for path in sorted(copies.glob("*/submitted.py")):
-        found = fingerprint(path.read_text(encoding="utf-8", errors="replace"), given)
+        try:
+            with _time_limit(LIMIT_S):
+                found = fingerprint(path.read_text(encoding="utf-8", errors="replace"), given)
+        except TimeoutError:
+            aside.append(path.parent.name)
+            continue
         if len(found.hashes) >= OWN_FINGERPRINTS:
             prints[path.parent.name] = found
     pairs = []
@@ -46,4 +56,23 @@ def similar_pairs(copies: Path, skeleton: str) -> list[Pair]:
         shares = compare_files(prints[first], prints[second])[1]
         if max(shares) >= SHARE:
             pairs.append(Pair(first, second, float(shares[0]), float(shares[1])))
-    return sorted(pairs, key=lambda pair: -(pair.of_first + pair.of_second))
+    return sorted(pairs, key=lambda pair: -(pair.of_first + pair.of_second)), aside
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in what takes longer. In the main thread alone."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def too_long(*_) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

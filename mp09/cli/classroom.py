@@ -136,7 +136,10 @@ def _report(args: argparse.Namespace) -> int:
     pairs = None
     if args.similar:
         skeleton = strip((KIT / "submitted.py").read_text(encoding="utf-8"))
-        pairs = similar.similar_pairs(args.grades / batch.COPIES, skeleton)
+        pairs, aside = similar.similar_pairs(args.grades / batch.COPIES, skeleton)
+        if aside:
+            limit = f"reading their code took longer than {similar.LIMIT_S:.0f} s"
+            print(f"not looked at for similar code: {', '.join(aside)} ({limit})")
     files = {args.out or args.grades / "report.html": page.page(entries, terms, pairs)}
     if args.csv:
         files |= {args.grades / f"{name}.csv": render(entries) for name, render in tables.FORMATS.items()}

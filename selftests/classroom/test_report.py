@@ -3,11 +3,12 @@
 import csv
 import io
 import shutil
+import signal
 from dataclasses import replace
 
 import pytest
 
-from mp09.classroom import tables
+from mp09.classroom import similar, tables
 from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Entry
 from mp09.classroom.page import page
 from mp09.classroom.similar import Pair, similar_pairs
@@ -144,9 +145,22 @@ def test_similar_pairs_leave_the_skeleton_aside(tmp_path):
         (tmp_path / key / "submitted.py").write_text(text)
     (tmp_path / "mallory").mkdir()
     (tmp_path / "mallory" / "submitted.py").write_bytes(bytes(range(256)) * 10)
-    (pair,) = similar_pairs(tmp_path, strip(reference))
+    (pair,), aside = similar_pairs(tmp_path, strip(reference))
+    assert aside == []
     assert (pair.first, pair.second) == ("anna", "ben")
     assert pair.of_first > 0.9
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such limit")
+def test_code_that_takes_minutes_to_read_is_left_aside(tmp_path, monkeypatch):
+    pytest.importorskip("copydetect")
+    monkeypatch.setattr(similar, "LIMIT_S", 0.5)
+    reference = (ROOT / "submitted.py").read_text()
+    for key, text in {"anna": reference, "ben": reference, "mallory": " \n" * (1 << 15)}.items():
+        (tmp_path / key).mkdir()
+        (tmp_path / key / "submitted.py").write_text(text)
+    (pair,), aside = similar_pairs(tmp_path, strip(reference))
+    assert (pair.first, pair.second, aside) == ("anna", "ben", ["mallory"])
 
 
 @pytest.fixture(scope="module")
