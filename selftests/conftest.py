@@ -66,6 +66,12 @@ def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Pat
     return folder
 
 
+@pytest.fixture
+def untraced(monkeypatch) -> None:
+    """`make coverage` does not follow the processes that are started, such as Ray's many."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def small_data(made_once) -> Path:
     """400 synthetic images a file."""

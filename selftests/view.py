@@ -25,7 +25,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_COPIED = (".git", ".venv*", "__pycache__", ".*_cache", "cifar10_batches*", "dist", "grades", "features", "runs")
+NOT_COPIED = (
+    *(".git", ".venv*", "__pycache__", ".*_cache", ".coverage*"),
+    *("cifar10_batches*", "dist", "grades", "features", "runs"),
+)
 FIRST_USER = 1_890_000_000  # beyond the ids that workers take; see mp09/grading/isolation/users.py
 IN_MEMORY = ("/dev/shm", "/run/lock")
 CONTROL_GROUPS = "/sys/fs/cgroup"

@@ -14,6 +14,7 @@ from selftests.features.test_extract import of
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="needs Ray")  # importing it takes seconds
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_cluster_gives_the_same_features(tmp_path):
     base = backbone("resnet18-32")
     with connected() as ray:

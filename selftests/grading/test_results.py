@@ -89,6 +89,7 @@ def test_a_submission_that_cannot_be_ended_has_no_result(run_grader, out, monkey
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_full_disk_is_one_line(small_data, out):
     code = f"{LIMITED} import grade; sys.exit(grade.main())"
     arguments = [sys.executable, "-c", code, "grade.py", "--data", small_data, "-o", out]

@@ -142,7 +142,8 @@ def test_no_worker_is_left(done):
 
 
 def test_without_pictures_published_networks_are_timed(tmp_path, capsys):
-    assert run("compare", "--networks", "alexnet", "--weights", "none", "--out", tmp_path / "out", *QUICK) == 0
+    options = ("--networks", "alexnet", "--weights", "none", "--precision", "float32", "--out", tmp_path / "out")
+    assert run("compare", *options, *QUICK) == 0
     assert "Accuracy: no pictures given" in capsys.readouterr().out
     (one,) = results(tmp_path / "out").values()
     assert (one["weights"], one["top1"], one["pictures"], one["weights_in"]) == ("none", None, 0, "state dict")
@@ -317,14 +318,15 @@ def test_panels_that_can_not_be_written_are_an_error(files, tmp_path, capsys):
 def test_peaks_of_memory_repeat_also_with_weights_of_a_file(tmp_path):
     torch.save(zoo.densenet121().state_dict(), tmp_path / "net.pt")
     peaks = []
-    for weights in ("none", "none", str(tmp_path / "net.pt")):
+    for weights in ("none", "none", "none", str(tmp_path / "net.pt")):
         with Team("mp09.recipes.compared") as team:
             team.hire("one")
             how = {"network": "densenet121", "device": "cpu", "precision": "float32", "batch": 8}
             facts = team.ask("one", do="load", weights=weights, **how)
             peaks.append((facts["memory_mib"], facts["batch_memory_mib"]))
-    for peak in peaks[1:]:
-        assert peak == pytest.approx(peaks[0], rel=0.03)
+    first, *others = peaks[1:]  # before that the system may not have all of the libraries' files in memory
+    for peak in others:
+        assert peak == pytest.approx(first, rel=0.03)
 
 
 # Labelled pictures

@@ -167,6 +167,7 @@ def test_random_weights_are_found_again(folders, tmp_path):
 
 
 @pytest.mark.proof  # features/test_cluster.py and classroom/test_batch.py are the sample
+@pytest.mark.usefixtures("untraced")
 def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
     pytest.importorskip("ray")
     options = ("--data", small_data, "--cache", tmp_path / "cache", "--per-class", 20, "--executor", "ray")
