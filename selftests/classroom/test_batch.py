@@ -252,6 +252,7 @@ def _count(out: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray is tested on Linux")
+@pytest.mark.proof  # features/test_cluster.py is the sample of what needs Ray
 @pytest.mark.usefixtures("untraced")
 def test_a_ray_cluster_gives_the_same(place, tmp_path):
     pytest.importorskip("ray")

@@ -166,7 +166,7 @@ def test_random_weights_are_found_again(folders, tmp_path):
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
 
 
-@pytest.mark.proof  # features/test_cluster.py and classroom/test_batch.py are the sample
+@pytest.mark.proof  # features/test_cluster.py is the sample of what needs Ray
 @pytest.mark.usefixtures("untraced")
 def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
     pytest.importorskip("ray")

@@ -16,7 +16,7 @@ from mp09.data.sources import from_synthetic
 from mp09.errors import ReleaseError
 from mp09.release.autograder import build_autograder
 from mp09.release.strip import strip
-from mp09.release.validate import BRIEF, edited
+from mp09.release.validate import BRIEF, UNTRAINED, edited
 from selftests.conftest import ROOT
 from selftests.settings import why_not, within
 
@@ -97,16 +97,21 @@ def test_isolation_holds_in_a_container(graded):
     assert graded["extra_data"]["isolation"] == "sandboxed"
 
 
-def test_without_landlock_it_grades_at_level_user(package, tmp_path):
+@pytest.mark.parametrize(
+    ("edits", "points"),
+    [(UNTRAINED, 40), pytest.param(BRIEF, 100, marks=pytest.mark.proof)],
+    ids=["quick", "reference"],
+)
+def test_without_landlock_it_grades_at_level_user(package, tmp_path, edits, points):
     """In a container that may mount nothing and make no control group, and whose kernel has no Landlock."""
     if reason := why_not("no-landlock"):
         pytest.skip(reason)
-    root = lay_out(package, tmp_path, edited(REFERENCE, BRIEF))
+    root = lay_out(package, tmp_path, edited(REFERENCE, edits))
     command = within("no-landlock", [str(root / "run_autograder"), str(root)], shared=root)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((root / "results" / "results.json").read_text())
-    assert (results["score"], results["extra_data"]["isolation"]) == (100, "user")
+    assert (results["score"], results["extra_data"]["isolation"]) == (points, "user")
     assert results["extra_data"]["memory_accounting"] == "processes"
     assert all((root / name).stat().st_mode & 0o077 == 0 for name in ("submission", "submission_metadata.json"))
 

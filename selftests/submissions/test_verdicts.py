@@ -30,7 +30,7 @@ from selftests.conftest import PER_FILE, ROOT
 CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
 ROW = Row(CONTROLS, "one", True, 100, 100)
 SAMPLE = {
-    *("reference", "skeleton", "scrambled-reshape", "backbone-not-loaded", "flow/double_fork", "flow/kill_parent"),
+    *("skeleton", "scrambled-reshape", "backbone-not-loaded", "flow/double_fork", "flow/kill_parent"),
     *("forging/writes_results", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
     *("leaks/reads_the_holdout", "leaks/connects_out", "objects/pickle_payload", "resources/memory_at_once", "shape/fifo"),
     *("same_user/limits_file_sizes", "descriptors/fills_its_requests", "words/nested_answer_to_nothing"),
