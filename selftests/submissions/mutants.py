@@ -261,7 +261,17 @@ MUTANTS = (
         equivalent="accepted: the two classes that never come are never learned",
     ),
     Mutant("batch-statistics-in-training", 100, "", ((EVAL, "        pass\n"),), advice="BatchNorm statistics moved"),
-    Mutant("train-mode-at-evaluation", 90, "not-a-function", ((EVAL, "        self.backbone.train()\n"),)),
+    Mutant(
+        "train-mode-at-evaluation",
+        90,
+        "not-a-function",
+        # It trains as long as the reference: with less its accuracy, which depends on the batch, is too near to 0.85.
+        (
+            (EVAL, "        self.backbone.train()\n"),
+            ("num_samples=1600", "num_samples=6400"),
+            ('{"lr": 5e-3}', '{"lr": 3e-3}'),
+        ),
+    ),
     # Learning
     Mutant(
         "head-not-in-the-optimizer",
