@@ -1,4 +1,4 @@
-"""Grades submitted.py: `python grade.py`. See `python grade.py --help`."""
+"""Grade submitted.py with `python grade.py`; `python grade.py --help` explains the options."""
 
 import argparse
 import json
@@ -10,56 +10,75 @@ from mp09.errors import Mp09Error
 from mp09.grading import rubric
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output, orderly_end
 from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
-from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
+from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 from mp09.precision import PRECISIONS, force
 
 HERE = Path(__file__).resolve().parent
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Grade a submission: run the tests of tests/ on its submitted.py.")
+    parser = argparse.ArgumentParser(
+        description="Grade a submission by running the tests in tests/ on its submitted.py."
+    )
     parser.add_argument(
         "--submission",
         type=Path,
         default=HERE,
         metavar="DIR",
-        help="folder with submitted.py, or the file (default: this folder)",
+        help="the folder with submitted.py, or the file itself (default: the folder of grade.py)",
     )
     parser.add_argument(
         "--data",
         type=Path,
         default=HERE / "cifar10_batches",
         metavar="DIR",
-        help="folder with the batch files (default: cifar10_batches)",
+        help="the folder with the batch files (default: cifar10_batches beside grade.py)",
     )
     parser.add_argument(
-        "--only", choices=("dataset", "dataloader", "model", "accuracy"), help="a quick look at one part"
+        "--only",
+        choices=("dataset", "dataloader", "model", "accuracy"),
+        help="run only the tests about one part, for a quick look",
     )
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="the device for submissions; auto is a GPU if there is one (default: %(default)s)",
     )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=AUTO,
-        help="what models.fast_dtype says (default: what MP09_PRECISION says, else what the processor or GPU has)",
+        help="the number type that models.fast_dtype gives; auto is what MP09_PRECISION holds, else bfloat16 where the "
+        "processor or GPU has arithmetic for it (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",
         type=float,
         default=rubric.OVERALL_LIMIT_S,
         metavar="SECONDS",
-        help="for the whole run (default: %(default)g, 15 minutes)",
+        help="the time limit of the whole run (default: %(default)g, which is 15 minutes)",
     )
     parser.add_argument(
-        "--seed", type=int, default=42, help="of the submission's random numbers (default: %(default)s)"
+        "--seed", type=int, default=rubric.SEED, help="seed of the submission's random numbers (default: %(default)s)"
     )
+    _add_isolation(parser)
+    _add_output(parser)
+    for name in ("--epochs", "--batch"):
+        parser.add_argument(
+            name, type=int, help="has no effect, because run_model() decides for itself; old command lines contain it"
+        )
+    return parser.parse_args(argv)
+
+
+def _add_isolation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--isolation",
         choices=(AUTO, *LEVELS),
         default=AUTO,
-        help='"sandboxed": the kernel says which files there are (Linux); "user": an own user id (Linux, as root); '
-        '"process": no security boundary (default: %(default)s, the highest that this machine offers)',
+        help='how a submission is kept apart. "sandboxed": the kernel limits which files it can open (Linux); "user": '
+        'it runs under a user id of its own (Linux, as root); "process": it only runs in a process of its own, which '
+        "is no security boundary (default: %(default)s, the highest level that this machine offers)",
     )
     parser.add_argument(
         "--require-isolation",
@@ -68,7 +87,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         const=SANDBOXED,
         default=PROCESS,
         metavar="LEVEL",
-        help="grade nothing below this level (without a value: %(const)s)",
+        help="grade nothing below this isolation level (without a value: %(const)s; default: %(default)s)",
     )
     parser.add_argument(
         "--private",
@@ -76,30 +95,41 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="PATH",
-        help="a file or folder that submissions must not reach, besides tests, held-out pictures and results",
+        help="a file or folder that submissions must not reach, besides tests, reference, held-out images and results; "
+        "may be given several times",
     )
-    parser.add_argument("-j", "--json", action="store_true", help="print Gradescope's results.json instead of text")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="also write results.json here, after every test"
+        "-j",
+        "--json",
+        action="store_true",
+        help="print Gradescope's results.json on standard output, and the text on standard error",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="also write results.json to this file, after every test"
     )
     parser.add_argument(
         "--hidden-visibility",
         choices=VISIBILITIES,
         default=AFTER_PUBLISHED,
-        help="in results.json: when Gradescope shows hidden tests (default: %(default)s)",
+        help="what results.json says about when Gradescope shows hidden tests (default: %(default)s)",
     )
-    parser.add_argument("--leaderboard", action="store_true", help="in results.json: the accuracy for a leaderboard")
-    for name in ("--epochs", "--batch"):
-        parser.add_argument(name, type=int, help="accepted for old command lines: run_model() decides for itself")
-    return parser.parse_args(argv)
+    parser.add_argument("--leaderboard", action="store_true", help="add the accuracy for a leaderboard to results.json")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0: graded, whatever the score. 1: not every test could run. 2: nothing could be graded, or not be written."""
+    """Grade a submission as the command line says, print the result, and return the exit code.
+
+    It is 0 when the submission was graded, whatever the score; 1 when not every test could run; 2 when nothing could be
+    graded or the result could not be written; 130 after Ctrl-C and 143 after SIGTERM.
+    """
     args = parse(argv)
     from rich.console import Console
 
     from mp09.grading import text
+    from mp09.grading.assignment import Assignment, GradeOptions
     from mp09.grading.grade import grade
 
     for stream in (sys.stdout, sys.stderr):
@@ -109,27 +139,22 @@ def main(argv: list[str] | None = None) -> int:
     watcher = text.TerminalWatcher(console)
     try:
         with orderly_end(), force(args.precision):
-            report = grade(
-                args.submission,
-                kit=HERE,
-                tests=HERE / "tests",
-                data=args.data,
+            assignment = Assignment(HERE, HERE / "tests", args.data)
+            options = GradeOptions(
                 device=args.device,
                 seed=args.seed,
                 timeout_s=args.timeout,
                 only=args.only,
-                out=args.output,
-                render=results,
-                watcher=watcher,
                 isolation=args.isolation,
                 least=args.require_isolation,
                 private=args.private,
             )
+            report = grade(args.submission, assignment, options, out=args.output, render=results, watcher=watcher)
         watcher.stop()
         console.print("", *text.summary(report), sep="\n", highlight=False)
         if args.json:
             print(json.dumps(results(report), indent=2), flush=True)
-    except (Mp09Error, OSError) as error:  # OSError: the standard output is full or closed, or the temporary folder
+    except (Mp09Error, OSError) as error:  # OSError: standard output or the temporary folder is full, e.g.
         drop_output()
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,7 +1,8 @@
-"""ResNet-18 for 32x32 pictures, and the number type that it is computed in fastest.
+"""Build ResNet-18 for 32x32 images, and tell in which number type a device computes it fastest.
 
-The network of He et al. 2015 (arXiv:1512.03385) with a stem that suits small pictures: a 3x3 stride-1 convolution
-instead of the 7x7 stride-2 one. Parameter names are those of torchvision's ResNet. One picture costs 0.14 GMAC.
+The model is that of He et al. 2015 (arXiv:1512.03385), with a stem that suits small images: a 3x3 convolution of stride
+1 instead of a 7x7 one of stride 2. Parameters have the same names as in torchvision's ResNet. One image costs 0.14
+GMAC, that is, 0.14 billion multiplications with as many additions.
 
     from models import resnet18
     net = resnet18(pretrained=True)      # reads the resnet18.pt beside this file
@@ -14,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 CHECKPOINT = Path(__file__).resolve().parent / "resnet18.pt"
-PRECISION = "MP09_PRECISION"  # the environment variable that overrides what the processor says
+PRECISION = "MP09_PRECISION"  # the environment variable that overrides the choice
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")  # of Intel, AMD and Arm
+BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")  # of processors from Intel, AMD and Arm
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """The type that `device` computes networks in fastest: bfloat16 where it has arithmetic for it, else float32.
+    """Return the number type in which a device computes models fastest.
 
-    The environment variable MP09_PRECISION, if it is "float32" or "bfloat16", decides instead ("auto": it does not).
-    Nothing is timed, so a machine gives the same answer every time. Apple's GPUs ("mps") compute in float32.
+    This is bfloat16 where the device has arithmetic for it, else float32. Apple's GPUs ("mps") compute in float32.
+    Nothing is timed, so a machine gives the same answer every time. If the environment variable MP09_PRECISION is
+    "float32" or "bfloat16", it decides instead; "auto" leaves the choice to the device.
 
     Raises:
         ValueError: MP09_PRECISION is another word.
@@ -44,7 +46,10 @@ def _has_bfloat16(kind: str) -> bool:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut: (N, in_channels, H, W) -> (N, channels, H/stride, W/stride)."""
+    """Adds the result of two 3x3 convolutions to the input, which takes a shortcut around them.
+
+    Input float (N, in_channels, H, W); output (N, channels, H / stride, W / stride).
+    """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1):
         super().__init__()
@@ -67,7 +72,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Stem, four stages of 64, 128, 256 and 512 channels, average pool and a linear classifier `fc`.
+    """Consists of a stem, four stages of 64, 128, 256 and 512 channels, average pooling and a linear classifier `fc`.
 
     Input float (N, 3, 32, 32); output logits (N, num_classes).
     """
@@ -98,16 +103,16 @@ class ResNet(nn.Module):
 
 
 def resnet18(pretrained: bool = False, progress: bool = True, device: str = "cpu", **kwargs) -> ResNet:
-    """Build the 32x32 ResNet-18.
+    """Build the ResNet-18 for 32x32 images.
 
     Args:
         pretrained: load the `resnet18.pt` that lies beside this file (ten CIFAR-10 classes).
-        progress: accepted for the signature of torchvision; nothing is downloaded.
-        device: where the network is put, e.g. "cpu" or "cuda".
-        **kwargs: passed to `ResNet`, e.g. `num_classes`.
+        progress: has no effect, as nothing is downloaded; torchvision's models take it too.
+        device: the device that the model is moved to, e.g. "cpu" or "cuda".
+        **kwargs: passed on to `ResNet`, e.g. `num_classes`.
 
     Raises:
-        FileNotFoundError: `pretrained` is asked and there is no `resnet18.pt`.
+        FileNotFoundError: `pretrained` is set, and there is no `resnet18.pt`.
         RuntimeError: the checkpoint's shapes don't fit, e.g. with another `num_classes`.
     """
     net = ResNet((2, 2, 2, 2), **kwargs)

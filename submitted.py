@@ -1,4 +1,4 @@
-"""Transfer learning on small pictures: everything you hand in is in this file.
+"""Transfer learning on small images: everything you hand in is in this file.
 
 You build the pieces from the bottom up, and each function says what it takes and gives:
 
@@ -6,7 +6,7 @@ You build the pieces from the bottom up, and each function says what it takes an
     model     FinetuneNet, build_model, build_optimizer
     learning  train, test, run_model
 
-Shapes are written (N, 3, 32, 32): N pictures, 3 colour planes (red, green, blue), 32 rows, 32 columns.
+Shapes are written (N, 3, 32, 32): N images, 3 colour planes (red, green, blue), 32 rows, 32 columns.
 Check your work at any time with `python grade.py`.
 """
 
@@ -23,13 +23,13 @@ from torchvision import transforms
 from models import fast_dtype, resnet18
 
 DATA = Path(__file__).resolve().parent / "cifar10_batches"
-MEAN = (0.4914, 0.4822, 0.4465)  # of CIFAR-10's training pictures, per colour, pixels in 0..1:
-STD = (0.247, 0.243, 0.261)  # resnet18.pt was trained on pictures normalised with these
+MEAN = (0.4914, 0.4822, 0.4465)  # of CIFAR-10's training images, per colour, pixels in 0..1:
+STD = (0.247, 0.243, 0.261)  # resnet18.pt was trained on images normalised with these
 NUM_CLASSES = 8
 
 
 class CIFAR10(Dataset):
-    """The pictures of one or more batch files, in file order.
+    """The images of one or more batch files, in file order.
 
     A batch file is a pickled dict; read it with `pickle.load(file, encoding="bytes")`. Under `b"data"` it holds a list
     of uint8 arrays of 3072 values: 1024 red, then 1024 green, then 1024 blue, each row by row. Under `b"labels"` it
@@ -46,12 +46,12 @@ class CIFAR10(Dataset):
             transform: called on each image; None leaves it as it is.
             target_transform: called on each label; None leaves it as it is.
         """
-        ### BEGIN SOLUTION: read each file once, and keep its pictures and labels
+        ### BEGIN SOLUTION: read each file once, and keep its images and labels
         batches = []
         for path in data_files:
             with open(path, "rb") as file:
                 batches.append(pickle.load(file, encoding="bytes"))
-        # One array for all pictures: reading them again for each item would take hours.
+        # One array for all images: reading them again for each item would take hours.
         self.images = np.concatenate([np.stack(batch[b"data"]) for batch in batches]).reshape(-1, 3, 32, 32)
         self.labels = [label for batch in batches for label in batch[b"labels"]]
         self.transform = transform
@@ -59,14 +59,14 @@ class CIFAR10(Dataset):
         ### END SOLUTION
 
     def __len__(self) -> int:
-        """The number of pictures."""
-        ### BEGIN SOLUTION: how many pictures are there?
+        """The number of images."""
+        ### BEGIN SOLUTION: how many images are there?
         return len(self.labels)
         ### END SOLUTION
 
     def __getitem__(self, index: int):
         """The pair (image, label) at `index`, both transformed."""
-        ### BEGIN SOLUTION: take picture and label at index, apply the transforms that are not None, return both
+        ### BEGIN SOLUTION: take image and label at index, apply the transforms that are not None, return both
         # The planes lie one after the other, so the 3 colours are the first axis and must be moved to the end.
         image = self.images[index].transpose(1, 2, 0)
         if self.transform is not None:
@@ -76,7 +76,7 @@ class CIFAR10(Dataset):
 
     ### BEGIN SOLUTION
     def __getitems__(self, indices: list[int]) -> list:
-        """What a DataLoader asks for a whole batch; one call of Preprocess does all its pictures."""
+        """What a DataLoader asks for a whole batch; one call of Preprocess does all its images."""
         if not isinstance(self.transform, Preprocess):
             return [self[index] for index in indices]
         images = self.transform.batch(torch.from_numpy(self.images[indices]))
@@ -91,7 +91,7 @@ class CIFAR10(Dataset):
 
 ### BEGIN SOLUTION
 class Preprocess:
-    """Pictures to normalised float tensors: one at a time when called, or a batch at a time."""
+    """Images to normalised float tensors: one at a time when called, or a batch at a time."""
 
     def __init__(self):
         self.single = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
@@ -100,7 +100,7 @@ class Preprocess:
         self.shift = -torch.tensor(MEAN).view(3, 1, 1) / torch.tensor(STD).view(3, 1, 1)
 
     def __call__(self, image) -> Tensor:
-        """uint8 array (32, 32, 3) or PIL picture -> float (3, 32, 32)."""
+        """uint8 array (32, 32, 3) or PIL image -> float (3, 32, 32)."""
         return self.single(image)
 
     def batch(self, images: Tensor) -> Tensor:
@@ -112,10 +112,10 @@ class Preprocess:
 
 
 def get_preprocess_transform(mode: str):
-    """The transform for pictures that go into the network.
+    """The transform for images that go into the network.
 
     Args:
-        mode: "train" or "test". Only training pictures may be augmented; test pictures must always come out the same.
+        mode: "train" or "test". Only training images may be augmented; test images must always come out the same.
 
     Returns:
         A callable: uint8 array (32, 32, 3) -> float tensor (3, 32, 32), normalised with MEAN and STD.
@@ -123,7 +123,7 @@ def get_preprocess_transform(mode: str):
     ### BEGIN SOLUTION: compose ToTensor and Normalize
     if mode not in ("train", "test"):
         raise ValueError(f'mode: expected "train" or "test", got {mode!r}')
-    return Preprocess()  # no augmentation: pictures are seen once or few times
+    return Preprocess()  # no augmentation: images are seen once or few times
     ### END SOLUTION
 
 
@@ -216,7 +216,7 @@ def train(train_dataloader: DataLoader, model: nn.Module, loss_fn, optimizer: to
         loss_fn: takes (logits (N, 8), labels (N,)) and gives a number to make small.
 
     Returns:
-        The mean loss over the epoch's pictures (nice to plot; the grader does not use it).
+        The mean loss over the epoch's images (nice to plot; the grader does not use it).
     """
     ### BEGIN SOLUTION: in train mode, for each batch: logits, loss, gradients from zero, step
     device = next(model.parameters()).device
@@ -235,7 +235,7 @@ def train(train_dataloader: DataLoader, model: nn.Module, loss_fn, optimizer: to
 
 
 def test(test_dataloader: DataLoader, model: nn.Module) -> float:
-    """The share of pictures that the model names rightly, 0..1. The model learns nothing here."""
+    """The share of images that the model names rightly, 0..1. The model learns nothing here."""
     ### BEGIN SOLUTION: in eval mode and without gradients, count where the largest logit is the label's
     device = next(model.parameters()).device
     model.eval()
@@ -252,7 +252,7 @@ def test(test_dataloader: DataLoader, model: nn.Module) -> float:
 def run_model() -> nn.Module:
     """Build the data, the model and the optimizer, train, and return the trained model.
 
-    Aim for 90 % on the pictures of `test_batch`. The grader calls this function without arguments, once.
+    Aim for 90 % on the images of `test_batch`. The grader calls this function without arguments, once.
     """
     ### BEGIN SOLUTION: put all of the above together
     torch.manual_seed(0)  # the same result on every run
@@ -260,8 +260,8 @@ def run_model() -> nn.Module:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files = [DATA / f"data_batch_{i}" for i in range(1, 6)]
     dataset = build_dataset(files, transform=get_preprocess_transform("train"))
-    # 6,400 pictures teach the 8 x 513 numbers of the classifier as much as all 40,000 do, in a sixth of the time: the
-    # frozen features separate the classes already. Where there are fewer pictures, they come several times.
+    # 6,400 images teach the 8 x 513 numbers of the classifier as much as all 40,000 do, in a sixth of the time: the
+    # frozen features separate the classes already. Where there are fewer images, they come several times.
     sampler = RandomSampler(dataset, num_samples=6400)
     loader = build_dataloader(dataset, {"batch_size": 32, "sampler": sampler})
     model = build_model().to(device)

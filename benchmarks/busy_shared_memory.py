@@ -1,9 +1,9 @@
-"""Grades the reference beside a loop that fills and empties /dev/shm: does it disturb a grading?
+"""Grades the reference solution beside a loop that fills and empties /dev/shm: does that disturb the grading?
 
     python -m benchmarks.busy_shared_memory [--times 20]
 
-Prints one line a grading, and ends with 0 when each got 100 points without a remark.
-Does not cover: a /dev/shm that is full.
+It prints one line for each grading. The exit code is 0 when each gave 100 points without a remark.
+It does not cover a /dev/shm that is full.
 """
 
 import argparse
@@ -15,17 +15,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
+from mp09.grading.assignment import Assignment
 from mp09.grading.grade import grade
-from mp09.grading.machine import usable_cores
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox.machine import usable_cores
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def come_and_go(ready) -> None:
-    """Make and remove files and folders in /dev/shm without end."""
+    """Make and remove files and folders in /dev/shm for ever, once `ready` is set."""
     ready.set()
     while True:
         for number in range(100):
@@ -39,7 +40,7 @@ def come_and_go(ready) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=20, metavar="N", help="gradings (default: %(default)s)")
+    parser.add_argument("--times", type=int, default=20, metavar="N", help="how many gradings (default: %(default)s)")
     args = parser.parse_args()
     ready = multiprocessing.Event()
     loop = multiprocessing.Process(target=come_and_go, args=[ready], daemon=True)
@@ -52,7 +53,7 @@ def main() -> int:
         Path(folder).chmod(0o755)
         with Sandbox(Settings(device="cpu", threads=usable_cores())) as sandbox:
             for number in range(args.times):
-                report = grade(ROOT / "submitted.py", kit=ROOT, tests=ROOT / "tests", data=data, sandbox=sandbox)
+                report = grade(ROOT / "submitted.py", Assignment(ROOT, ROOT / "tests", data), sandbox=sandbox)
                 good += report.score == 100 and not report.remarks and report.status == "graded"
                 print(f"{number + 1}: {report.score:g} points, {report.sandbox}, remarks: {list(report.remarks)}")
     loop.kill()

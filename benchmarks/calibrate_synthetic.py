@@ -1,17 +1,18 @@
-"""How hard are the drawn pictures? They must behave like the real task.
+"""Measures how hard the synthetic images are, as they must behave like the real task.
 
-    python -m benchmarks.calibrate_synthetic                       # 40,000 train, 8,000 test pictures
+    python -m benchmarks.calibrate_synthetic                       # 40,000 train, 8,000 test images
     python -m benchmarks.calibrate_synthetic --per-file 400        # the small set of the self-tests
     python -m benchmarks.calibrate_synthetic --sheet docs/synthetic.png
 
-Accuracy on pictures not trained on, and its bound (2-core Xeon at 2.5 GHz, no bfloat16; 8.5 min and 47 s):
+The accuracies on held-out images and the bounds they must keep were these on a Xeon at 2.5 GHz with 2 cores and without
+bfloat16, where measuring took 8.5 minutes and 47 seconds:
 
     40,000 train   2,000 train   bound
     0.657          0.613         <  0.75   logistic regression on pixels
     0.747          0.623         <  0.80   linear probe on a random ResNet-18
     0.986          0.958         >= 0.92   linear probe on the pretrained ResNet-18
 
-Does not say how hard CIFAR-10 is, nor how well a student's program scores: it trains by recipes of its own.
+It does not say how hard CIFAR-10 is, nor how well a student's program scores, as it trains by recipes of its own.
 """
 
 import argparse
@@ -35,13 +36,13 @@ from mp09.data import synthetic
 from mp09.data.cifar import CLASSES
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)
-RAW_AT_MOST = 10_000  # pictures the regression on pixels learns from; it takes minutes with all
+RAW_AT_MOST = 10_000  # images that the regression on pixels learns from; with all of them it would take minutes
 Split = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """An accuracy 0..1 and the bound it must keep."""
+    """An accuracy, 0 to 1, that must be at least `low` and below `high`."""
 
     name: str
     accuracy: float
@@ -58,8 +59,8 @@ class Measurement:
 
 
 def calibrate(per_file: int, *, seed: int = 0, net_seeds: int = 1) -> Iterator[Measurement]:
-    """Draw 5 x `per_file` train and `per_file` test pictures as the data room does, and measure."""
-    train, test = (_drawn(count, 2 * seed + part) for part, count in enumerate((5 * per_file, per_file)))
+    """Make 5 x `per_file` training and `per_file` test images, as the package `data` does, and measure on them."""
+    train, test = (_synthetic(count, 2 * seed + part) for part, count in enumerate((5 * per_file, per_file)))
     yield Measurement("logistic regression on pixels", raw_accuracy(train, test), 0.0, 0.75)
     for net_seed in range(net_seeds):
         torch.manual_seed(net_seed)
@@ -68,13 +69,16 @@ def calibrate(per_file: int, *, seed: int = 0, net_seeds: int = 1) -> Iterator[M
     yield Measurement("linear probe, pretrained ResNet-18", probe_accuracy(resnet18(True), train, test), 0.92, 1.01)
 
 
-def _drawn(count: int, seed: int) -> Split:
+def _synthetic(count: int, seed: int) -> Split:
     labels = np.arange(count) % len(CLASSES)
     return synthetic.draw(labels, seed=seed), labels
 
 
 def raw_accuracy(train: Split, test: Split) -> float:
-    """Logistic regression on standardised pixels. C = 0.001 did best of 1, 0.1, 0.01, 0.001 on 10,000 pictures."""
+    """Return the accuracy of logistic regression on standardised pixels.
+
+    Of the values 1, 0.1, 0.01 and 0.001 for C, the last one did best on 10,000 images.
+    """
     (x, y), (x_test, y_test) = train, test
     flat = x[:RAW_AT_MOST].reshape(len(x[:RAW_AT_MOST]), -1).astype(np.float32)
     scale = StandardScaler().fit(flat)
@@ -83,7 +87,7 @@ def raw_accuracy(train: Split, test: Split) -> float:
 
 
 def probe_accuracy(net: nn.Module, train: Split, test: Split, *, seed: int = 0) -> float:
-    """A linear head on the frozen, average-pooled features of `net`, standardised."""
+    """Return the accuracy of a linear head on the frozen, average-pooled and standardised features of `net`."""
     x, x_test = features(net, train[0]), features(net, test[0])
     mean, spread = x.mean(0), x.std(0) + 1e-3
     head = _train_head((x - mean) / spread, torch.from_numpy(train[1]), seed)
@@ -93,7 +97,10 @@ def probe_accuracy(net: nn.Module, train: Split, test: Split, *, seed: int = 0) 
 
 
 def features(net: nn.Module, images: np.ndarray, batch: int = 250) -> Tensor:
-    """float32 (N, 512). bfloat16 inside: ten times faster on a processor with AMX."""
+    """Return the features, float32 (N, 512), of uint8 images (N, 3, 32, 32).
+
+    The model computes in bfloat16, which is ten times faster on a processor with AMX.
+    """
     torch.set_flush_denormal(True)
     net = net.eval().to(memory_format=torch.channels_last)
     net.fc = nn.Identity()
@@ -107,7 +114,7 @@ def features(net: nn.Module, images: np.ndarray, batch: int = 250) -> Tensor:
 
 
 def _train_head(x: Tensor, y: Tensor, seed: int, *, batch: int = 256, rate: float = 3e-3) -> nn.Linear:
-    """AdamW with a falling rate, for 20 epochs or 500 steps, whichever is more."""
+    """Train a head with AdamW and a falling learning rate, for 20 epochs or 500 steps, whichever is more."""
     torch.manual_seed(seed)
     head = nn.Linear(x.shape[1], len(CLASSES))
     optimizer = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=1e-3)
@@ -124,7 +131,7 @@ def _train_head(x: Tensor, y: Tensor, seed: int, *, batch: int = 256, rate: floa
 
 
 def sheet(columns: int = 12, zoom: int = 2, gap: int = 4, margin: int = 84) -> Image.Image:
-    """A row for each class, its name at the left."""
+    """Draw a sheet of images with a row for each class, whose name is at the left."""
     step = synthetic.SIDE * zoom + gap
     canvas = Image.new("RGB", (margin + columns * step, gap + len(CLASSES) * step), "white")
     pen = ImageDraw.Draw(canvas)
@@ -140,10 +147,10 @@ def sheet(columns: int = 12, zoom: int = 2, gap: int = 4, margin: int = 84) -> I
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--per-file", type=int, default=8000, metavar="N", help="test pictures; train: 5 x N")
-    parser.add_argument("--seed", type=int, default=0, help="of the pictures")
-    parser.add_argument("--net-seeds", type=int, default=1, metavar="K", help="measure K random networks")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a sheet of pictures and measure nothing")
+    parser.add_argument("--per-file", type=int, default=8000, metavar="N", help="N test and 5 x N training images")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the images")
+    parser.add_argument("--net-seeds", type=int, default=1, metavar="K", help="measure K models with random weights")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a sheet of images and measure nothing")
     args = parser.parse_args()
     if args.sheet:
         sheet().save(args.sheet, optimize=True)

@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: two sides timed by turns, the machine's name, and the last line."""
+"""What the speed benchmarks share: they time two sides by turns, name the machine, and print a verdict."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from mp09.device import fast_dtype
 
 
 def machine(device: torch.device | None = None) -> str:
-    """The GPU if `device` is one, processor, cores, whether it computes in bfloat16, and PyTorch's version."""
+    """Name the GPU (if `device` is one), the processor, its cores, whether it has bfloat16, and PyTorch's version."""
     gpu = f"{torch.cuda.get_device_name(device)}, " if device and device.type == "cuda" else ""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -29,7 +29,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def by_turns(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every side, one after the other in each round, so that a slow minute meets all."""
+    """Time every side once a round, one after the other, so that a slow minute affects all; return seconds by side."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, work in sides.items():
@@ -38,13 +38,13 @@ def by_turns(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, l
 
 
 def show(name: str, values: list[float], unit: str = "s") -> float:
-    """Print the median with its spread, and give it."""
+    """Print the median with its spread, and return the median."""
     middle = statistics.median(values)
     print(f"{name:40} {middle:9.2f} {unit}   ({min(values):.2f} to {max(values):.2f}, {len(values)} runs)")
     return middle
 
 
 def verdict(ratio: float, goal: float) -> int:
-    """Print the last line; 0 when the aim is met."""
+    """Print the ratio beside its goal, and return an exit code: 0 when the goal is met."""
     print(f"ratio {ratio:.2f} goal {goal:.2f}")
     return 0 if ratio >= goal else 1

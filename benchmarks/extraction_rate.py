@@ -1,8 +1,9 @@
-"""Extraction does little besides the network: its rate over the bare network's on the same batches, ready made.
+"""Checks that extraction costs little besides the model: its rate over that of the bare model.
 
     python -m benchmarks.extraction_rate [--data cifar10_batches] [--rounds 3] [--device cpu]
 
-Bare: the network in the same form and precision, on float batches that lie ready on the device; outputs are not kept.
+The bare model has the same form and precision, and takes the same batches as floats that lie ready on the device; its
+outputs are not kept.
 """
 
 import argparse
@@ -16,10 +17,10 @@ import torch
 from benchmarks.common import by_turns, machine, show, verdict
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, fast_dtype, synchronize
-from mp09.features.extract import BATCH_SIZE, batches, extract
+from mp09.features.extract import BATCH_SIZE, ExtractOptions, batches, extract
 from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
-from mp09.recipes.pictures import training_pictures
+from mp09.recipes.datasets import training_images
 
 GOAL = 0.90
 
@@ -30,27 +31,27 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    found, name = training_pictures(args.data)
-    place = choose_device(args.device)
-    dtype = fast_dtype(place)
+    found, name = training_images(args.data)
+    device, where = choose_device(args.device), ExtractOptions(args.device)
+    dtype = fast_dtype(device)
     base = backbone("resnet18-32")
-    body = fast_form(base.body, dtype).to(place)
+    body = fast_form(base.body, dtype).to(device)
     inputs = (base.preprocess(x) for x, _ in batches(found, BATCH_SIZE))
-    ready = [x.to(place, dtype, memory_format=torch.channels_last) for x in inputs]
+    ready = [x.to(device, dtype, memory_format=torch.channels_last) for x in inputs]
 
     @torch.inference_mode()
     def bare() -> None:
         for x in ready:
             body(x)
-        synchronize(place)
+        synchronize(device)
 
-    body(ready[0])  # the first call plans
-    extract(base, ImageSet(found.images[:BATCH_SIZE], found.labels[:BATCH_SIZE], found.classes), device=args.device)
-    times = by_turns({"bare": bare, "extract": lambda: extract(base, found, device=args.device)}, args.rounds)
-    print(f"{machine(place)}; {name}, {len(found)} pictures, {dtype}, batches of {BATCH_SIZE}")
+    body(ready[0])  # the first call also plans, and is not timed
+    extract(base, ImageSet(found.images[:BATCH_SIZE], found.labels[:BATCH_SIZE], found.classes), where)
+    times = by_turns({"bare": bare, "extract": lambda: extract(base, found, where)}, args.rounds)
+    print(f"{machine(device)}; {name}, {len(found)} images, {dtype}, batches of {BATCH_SIZE}")
     rates = {side: [len(found) / value for value in values] for side, values in times.items()}
-    bare_rate = show("bare network", rates["bare"], "pictures/s")
-    return verdict(show("extract", rates["extract"], "pictures/s") / bare_rate, GOAL)
+    bare_rate = show("bare network", rates["bare"], "images/s")
+    return verdict(show("extract", rates["extract"], "images/s") / bare_rate, GOAL)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Feeds the protocol's decoder and the submission's loader with random and mutated inputs: no crash, no hang.
+"""Feeds random and mutated inputs to the protocol's decoder and the submission's loader: do they crash or hang?
 
     python -m benchmarks.fuzz [--inputs 10000]
 
-The decoder runs in this process, under a limit of 2 GiB of memory more than at the start. The loader gets each input as
-submitted.py in a sandboxed worker; an import may fail in any way, but the grader must say so in words.
+The decoder runs in this process, which may use at most 2 GiB of memory more than at the start. The loader gets each
+input as submitted.py in a sandboxed worker; an import may fail in any way, as long as the grader gets a reason for it.
 """
 
 import argparse
@@ -21,9 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mp09.errors import ProtocolError
 from mp09.files import scratch_folder
-from mp09.grading import protocol, replies
-from mp09.grading.host import WorkerEnded
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading import replies
+from mp09.grading.sandbox import protocol
+from mp09.grading.sandbox.host import WorkerEnded
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY_BYTES = 2 << 30
@@ -31,7 +32,7 @@ SLOW_S = 5.0
 
 
 def mutated(source: bytes, dice: random.Random) -> bytes:
-    """Some bytes flipped, cut out, doubled, or all of it random."""
+    """Return a copy with some bytes changed, cut out, doubled or inserted, or with all of it random."""
     content = bytearray(source)
     for _ in range(dice.randint(1, 8)):
         where = dice.randrange(len(content)) if content else 0
@@ -50,7 +51,12 @@ def mutated(source: bytes, dice: random.Random) -> bytes:
 
 
 def fuzz_decoder(inputs: int, seed: int = 0) -> Counter:
-    """Outcomes of decoding mutated messages. Raises whatever is not a ProtocolError."""
+    """Decode mutated messages, and count the outcomes.
+
+    Raises:
+        RuntimeError: an input took more than SLOW_S, or MEMORY_BYTES more than at the start. Any other error of the
+            decoder that is neither a ProtocolError nor an error the worker reports is raised, too.
+    """
     dice, outcomes = random.Random(seed), Counter()
     stream = io.BytesIO()
     arrays = {"predictions": np.arange(50), "images0": np.zeros((3, 4, 4), np.float32)}
@@ -73,7 +79,7 @@ def fuzz_decoder(inputs: int, seed: int = 0) -> Counter:
 
 
 def fuzz_loader(inputs: int, seed: int = 0) -> Counter:
-    """Outcomes of importing mutated submissions."""
+    """Import mutated submissions, and count the outcomes."""
     dice, outcomes = random.Random(seed), Counter()
     source = (ROOT / "submitted.py").read_bytes()
     with Sandbox(Settings(device="cpu")) as sandbox:

@@ -1,4 +1,4 @@
-"""Grading a class: are the cores busy, what does a submission cost besides its own work, and what survives a kill?
+"""Grades a class: are the cores busy, what does a submission cost besides its own work, what survives a kill?
 
     python -m benchmarks.grade_class jobs      # 60 submissions: two jobs of one thread against one job of two threads
     python -m benchmarks.grade_class cost      # what each further submission that does nothing takes
@@ -7,8 +7,8 @@
                                                # get what they get without the hostile ones and one at a time?
     python -m benchmarks.grade_class ray       # on a Ray cluster of this machine, one worker killed: the same book?
 
-The submissions are the controls', mutants' and attacks' of selftests, on drawn pictures.
-Does not cover: a cluster of several machines.
+The submissions are the controls, mutants and attacks of selftests, and they are graded on synthetic images.
+It does not cover a cluster of several machines.
 """
 
 import argparse
@@ -27,9 +27,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
-from mp09.grading.usage import family
+from mp09.grading.sandbox.usage import family
 from mp09.release.strip import strip
 from mp09.release.validate import ATTACKS, BRIEF, MUTANTS, edited, load_cases
 
@@ -50,7 +50,7 @@ TIMES = ("seconds", "memory_mib")
 
 
 def make_class(folder: Path, *, samples: int, count: int = COUNT) -> Path:
-    """A third correct, a third wrong, a third hostile, as far as there are so many."""
+    """Make `count` submissions: a third wrong, a third hostile (if there are as many), and the rest correct."""
     reference = (ROOT / "submitted.py").read_text()
     brief = edited(edited(reference, BRIEF), [("num_samples=1600", f"num_samples={samples}")])
     cases = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
@@ -76,7 +76,7 @@ def command(submissions: Path, out: Path, data: Path, *options: str) -> list:
 
 
 def run(*arguments) -> tuple[float, float]:
-    """Seconds, and processor seconds of all processes."""
+    """Grade a class; return the seconds that takes, and the processor seconds of all processes."""
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
     seconds, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -86,7 +86,7 @@ def run(*arguments) -> tuple[float, float]:
 
 
 def contents(out: Path) -> list[tuple]:
-    """All rows but for times and memory."""
+    """Return all rows of a gradebook, without times and memory."""
     book = sqlite3.connect(out / "gradebook.sqlite")
     book.row_factory = sqlite3.Row
     rows = [dict(row) for table in ("submission", "test") for row in book.execute(f"SELECT * FROM {table}")]
@@ -186,26 +186,26 @@ def ray(folder: Path) -> int:
 
 
 def ray_workers(grader: subprocess.Popen) -> list[psutil.Process]:
-    """Processes that grade at this moment."""
+    """Return the processes that grade at this moment."""
     return [child for child in family(grader.pid) if "ray::_grade" in line_of(child)]
 
 
 def line_of(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
-    except psutil.Error:  # gone meanwhile
+    except psutil.Error:  # it has ended meanwhile
         return ""
 
 
 def rows_in(out: Path) -> int:
     try:
         return len(contents(out))
-    except sqlite3.OperationalError:  # it is being made
+    except sqlite3.OperationalError:  # the book is being made
         return 0
 
 
 def differences(one: Path, other: Path) -> int:
-    """Prints in which rows two books differ; returns their number."""
+    """Print in which rows two gradebooks differ, and return the number of these rows."""
     rows = [row for row in zip(contents(one), contents(other), strict=False) if row[0] != row[1]]
     rows += [None] * abs(rows_in(one) - rows_in(other))
     print(f"the books are {'DIFFERENT' if rows else 'identical'} but for times")

@@ -1,10 +1,11 @@
-"""Does the autograder fit Gradescope's machines? Grades the reference as its container would, under limits.
+"""Checks that the autograder fits Gradescope's machines: grades the reference as a container would, under limits.
 
     python -m benchmarks.gradescope_size --data DIR [--cpus 1 --memory 1536] [--submission FILE]
 
-Lays out the package, runs setup.sh without its installations and run_autograder with so much processor time and memory
-(control groups, version 1 or 2, as root), and prints score, seconds and the most memory used. Files that the kernel
-keeps in memory count too, until it needs the room. Does not cover: Gradescope's own processor.
+It unpacks the package, runs setup.sh without its installations, runs run_autograder with limits on processor time and
+memory, and prints score, seconds and the most memory used. The limits are set by control groups, version 1 or 2, which
+takes root. Files that the kernel keeps in memory count as well, until it needs that memory. It does not cover
+Gradescope's own processor.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 class Group:
-    """A control group with limits on processor time and memory."""
+    """A control group limits the processor time and the memory of the processes that enter it."""
 
     def __init__(self, cpus: float, memory_mib: int):
         name = f"mp09-{uuid.uuid4().hex[:8]}"
@@ -95,7 +96,7 @@ class Group:
             (folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def peak(self) -> int:
-        """MiB."""
+        """Return the most memory that was used, in MiB."""
         return next(int((f / self._peak).read_text()) >> 20 for f in self.folders if (f / self._peak).exists())
 
     def close(self) -> None:

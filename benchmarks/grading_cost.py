@@ -1,9 +1,9 @@
-"""What the grader itself costs: a submission that does nothing, cold and in a warm run.
+"""Measures what the grader itself costs, with a submission that does nothing, cold and in a warm run.
 
     python -m benchmarks.grading_cost [--data DIR]
 
-Cold: starting the warm process (which imports torch), the probe, and grading. Warm: grading alone, the median of ten.
-Does not cover: what a submission's own code takes.
+The cold time covers the start of the warm process (which imports torch), the probe, and grading. The warm time is that
+of grading alone, the median of ten. It does not cover the time that a submission's own code takes.
 """
 
 import argparse
@@ -15,11 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
+from mp09.grading.assignment import Assignment
 from mp09.grading.grade import grade
-from mp09.grading.machine import usable_cores
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox.machine import usable_cores
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.release.strip import strip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="default: drawn, 400 pictures a file")
+    parser.add_argument("--data", type=Path, help="folder of batch files (default: synthetic images, 400 in each file)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = args.data or Path(folder) / "cifar10_batches"
@@ -35,12 +36,12 @@ def main() -> None:
             make_batches(data, from_synthetic(0), per_file=400)
         skeleton = Path(folder) / "submitted.py"
         skeleton.write_text(strip((ROOT / "submitted.py").read_text()))
-        options = {"kit": ROOT, "tests": ROOT / "tests", "data": data}
+        assignment = Assignment(ROOT, ROOT / "tests", data)
         started = time.perf_counter()
         with Sandbox(Settings(device="cpu", threads=usable_cores()), guarded=[ROOT / "tests"]) as sandbox:
             times = []
             for _ in range(11):
-                grade(skeleton, sandbox=sandbox, **options)
+                grade(skeleton, assignment, sandbox=sandbox)
                 times.append(time.perf_counter() - started)
                 started = time.perf_counter()
             level = sandbox.level

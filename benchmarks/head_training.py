@@ -1,11 +1,11 @@
-"""Training a head: the reference's loop, the course's plain loop, and cached features.
+"""Times three ways to train a head: the reference solution's loop, a plain loop, and cached features.
 
     python -m benchmarks.head_training [--data cifar10_batches] [--rounds 2] [--device cpu]
 
-Plain: a frozen resnet18 with a new classifier as a first solution has it: float32, transforms sample by sample.
-Reference: `train` of submitted.py on its own model and data set. Both one epoch, the same pictures, batches of 64.
-Cached: extraction, then ten epochs on the features, as the commands do it, and in int8; against ten epochs of the plain
-loop (measured ones, scaled). int8 is for processors.
+The plain loop trains a frozen resnet18 with a new classifier as a first solution does: in float32, with transforms for
+one sample at a time. The reference is `train` of submitted.py, on its own model and dataset. Both train one epoch, on
+the same images in batches of 64. The third way is extraction and then ten epochs on the features, as the commands do
+it, and on processors also with int8; it is compared with ten times the measured epoch of the plain loop.
 """
 
 import argparse
@@ -25,17 +25,18 @@ from benchmarks.common import by_turns, machine, show, verdict
 from models import resnet18
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
 from mp09.device import choose_device
-from mp09.features.extract import extract
+from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import accuracy, train_head
 from mp09.nets.backbones import backbone
-from mp09.recipes.pictures import training_pictures
+from mp09.recipes.datasets import training_images
+from mp09.training.options import FitOptions
 
 GOAL_EPOCH, GOAL_CACHED = 2.0, 8.0
 BATCH, EPOCHS, LR = 64, 10, 3e-3
 
 
-class PlainPictures(Dataset):
-    """One picture at a time, transformed by itself."""
+class PlainImages(Dataset):
+    """Gives one image at a time, transformed by itself."""
 
     def __init__(self, found):
         self.images = found.images.transpose(0, 2, 3, 1)
@@ -76,13 +77,13 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     device = choose_device(args.device)
-    found, name = training_pictures(args.data)
+    found, name = training_images(args.data)
     test = read_batch(args.data / TEST_FILE)
-    print(f"{machine(device)}; {name}, {len(found)} pictures, batches of {BATCH}")
+    print(f"{machine(device)}; {name}, {len(found)} images, batches of {BATCH}")
 
     torch.manual_seed(0)
     plain, reference = plain_model().to(device), submitted.build_model().to(device)
-    plain_loader = DataLoader(PlainPictures(found), BATCH, shuffle=True)
+    plain_loader = DataLoader(PlainImages(found), BATCH, shuffle=True)
     files = [str(args.data / file) for file in TRAIN_FILES]
     dataset = submitted.build_dataset(files, submitted.get_preprocess_transform("train"))
     reference_loader = submitted.build_dataloader(dataset, {"batch_size": BATCH, "shuffle": True})
@@ -95,8 +96,8 @@ def main() -> int:
     def cached(precision: str) -> None:
         torch.manual_seed(0)
         heads[precision].reset_parameters()
-        features = extract(base, found, device=args.device, precision=precision)
-        train_head(heads[precision], features, epochs=EPOCHS, device=args.device)
+        features = extract(base, found, ExtractOptions(args.device, precision))
+        train_head(heads[precision], features, options=FitOptions(epochs=EPOCHS, lr=LR, device=args.device))
 
     times = by_turns(
         {
@@ -106,13 +107,13 @@ def main() -> int:
         },
         args.rounds,
     )
-    test_loader, test_features = DataLoader(PlainPictures(test), 256), extract(base, test, device=args.device)
+    test_loader, test_features = DataLoader(PlainImages(test), 256), extract(base, test, ExtractOptions(args.device))
     for side, epochs, value in (
         ("plain", args.rounds, submitted.test(test_loader, plain)),
         ("reference", args.rounds, submitted.test(test_loader, reference)),
         *((f"cached, {name}", EPOCHS, accuracy(head, test_features)) for name, head in heads.items()),
     ):
-        print(f"{side}, {epochs} epochs: accuracy {value:.4f} on {len(test)} test pictures")
+        print(f"{side}, {epochs} epochs: accuracy {value:.4f} on {len(test)} test images")
     plain_s = show("plain loop, one epoch", times["plain"])
     one = verdict(plain_s / show("reference, one epoch", times["reference"]), GOAL_EPOCH)
     plain_s *= EPOCHS

@@ -1,9 +1,9 @@
-"""Kills the grader at random moments: is results.json each time absent or valid, and is nothing left running?
+"""Kills the grader at random moments: is results.json always absent or valid, and is nothing left running?
 
     python -m benchmarks.kill_grader --data DIR [--times 20]
 
-Prints one line a kill, at the end a graded run, which must give the score of an undisturbed one.
-Does not cover: a machine that loses power.
+It prints one line for each kill. At the end it grades once more, which must give the same score as before the kills.
+It does not cover a machine that loses power.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def start(data: Path, out: Path, submission: Path) -> subprocess.Popen:
 
 
 def kill_after(seconds: float, data: Path, out: Path, submission: Path) -> str:
-    """Kill a grading run after some time; "" or what is wrong with what it left."""
+    """Kill a grading run after some time; return what is wrong with what it left, or "" when nothing is."""
     out.unlink(missing_ok=True)
     grader = start(data, out, submission)
     time.sleep(seconds)
@@ -48,7 +48,7 @@ def kill_after(seconds: float, data: Path, out: Path, submission: Path) -> str:
 
 
 def score(data: Path, out: Path, submission: Path) -> float:
-    """Of an undisturbed run."""
+    """Return the score of an undisturbed run."""
     if start(data, out, submission).wait():
         raise SystemExit("the grader could not run")
     return json.loads(out.read_text())["score"]

@@ -1,11 +1,11 @@
-"""improv's pipeline costs little besides the network: frames a second through it over the bare network's.
+"""Checks that improv's pipeline costs little besides the model: its frames a second over the bare model's.
 
     python -m benchmarks.stream_rate [--images cifar10-images.tar.xz] [--frames 100] [--rounds 3] [--group 64]
 
-Two networks, as `export` writes them: ResNet-50 at 224 px with random weights, one picture a message; and the course's
-network on CIFAR-10's test pictures (drawn ones without --images), grouped into messages. Bare: the same file on the
-same pictures, already in memory. Through the pipeline: from the picture's file to the line in `predictions.jsonl`. The
-second one's accuracy must be the bare network's to the last picture. Needs `make stream`.
+It takes two exported models. ResNet-50 at 224 x 224 pixels with random weights gets one image a message; the course's
+model gets CIFAR-10's test images (synthetic ones without --images) in groups. The bare model is the same file, on the
+same images, already in memory; the pipeline goes from an image's file to its line in `predictions.jsonl`. Each image
+must get the class that the bare model predicts. It needs `make stream`.
 """
 
 import argparse
@@ -21,19 +21,19 @@ import torch
 from PIL import Image
 
 from benchmarks.common import machine, seconds, show, verdict
+from mp09.data.cifar_images import from_images, from_synthetic, make_images
 from mp09.nets.export import load_exported
-from mp09.recipes.export import export_run
-from mp09.streaming.cifar_images import from_images, from_synthetic, make_images
-from mp09.streaming.pictures import Stream, groups
-from mp09.streaming.records import read_predictions
+from mp09.recipes.export_run import export_run
+from mp09.streaming.image_folder import Stream, groups
 from mp09.streaming.run import Options, run
+from mp09.streaming.run_files import read_predictions
 
 GOALS = {"resnet50": 0.7, "resnet18-32": 0.5}
 SIDE = 256
 
 
 def photographs(folder: Path, count: int) -> Path:
-    """Smooth random pictures of SIDE x SIDE pixels as JPEG."""
+    """Write smooth random images of SIDE x SIDE pixels as JPEG files into a new folder."""
     random = np.random.default_rng(0)
     folder.mkdir()
     for number in range(count):
@@ -43,7 +43,7 @@ def photographs(folder: Path, count: int) -> Path:
 
 
 def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, rounds: int) -> int:
-    """Time both sides by turns, print them, and give 0 when the goal is met."""
+    """Time both sides by turns, print them, and return an exit code: 0 when the goal is met."""
     exported = load_exported(model)
     batches = [
         torch.from_numpy(np.stack([frame.image for frame in frames])).permute(0, 3, 1, 2)
@@ -56,7 +56,7 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
             yield exported.network(batch)[1]
 
     names = exported.card["classes"] or [str(i) for i in range(1000)]
-    named = [names[i] for batch in scores() for i in batch.argmax(dim=1).tolist()]  # the first calls plan
+    named = [names[i] for batch in scores() for i in batch.argmax(dim=1).tolist()]  # the first calls also plan
     rates: dict[str, list[float]] = {"bare": [], "stream": []}
     for turn in range(rounds):
         rates["bare"].append(len(stream) / seconds(lambda: list(scores())))
@@ -80,21 +80,23 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, help="train/<class>/ and test/<class>/ (default: drawn)")
-    parser.add_argument("--frames", type=int, default=100, help="of ResNet-50")
-    parser.add_argument("--pictures", type=int, default=10_000, help="of the course's network")
+    parser.add_argument(
+        "--images", type=Path, help="a folder or archive with train/<class>/ and test/<class>/ (default: synthetic)"
+    )
+    parser.add_argument("--frames", type=int, default=100, help="the number of images for ResNet-50")
+    parser.add_argument("--count", type=int, default=10_000, help="the number of images for the course's model")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--group", type=int, default=64)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         print(machine())
-        export_run(out, out / "resnet50.pt", network="resnet50", weights="none")
+        export_run(out, out / "resnet50.pt", model="resnet50", weights="none")
         large = Stream(photographs(out / "photographs", args.frames))
         failed = compare("resnet50", large, out / "resnet50.pt", out, group=1, rounds=args.rounds)
-        export_run(out, out / "resnet18.pt", network="resnet18-32")
+        export_run(out, out / "resnet18.pt", model="resnet18-32")
         origin = from_images(args.images) if args.images else from_synthetic()
-        make_images(out, origin, batches=["test_batch"], per_batch=args.pictures)
+        make_images(out, origin, batches=["test_batch"], per_batch=args.count)
         small = Stream(out / "images", out / "labels")
         failed |= compare("resnet18-32", small, out / "resnet18.pt", out, group=args.group, rounds=args.rounds)
     return failed

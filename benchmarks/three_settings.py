@@ -2,8 +2,9 @@
 
     python -m benchmarks.three_settings [--settings root user no-landlock] [options of `python -m mp09 validate`]
 
-Prints one line a setting: the level of isolation, how many controls, mutants and attacks came out as they must, and the
-seconds. The exit code is 0 when all did in all settings, and no setting was missing. It takes root to have all three.
+It prints one line for each setting: the level of isolation, how many controls, mutants and attacks came out as they
+must, the seconds, and the exit code of `validate`. Its own exit code is 0 when all came out as they must in each of the
+settings, and none of these was missing on this machine. Only root can have all three.
 """
 
 import argparse
@@ -23,7 +24,15 @@ KINDS = ("controls", "mutants", "attacks")
 
 @dataclass(frozen=True)
 class Proof:
-    """What `validate` said in a setting. tables: its JSON, empty when it wrote none; reason: why there is none."""
+    """A proof is what `validate` said in a setting.
+
+    Attributes:
+        setting: one of SETTINGS.
+        code: the exit code of `validate`, or 1 when it could not run.
+        seconds: how long it took.
+        tables: what it wrote as JSON; empty when it wrote nothing.
+        reason: why there are no tables; empty when there are.
+    """
 
     setting: str
     code: int
@@ -33,19 +42,19 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Attacks that were left out are no proof, though `validate` itself is content."""
+        """Whether all came out as it must; attacks that were left out are no proof, though `validate` accepts that."""
         return self.code == 0 and not any("left out" in remark for remark in self.tables.get("remarks", ()))
 
 
 def prove(setting: str, options: list[str]) -> Proof:
-    """Run `validate` in a setting."""
+    """Run `validate` in a setting, with more options of its own."""
     if reason := why_not(setting):
         return Proof(setting, 1, 0.0, {}, reason)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mp09-proof-") as private:
         folder = Path(private) / "tables"
         folder.mkdir()
-        folder.chmod(0o777)  # the ordinary user writes here; nobody else can pass through the folder above
+        folder.chmod(0o777)  # for the ordinary user to write here; `private` keeps everybody else out
         out = folder / "validation.json"
         command = [sys.executable, "-m", "mp09", "validate", "--json", str(out), *options]
         code = subprocess.run(within(setting, command, shared=folder), cwd=ROOT).returncode
@@ -62,7 +71,7 @@ def line(proof: Proof) -> str:
 
 
 def details(proof: Proof) -> list[str]:
-    """The remarks, and every case that did not come out as it must."""
+    """Return the remarks, and every case that did not come out as it must."""
     rows = [row for kind in KINDS for row in proof.tables.get(kind, {}).get("rows", ())]
     faults = [f"{row['name']}: {row['problem']}" for row in rows if not row["ok"]]
     return [f"{proof.setting}: {words}" for words in (*proof.tables.get("remarks", ()), *faults)]
@@ -70,7 +79,13 @@ def details(proof: Proof) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=SETTINGS, help="default: all three")
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        choices=SETTINGS,
+        default=SETTINGS,
+        help="the settings to prove it in (default: all three)",
+    )
     args, options = parser.parse_known_args()
     proofs = [prove(setting, options) for setting in args.settings]
     print(

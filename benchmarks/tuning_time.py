@@ -1,8 +1,9 @@
-"""An Ax search of 30 trials on cached features, in one process: 90 s over the time it takes.
+"""Times an Ax search of 30 trials on cached features in one process, which may take 90 seconds.
 
     python -m benchmarks.tuning_time [--data cifar10_batches]
 
-The features are there before (int8: how they come about is no matter here); importing Ax counts in the first search.
+It prints the ratio of 90 seconds to the time of a search. The features are extracted before that, with int8, as their
+precision does not matter here. The first search includes the time of importing Ax.
 """
 
 import argparse
@@ -15,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import machine, seconds, show, verdict
 from mp09 import tuning
-from mp09.features.extract import extract
+from mp09.features.extract import ExtractOptions, extract
 from mp09.nets.backbones import backbone
-from mp09.recipes.pictures import open_data
+from mp09.recipes.datasets import open_data
 from mp09.recipes.tune import EPOCHS, evaluate_head
 
 TRIALS, ALLOWED_S = 30, 90.0
@@ -30,15 +31,15 @@ def main() -> int:
     args = parser.parse_args()
     data = open_data(args.data)
     base = backbone("resnet18-32")
-    train, valid = (extract(base, part, device="cpu", precision="int8") for part in (data.train, data.valid))
+    train, valid = (extract(base, part, ExtractOptions("cpu", "int8")) for part in (data.train, data.valid))
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=EPOCHS, seed=0)
     found, times = [], []
     for _ in range(args.rounds):
         found.clear()
         with tempfile.TemporaryDirectory() as folder:
             times.append(seconds(lambda: found.extend(tuning.search(evaluate, trials=TRIALS, folder=Path(folder)))))
-    print(f"{machine()}; {data.name}, {len(train)} pictures, {EPOCHS} epochs a trial")
-    print(f"best of {TRIALS}: {tuning.best(found).accuracy:.4f} on {len(valid)} validation pictures")
+    print(f"{machine()}; {data.name}, {len(train)} images, {EPOCHS} epochs a trial")
+    print(f"best of {TRIALS}: {tuning.best(found).accuracy:.4f} on {len(valid)} validation images")
     spent = [trial.seconds for trial in found]
     show("one trial of the last search", spent)
     print(f"choosing, in the last search: {times[-1] - sum(spent):.1f} s")

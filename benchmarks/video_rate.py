@@ -1,9 +1,10 @@
-"""Classifying a video costs little besides the network: frames a second end to end over the bare network's.
+"""Checks that classifying a video costs little besides the model: its frames a second over the bare model's.
 
     python -m benchmarks.video_rate [--video film.mp4] [--frames 100] [--rounds 3]
 
-End to end: decode a frame of 1280x720, resize, classify, write label and rate over it. Bare: ResNet-50 in the same
-form on the same frames, already 224x224 and normalised, its outputs thrown away. Weights are random: speed is the same.
+End to end, a frame of 1280x720 is decoded, resized, classified, and gets label and rate written over it. The bare model
+is ResNet-50 in the same form, on the same frames, which are already 224x224 and normalised; its outputs are not kept.
+The weights are random, which does not change the speed.
 """
 
 import argparse
@@ -31,7 +32,7 @@ NETWORK = "resnet50"
 
 
 def film(path: Path, frames: int) -> Path:
-    """A moving pattern at 1280x720 and 25 frames a second."""
+    """Write a video of a moving pattern at 1280x720 and 25 frames a second."""
     random = np.random.default_rng(0)
     scene = cv2.resize(
         random.integers(0, 256, (60, 120, 3), dtype=np.uint8), (1500, 750), interpolation=cv2.INTER_CUBIC
@@ -46,7 +47,7 @@ def film(path: Path, frames: int) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--video", type=Path, help="default: a moving pattern")
+    parser.add_argument("--video", type=Path, help="the video to classify (default: a moving pattern)")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
@@ -57,11 +58,11 @@ def main() -> int:
         base = backbone(NETWORK, "none")
         body, head = fast_form(base.body, dtype), base.head.eval()
         with open_source(video) as source:
-            pictures = [torch.from_numpy(f.image).permute(2, 0, 1)[None] for f in islice(source, args.frames)]
-        shape = tuple(pictures[0].shape)
-        ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x in pictures]
-        del pictures
-        predict = predictor(network=NETWORK, weights="none", device="cpu")
+            images = [torch.from_numpy(f.image).permute(2, 0, 1)[None] for f in islice(source, args.frames)]
+        shape = tuple(images[0].shape)
+        ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x in images]
+        del images
+        predict = predictor(model=NETWORK, weights="none", device="cpu")
 
         @torch.inference_mode()
         def bare() -> None:
@@ -71,9 +72,9 @@ def main() -> int:
         def end_to_end() -> None:
             with open_source(video) as source:
                 for result in islice(results(source, predict), len(ready)):
-                    result.annotated  # noqa: B018 (draws)
+                    result.annotated  # noqa: B018 (the property does the work)
 
-        bare()  # the first calls plan
+        bare()  # the first calls also plan, and are not timed
         times = by_turns({"bare": bare, "end to end": end_to_end}, args.rounds)
     print(f"{machine()}; {len(ready)} frames {shape[3]}x{shape[2]}, ResNet-50 at 224, {dtype}")
     rates = {side: [len(ready) / value for value in values] for side, values in times.items()}

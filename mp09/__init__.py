@@ -1,3 +1,3 @@
-"""CNN Image Classifier: a transfer-learning assignment, its autograder, and four labs."""
+"""CNN Image Classifier is a transfer-learning assignment with its autograder and four labs."""
 
 __version__ = "1.0.0"

@@ -1,4 +1,7 @@
-"""A Ray cluster (extra `cluster`): one that runs elsewhere, or one of this machine's cores."""
+"""Use a Ray cluster: one that runs elsewhere, or one of this machine's cores.
+
+Ray comes with the extra `cluster`.
+"""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -8,15 +11,21 @@ from pathlib import Path
 
 from mp09.errors import ClusterError
 
-REACH_S = 10.0
+REACH_S = 10.0  # how long to wait for a cluster to answer
 
 
 @contextmanager
 def connected(address: str | None = None) -> Iterator:
-    """The module `ray`, connected; this package goes to the cluster's nodes.
+    """Connect to a cluster, give the module `ray`, and disconnect at the end of the block.
 
-    address: of a running cluster, e.g. "auto" or "ray://host:10001"; None: start one on this machine.
-    Raises ClusterError when Ray is not installed or the cluster can't be reached.
+    This package and models.py are sent to the nodes of a running cluster.
+
+    Args:
+        address: the address of a running cluster, e.g. "auto" or "ray://host:10001". With None, one is started on this
+            machine.
+
+    Raises:
+        ClusterError: Ray is not installed, the cluster can't be reached, or an error of Ray ends the block.
     """
     try:
         import ray
@@ -25,7 +34,7 @@ def connected(address: str | None = None) -> Iterator:
     if address:
         _reach(address)
     package = Path(__file__).resolve().parent
-    modules = [package, package.parent / "models.py"]  # what travels to the nodes
+    modules = [package, package.parent / "models.py"]  # these are sent to the nodes
     environment = {"py_modules": [str(path) for path in modules if path.exists()]} if address else {}
     options = {} if address else {"include_dashboard": False}
     try:
@@ -41,17 +50,20 @@ def connected(address: str | None = None) -> Iterator:
 
 
 def _reach(address: str) -> None:
-    """Ray itself would wait for minutes for a cluster that is not there."""
+    """Raise ClusterError if no cluster answers at an address; Ray itself would wait for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
-        if port.isdigit():  # not "auto"
+        if port.isdigit():  # there is no port in "auto"
             socket.create_connection((host, int(port)), timeout=REACH_S).close()
     except OSError as error:
         raise ClusterError(f"Ray: no cluster answers at {address} ({error}).") from error
 
 
 class RayExecutor:
-    """Runs calls as tasks on a connected cluster, one core each; the function itself travels once."""
+    """Runs calls as tasks on a connected cluster, each on one core.
+
+    A function is sent to the cluster only once, however often it is called.
+    """
 
     def __init__(self, ray):
         self._ray = ray

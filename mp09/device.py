@@ -1,4 +1,7 @@
-"""Where and how to compute: the device, its fast arithmetic, seeds; importing this takes denormal numbers for zero."""
+"""Choose where and how to compute: the device, its fast arithmetic, and seeds.
+
+Importing this module makes PyTorch take denormal numbers for zero.
+"""
 
 import random
 
@@ -8,15 +11,20 @@ import torch
 import models
 from mp09.errors import DeviceError
 
-# Numbers below 1e-38 count as zero: arithmetic on them made a training step 7 times slower, and costs no accuracy.
-# On import, as PyTorch's threads take this over when they are started, at the first large computation, and never later.
+# Numbers below 1e-38 count as zero: arithmetic on them made a training step 7 times slower, and no accuracy is lost.
+# This is set on import, because PyTorch's threads take the setting over when they are started, which is at the first
+# large computation, and never later.
 torch.set_flush_denormal(True)
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name` ("cpu", "cuda", "cuda:1", "mps"), or with "auto" the fastest one there is.
+    """Return the device with a name.
 
-    Raises DeviceError when it is not there.
+    Args:
+        name: "cpu", "cuda", "cuda:1", "mps" and so on, or "auto" for the fastest: CUDA, else Apple's GPU, else the CPU.
+
+    Raises:
+        DeviceError: the name is none of these, or this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
@@ -35,7 +43,11 @@ def _has_mps() -> bool:
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """What "auto" computes in: see `models.fast_dtype`. Raises DeviceError when MP09_PRECISION is no precision."""
+    """Return the number type that "auto" computes in on a device; see `models.fast_dtype`.
+
+    Raises:
+        DeviceError: MP09_PRECISION holds a word that is no precision.
+    """
     try:
         return models.fast_dtype(device)
     except ValueError as error:
@@ -43,14 +55,17 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 
 
 def int8_is_faster(device: torch.device) -> bool:
-    """Whether the processor multiplies 8-bit whole numbers several times as fast as what `fast_dtype` says."""
+    """Return whether the processor multiplies 8-bit whole numbers several times as fast as numbers of `fast_dtype`.
+
+    That is so where it has VNNI instructions and computes in float32; on a GPU the answer is no.
+    """
     able = torch.cpu.get_capabilities()
     has_vnni = any(able.get(name) for name in ("avx512_vnni", "avx_vnni"))
     return device.type == "cpu" and has_vnni and fast_dtype(device) == torch.float32
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given; a processor has already."""
+    """Wait until a device has done what it was given; the CPU has always done it already."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -58,7 +73,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Set the random states of Python, NumPy and PyTorch, on all devices."""
+    """Set the random states of Python, NumPy and PyTorch, for all devices."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (the state that other libraries draw from)
     torch.manual_seed(seed)

@@ -1,15 +1,15 @@
-"""Every error that this package raises on purpose.
+"""Define the errors that this package raises for its users to read.
 
-A message says what was expected, what came, and what to do; the command line prints it as one line.
+A message says what was expected, what came, and what to do. The command line prints it as one line.
 """
 
 
 class Mp09Error(Exception):
-    """Base of all errors below; the command line turns it into one line and exit code 2."""
+    """Is the base of all errors below; the command line turns it into one line and exit code 2."""
 
 
 class DataError(Mp09Error):
-    """A picture, archive, batch file or data folder is missing, damaged or not what it should be."""
+    """An image, archive, batch file or data folder is missing, damaged or not what it should be."""
 
 
 class DownloadError(DataError):
@@ -17,7 +17,7 @@ class DownloadError(DataError):
 
 
 class GradingError(Mp09Error):
-    """The grader itself could not do its work: an instructor's problem, never a student's."""
+    """The grader itself could not do its work, which is an instructor's problem and never a student's."""
 
 
 class ProtocolError(Mp09Error):
@@ -25,7 +25,7 @@ class ProtocolError(Mp09Error):
 
 
 class ReleaseError(Mp09Error):
-    """The source can't be turned into a handout, e.g. a solution region that is never closed."""
+    """The source can't be turned into a handout, e.g. because a solution region is never closed."""
 
 
 class ClassError(Mp09Error):
@@ -37,19 +37,19 @@ class DeviceError(Mp09Error):
 
 
 class NetworkError(Mp09Error):
-    """No such network or weights, or weights that don't fit; or a file that holds none."""
+    """There is no such model or weights, or the weights don't fit the model, or a file holds none."""
 
 
 class TrainingError(Mp09Error):
-    """Training can't start or go on: wrong settings, a loss that is no number, a damaged or foreign checkpoint."""
+    """Training can't start or go on: settings are wrong, the loss is no number, a checkpoint is damaged or foreign."""
 
 
 class FeatureError(Mp09Error):
-    """Features can't be extracted or are not what they should be, e.g. a damaged cache entry."""
+    """Features can't be extracted, or are not what they should be, e.g. because a cache entry is damaged."""
 
 
 class FrameError(Mp09Error):
-    """A camera, video or picture gives nothing to classify, or an annotated one can't be shown or written."""
+    """A camera, video or image gives nothing to classify, or an annotated one can't be shown or written."""
 
 
 class StreamError(Mp09Error):
@@ -57,7 +57,7 @@ class StreamError(Mp09Error):
 
 
 class CompareError(Mp09Error):
-    """Networks can't be compared: one is asked for twice, its process died, or results can't be written."""
+    """Models can't be compared: one is asked for twice, its process died, or results can't be written."""
 
 
 class ClusterError(Mp09Error):

@@ -1,6 +1,6 @@
-"""Which precision is forced, if any: MP09_PRECISION says it, to this process and to all that it starts.
+"""Force a precision on this process and on all that it starts, with the environment variable MP09_PRECISION.
 
-Where nothing is forced, "auto" asks the processor or GPU: see `models.fast_dtype`, which reads the same variable.
+Where nothing is forced, "auto" depends on the processor or GPU: see `models.fast_dtype`, which reads the same variable.
 """
 
 import os
@@ -15,7 +15,11 @@ PRECISIONS = (AUTO, FLOAT32, BFLOAT16)
 
 
 def forced(otherwise: str = AUTO) -> str:
-    """ "float32" or "bfloat16" where MP09_PRECISION says so, else `otherwise`. Raises DeviceError for another word."""
+    """Return "float32" or "bfloat16" where MP09_PRECISION says so, else `otherwise`.
+
+    Raises:
+        DeviceError: MP09_PRECISION holds a word that is no precision.
+    """
     name = os.environ.get(VARIABLE) or AUTO
     if name not in PRECISIONS:
         raise DeviceError(f"{VARIABLE}: expected {', '.join(PRECISIONS)}; got {name!r}.")
@@ -24,9 +28,13 @@ def forced(otherwise: str = AUTO) -> str:
 
 @contextmanager
 def force(name: str | None) -> Iterator[None]:
-    """Meanwhile, "auto" means `name` here and in processes that are started; None and "auto" leave it as it is.
+    """Within the block, let "auto" mean `name` in this process and in processes that it starts.
 
-    Raises DeviceError when MP09_PRECISION holds a word that is no precision and `name` does not replace it.
+    Args:
+        name: "float32" or "bfloat16"; None, "auto" and any other word leave everything as it is.
+
+    Raises:
+        DeviceError: MP09_PRECISION holds a word that is no precision, and `name` does not replace it.
     """
     before = os.environ.get(VARIABLE)
     if name in (FLOAT32, BFLOAT16):

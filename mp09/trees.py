@@ -1,4 +1,7 @@
-"""Walks, measures and removes folders that somebody else has filled: any depth, any names, and changing meanwhile."""
+"""Walk, measure and remove folders that somebody else has filled.
+
+They may be of any depth, hold any names, and change meanwhile.
+"""
 
 import os
 import stat
@@ -7,21 +10,24 @@ from contextlib import suppress
 from pathlib import Path
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd  # everywhere but on Windows
-Entry = tuple[int | None, str, os.stat_result]
+BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd  # true everywhere but on Windows
+TreeEntry = tuple[int | None, str, os.stat_result]
 
 
-def walk(folder: Path | str, *, unlock: bool = False) -> Iterator[Entry]:
-    """Everything below a folder; what is in a folder comes before the folder itself.
+def walk(folder: Path | str, *, unlock: bool = False) -> Iterator[TreeEntry]:
+    """Yield everything below a folder; what is in a folder comes before the folder itself.
 
-    It follows no links, knows no longest path, and holds one descriptor however deep it goes. What can't be read, or is
-    gone meanwhile, is left out; where a folder is moved away on the way, the walk ends.
+    The walk follows no links, has no limit on the length of a path, and holds one descriptor however deep it goes. What
+    can't be read, or is gone meanwhile, is left out. When a folder is moved away while the walk is in it, the walk
+    ends.
 
     Args:
+        folder: where to start.
         unlock: give folders back the permissions that their owner needs to look into them.
 
     Yields:
-        (descriptor of the folder that it lies in, name there, status); on Windows (None, whole path, status).
+        (descriptor of the folder that the entry lies in, its name there, its status, which for a link is the link's
+        own); on Windows (None, its whole path, its status).
     """
     if not BY_DESCRIPTOR:
         yield from _walk_by_path(folder)
@@ -35,7 +41,7 @@ def walk(folder: Path | str, *, unlock: bool = False) -> Iterator[Entry]:
 
 
 def remove(folder: Path | str) -> None:
-    """Remove a folder with all that is in it, as far as that is possible; never raises OSError."""
+    """Remove a folder with all that is in it, as far as that is possible; this never raises OSError."""
     with suppress(OSError):
         os.chmod(folder, 0o700)
     for parent, name, status in walk(folder, unlock=True):
@@ -46,12 +52,17 @@ def remove(folder: Path | str) -> None:
 
 
 def sizes(folder: Path | str) -> Iterator[int]:
-    """Bytes on disk of each file and folder below a folder, while it is walked."""
+    """Yield the bytes on disk of each file and folder below a folder, while it is walked."""
     return (getattr(status, "st_blocks", 0) * 512 for _, _, status in walk(folder))
 
 
 class _Here:
-    """The folder that a walk is in. trail: for each folder down to it, its inode, its own name, and names to come."""
+    """Keeps track of the folder that a walk is in.
+
+    Attributes:
+        descriptor: the open folder.
+        trail: for each folder down to this one: its inode, its name, and the names in it that are still to come.
+    """
 
     def __init__(self, folder: Path | str):
         self.descriptor = os.open(folder, FOLDER)
@@ -62,7 +73,7 @@ class _Here:
         self.trail.append((os.stat(self.descriptor).st_ino, name, self._names()))
 
     def leave(self) -> str:
-        """Go back up, and return the name of the folder that was left."""
+        """Go back up, and return the name of the folder that was left; raise FileNotFoundError if it was moved away."""
         name = self.trail.pop()[1]
         self._move("..")
         if os.stat(self.descriptor).st_ino != self.trail[-1][0]:
@@ -87,7 +98,7 @@ class _Here:
             return []
 
 
-def _walk(here: _Here, unlock: bool) -> Iterator[Entry]:
+def _walk(here: _Here, unlock: bool) -> Iterator[TreeEntry]:
     while True:
         names = here.trail[-1][2]
         if names:
@@ -109,7 +120,7 @@ def _walk(here: _Here, unlock: bool) -> Iterator[Entry]:
             return
 
 
-def _walk_by_path(folder: Path | str) -> Iterator[Entry]:
+def _walk_by_path(folder: Path | str) -> Iterator[TreeEntry]:
     for parent, folders, files in os.walk(folder, topdown=False):
         for path in (os.path.join(parent, name) for name in (*files, *folders)):
             with suppress(OSError):

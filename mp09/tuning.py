@@ -1,8 +1,8 @@
-"""Hyper-parameter search by Bayesian optimisation (Ax): head, optimizer, schedule, learning rate and weight decay.
+"""Searches for the best head, optimizer, schedule, learning rate and weight decay by Bayesian optimisation, with Ax.
 
-    trials = search(evaluate, trials=30, folder=Path("tuning"))    # evaluate: parameters -> accuracy
+    trials = search(evaluate, trials=30, folder=Path("tuning"))    # `evaluate` maps parameters to an accuracy
 
-Each finished trial is written to trials.json at once; the same call goes on from there.
+Each finished trial is written to trials.json at once, and the same call goes on from there.
 """
 
 import json
@@ -26,18 +26,26 @@ from mp09.files import write_json
 
 TRIALS = "trials.json"
 METRIC = "accuracy"
-HEADS = {"linear": (), "128": (128,), "512": (512,)}  # hidden layers
+HEADS = {"linear": (), "128": (128,), "512": (512,)}  # the sizes of the hidden layers, by the name of the head
 CHOICES = {"head": list(HEADS), "optimizer": ["adamw", "sgd"], "schedule": ["one-cycle", "cosine"]}
-RANGES = {"lr": (1e-4, 1e-1), "weight_decay": (1e-5, 1e-1)}  # both searched by their logarithm
-MODEL_TRIALS = 8  # fewer are too few for a model of the accuracy
-RESTARTS, SAMPLES = 4, 64  # of the search for the next trial
-LEAST_ERROR = 1e-4  # that a plot shows
-GRID = 25  # points a side of the contour plot
+RANGES = {"lr": (1e-4, 1e-1), "weight_decay": (1e-5, 1e-1)}  # both are searched on a logarithmic scale
+MODEL_TRIALS = 8  # fewer trials are too few for a model of the accuracy
+RESTARTS, SAMPLES = 4, 64  # starting points and samples with which Ax looks for the next trial
+LEAST_ERROR = 1e-4  # the smallest error that a plot shows; its scale is logarithmic
+GRID = 25  # points along each side of the contour plot
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of the search; accuracy (0..1) on the validation pictures, None when training failed."""
+    """Represents one trial of a search.
+
+    Attributes:
+        number: Counts from 1, in the order in which trials end.
+        parameters: The value of each hyper-parameter, by its name.
+        accuracy: On the validation images, 0 to 1; None when training failed.
+        seconds: The time from its start to its end.
+        error: Why training failed; "" when it did not.
+    """
 
     number: int
     parameters: dict[str, Any]
@@ -46,7 +54,7 @@ class Trial:
     error: str = ""
 
 
-Watch = Callable[[Trial], None]
+WatchTrials = Callable[[Trial], None]
 Evaluate = Callable[[dict[str, Any]], float]
 
 
@@ -59,20 +67,24 @@ def search(
     folder: Path | None = None,
     card: dict[str, Any] | None = None,
     executor=None,
-    watch: Watch | None = None,
+    watch: WatchTrials | None = None,
 ) -> list[Trial]:
-    """Look for the parameters with the highest accuracy; give all trials, in the order of their end.
+    """Look for the parameters with the highest accuracy, and return all trials in the order of their ends.
 
     Args:
-        evaluate: takes parameters, gives an accuracy; must be picklable when trials run in parallel.
-        card: plain values that say what is searched; a search goes on only with the same.
-        trials: how many in all, those found in the folder included.
-        parallel: trials at a time, a process each.
-        executor: has `submit(evaluate, parameters)` and gives futures, such as `cluster.RayExecutor`;
-            default: this process, or `parallel` processes.
+        evaluate: Takes parameters and returns an accuracy. It must be picklable when trials run in parallel. An
+            Mp09Error that it raises is a trial that failed, and the search goes on.
+        trials: How many trials in all, those found in the folder included.
+        parallel: How many trials run at a time, each in a process of its own.
+        seed: Of the choice of parameters.
+        folder: Where trials are kept, and found again; None keeps nothing.
+        card: Plain values that say what is searched. A search is continued only with the same.
+        executor: Has a method `submit(evaluate, parameters)` that returns a future, as `cluster.RayExecutor` has. The
+            default is this process, or `parallel` processes.
+        watch: Is called with every trial that has ended.
 
     Raises:
-        TrainingError: trials or parallel below 1, a folder of another search, or one that can't be written.
+        TrainingError: `trials` or `parallel` is below 1, the folder holds another search, or it can't be written.
     """
     if trials < 1 or parallel < 1:
         raise TrainingError(f"trials and parallel: expected 1 or more, got {trials} and {parallel}.")
@@ -102,7 +114,7 @@ def search(
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The trial with the highest accuracy. Raises TrainingError when all failed."""
+    """Return the trial with the highest accuracy. Raises TrainingError when all trials failed."""
     valued = [trial for trial in trials if trial.accuracy is not None]
     if not valued:
         raise TrainingError(f"all {len(trials)} trials failed; the last one said: {trials[-1].error}")
@@ -112,14 +124,19 @@ def best(trials: Sequence[Trial]) -> Trial:
 def _ended(future: Future, number: int, parameters: dict, seconds: float) -> Trial:
     try:
         return Trial(number, parameters, future.result(), seconds)
-    except Mp09Error as error:  # such as a loss that became infinite: a bad point, not the end of the search
+    except Mp09Error as error:  # e.g. a loss became infinite: a bad trial, not the end of the search
         return Trial(number, parameters, None, seconds, str(error))
 
 
 def load_trials(folder: Path, card: dict[str, Any] | None = None) -> list[Trial]:
-    """The trials in a folder; none when there is no search yet.
+    """Return the trials in a folder; there are none when there is no search yet.
 
-    Raises TrainingError when they are damaged, or of another search than `card` says (None: of any).
+    Args:
+        folder: The folder of a search.
+        card: What the search must have as its card, the seed included; None accepts any search.
+
+    Raises:
+        TrainingError: The trials are damaged, have other parameters, or are those of another search.
     """
     path = Path(folder) / TRIALS
     try:
@@ -146,8 +163,8 @@ def _save(folder: Path, trials: list[Trial], card: dict[str, Any]) -> None:
 
 
 def _client(seed: int, known: Sequence[Trial]):
-    """Ax's client over the search space, told about the trials that are known."""
-    from ax.api.client import Client  # seconds to import
+    """Return Ax's client for the search space, which is told about the trials that are known."""
+    from ax.api.client import Client  # imported here, as that takes seconds
     from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
     from ax.api.utils.generation_strategy_dispatch import choose_generation_strategy
     from ax.api.utils.structs import GenerationStrategyDispatchStruct
@@ -165,10 +182,10 @@ def _client(seed: int, known: Sequence[Trial]):
     start = GenerationStrategyDispatchStruct(
         initialization_random_seed=seed,
         initialize_with_center=not known,
-        allow_exceeding_initialization_budget=True,  # many at a time: more may begin before the first ones end
+        allow_exceeding_initialization_budget=True,  # with many at a time, more may begin before the first ones end
     )
     strategy = choose_generation_strategy(start)
-    # Ax's own thoroughness takes several seconds a trial, longer than training the head.
+    # With Ax's own settings, the choice of a trial takes several seconds, which is longer than training the head.
     thoroughness = {"model_gen_options": {"optimizer_kwargs": {"num_restarts": RESTARTS, "raw_samples": SAMPLES}}}
     strategy.nodes_by_name["MBM"].generator_specs[0].generator_gen_kwargs.update(thoroughness)
     client.set_generation_strategy(strategy)
@@ -179,19 +196,19 @@ def _client(seed: int, known: Sequence[Trial]):
 
 
 def _choose(call: Callable, *args):
-    """Let Ax compute: on one thread, as its matrices are small (3 times faster), and without warnings."""
+    """Let Ax compute without warnings and on one thread, which is 3 times as fast because its matrices are small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of GPyTorch's numerics and Ax's coming changes
+            warnings.simplefilter("ignore")  # they are about GPyTorch's numerics and coming changes of Ax
             return call(*args)
     finally:
         torch.set_num_threads(threads)
 
 
-class _Here:
-    """Runs what is submitted at once."""
+class _InThisProcess:
+    """Is an executor that runs each function in this process, while it is submitted."""
 
     def submit(self, function: Callable, *args) -> Future:
         future: Future = Future()
@@ -205,7 +222,7 @@ class _Here:
 @contextmanager
 def _executor(given, parallel: int) -> Iterator:
     if given is not None or parallel == 1:
-        yield given or _Here()
+        yield given or _InThisProcess()
         return
     threads = max(1, torch.get_num_threads() // parallel)
     context = multiprocessing.get_context("spawn")
@@ -214,7 +231,10 @@ def _executor(given, parallel: int) -> Iterator:
 
 
 def best_so_far(trials: Sequence[Trial]) -> Figure:
-    """Every trial's error (1 - accuracy), and the least until then; by its logarithm, as good trials lie close."""
+    """Plot the error (1 - accuracy) of every trial, and the least error until then.
+
+    The scale is logarithmic, since good trials lie close together. Trials that failed have no mark.
+    """
     numbers = [trial.number for trial in trials]
     values = np.array([np.nan if trial.accuracy is None else max(1 - trial.accuracy, LEAST_ERROR) for trial in trials])
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -228,9 +248,17 @@ def best_so_far(trials: Sequence[Trial]) -> Figure:
 
 
 def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
-    """What Ax's model predicts over learning rate and weight decay, the other parameters at their best values.
+    """Draw the accuracy that Ax's model predicts for every learning rate and weight decay.
 
-    Raises TrainingError when there are too few trials for a model.
+    The other parameters have the values of the best trial. Small marks are all trials, and large ones those that share
+    these values.
+
+    Args:
+        trials: The trials that the model learns from.
+        seed: Of Ax's client.
+
+    Raises:
+        TrainingError: There are too few trials for a model, or all of them failed.
     """
     top = best(trials)
     (x_name, x_bounds), (y_name, y_bounds) = RANGES.items()
@@ -238,9 +266,9 @@ def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
     client = _choose(_client, seed, trials)
     points = [{**top.parameters, x_name: float(x), y_name: float(y)} for y in ys for x in xs]
     try:
-        _choose(client.get_next_trials, 1)  # fits the model
+        _choose(client.get_next_trials, 1)  # this fits the model
         predicted = _choose(client.predict, points)
-    except Exception as error:  # Ax has no common base of "not enough data"
+    except Exception as error:  # Ax has no common class for its errors about too little data
         raise TrainingError(f"{len(trials)} trials are too few for a contour plot ({error}).") from error
     values = np.array([point[METRIC][0] for point in predicted]).reshape(GRID, GRID)
     figure = Figure(figsize=(6.5, 5), layout="constrained")

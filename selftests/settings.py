@@ -1,4 +1,4 @@
-"""The three settings in which the grader must hold, and a way to run any command in one of them.
+"""Run any command in one of the three settings in which the grader must hold.
 
     python -m selftests.settings SETTING COMMAND ...
 
@@ -6,7 +6,7 @@
     user          as an ordinary user, who owns the checkout; see view.py
     no-landlock   as root in a container whose kernel has no Landlock; see release/container.py
 
-The exit code is the command's.
+The exit code is the command's. It is 1 where this machine can't offer the setting, and 2 when the call is wrong.
 """
 
 import os
@@ -22,11 +22,15 @@ SETTINGS = ("root", "user", "no-landlock")
 
 
 def within(setting: str, command: list[str], *, shared: Path | None = None) -> list[str]:
-    """The command that runs `command` in a setting, from the checkout's folder.
+    """Return the command that runs `command` in a setting, from the checkout's folder.
 
-    shared: a folder, writable for all, that the command finds where it is; but for "root" it sees no other of ours.
+    Args:
+        setting: One of SETTINGS.
+        command: The command and its arguments.
+        shared: A folder, writable for all, that the command finds where it is. Except at "root", it sees no other
+            folder that the caller made.
     """
-    if setting == "root" or not is_root():  # anybody else is an ordinary user already
+    if setting == "root" or not is_root():  # who is not root is an ordinary user already
         return command
     view = [sys.executable, str(VIEW), *(["--share", str(shared)] if shared else [])]
     if setting == "user":
@@ -36,12 +40,12 @@ def within(setting: str, command: list[str], *, shared: Path | None = None) -> l
 
 @cache
 def why_not(setting: str) -> str:
-    """Why a setting can't be had on this machine; "" when it can."""
+    """Return why a setting can't be had on this machine; "" when it can."""
     if sys.platform != "linux":
         return f"the settings are Linux's; this is {sys.platform}"
     if setting != "user" and not is_root():
         return "only root can be root"
-    command = within(setting, [sys.executable, "-c", "import mp09.grading.sandbox"])
+    command = within(setting, [sys.executable, "-c", "import mp09.grading.sandbox.sandbox"])
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
 

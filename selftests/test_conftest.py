@@ -1,4 +1,4 @@
-"""What every test may rely on, whoever starts the tests, and in however many processes."""
+"""Test what every test may rely on, whoever starts the tests, and in however many processes."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from selftests.conftest import ROOT, THREADS
 
 
 def test_what_a_test_starts_heeds_ctrl_c_though_the_tests_run_in_the_background():
-    """A shell's background jobs inherit SIGINT as ignored, and pass it on."""
+    """A shell's background jobs inherit SIGINT as ignored, and pass this on to what they start."""
     code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
 

@@ -1,4 +1,4 @@
-"""The device is there or refused; seeds repeat; denormal numbers are zero."""
+"""Test that a device is there or refused, that seeds repeat, and that denormal numbers are zero."""
 
 import os
 import random

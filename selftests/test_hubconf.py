@@ -1,4 +1,4 @@
-"""PyTorch Hub finds, explains and loads the course's network in this repository."""
+"""Test that PyTorch Hub finds, explains and loads the course's model in this repository."""
 
 import pickle
 import shutil
@@ -21,7 +21,7 @@ def load(**options) -> torch.nn.Module:
 
 @pytest.fixture
 def fetched(tmp_path, monkeypatch):
-    """The repository where the hub leaves what it fetches from GitHub: `list` and `help` take nothing else."""
+    """Copy the repository to where the hub leaves what it fetches from GitHub: `list` and `help` take nothing else."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "owner_name_main"
     folder.mkdir(parents=True)
@@ -36,7 +36,7 @@ def test_the_hub_lists_the_network_and_nothing_else(fetched):
 
 def test_the_hub_shows_its_docstring(fetched):
     text = torch.hub.help(REPOSITORY, "resnet18", trust_repo=True)
-    assert text.startswith("ResNet-18 for 32x32 pictures")
+    assert text.startswith("ResNet-18 for 32x32 images")
     assert "pretrained: load resnet18.pt" in text
 
 
@@ -47,8 +47,8 @@ def test_what_the_hub_fetched_loads_with_its_weights(fetched):
 
 def test_the_loaded_network_gives_the_outputs_of_our_own():
     ours = published("resnet18-32")
-    pictures = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
-    x = ours.preprocess(pictures)
+    images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    x = ours.preprocess(images)
     assert torch.equal(load(pretrained=True).eval()(x), ours.net.eval()(x))
 
 
@@ -71,7 +71,7 @@ def test_a_module_of_the_same_name_is_not_taken_for_ours(monkeypatch):
 
 
 def test_it_loads_from_another_folder_where_this_package_is_not_installed(tmp_path):
-    """Without the folders of installed packages that point here; torch is all that is needed."""
+    """Packages that are installed from this folder are hidden: torch is all that is needed."""
     code = (
         "import sys, torch; sys.modules['mp09'] = sys.modules['torchvision'] = None\n"
         f"net = torch.hub.load({str(ROOT)!r}, 'resnet18', source='local', pretrained=True)\n"

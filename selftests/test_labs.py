@@ -1,4 +1,4 @@
-"""The labs' notebooks run from top to bottom, and every link in them leads somewhere."""
+"""Test that the notebooks of the labs run from top to bottom, and that every link in them leads somewhere."""
 
 import ast
 import json
@@ -18,8 +18,8 @@ by_name = pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
 
 
 def execute(path: Path) -> list[dict]:
-    """The outputs of all cells; an error in one is raised."""
-    import nbformat  # these two take seconds
+    """Run a notebook and return the outputs of all cells; an error in one is raised."""
+    import nbformat  # importing these two takes seconds
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
@@ -34,7 +34,7 @@ def text(outputs: list[dict]) -> str:
 @by_name
 @pytest.mark.proof
 @pytest.mark.timeout(1800)
-def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
+def test_a_lab_runs_on_synthetic_images(path, small_data, monkeypatch):
     monkeypatch.setenv("MP09_DATA", str(small_data))
     for name in ("MP09_REAL_DATA", "MP09_TINY_IMAGENET"):
         monkeypatch.delenv(name, raising=False)
@@ -51,9 +51,9 @@ def test_a_lab_runs_on_drawn_pictures(path, small_data, monkeypatch):
 
 @pytest.mark.real
 @pytest.mark.timeout(1800)
-def test_tiny_imagenet_runs_on_real_pictures(real_images):
+def test_tiny_imagenet_runs_on_real_images(real_images):
     outputs = execute(ROOT / "labs" / "tiny_imagenet.ipynb")
-    assert "this notebook ran on: Tiny ImageNet (24,000 + 10,000 pictures, 200 classes)" in text(outputs)
+    assert "this notebook ran on: Tiny ImageNet (24,000 + 10,000 images, 200 classes)" in text(outputs)
 
 
 @by_name
@@ -81,7 +81,7 @@ def test_links_inside_lead_to_headings(path):
 
 
 @by_name
-def test_what_is_kept_of_the_outputs_is_drawn_and_of_no_one_machine(path):
+def test_what_is_kept_of_the_outputs_is_synthetic_and_of_no_one_machine(path):
     content = path.read_text()
     cells = [cell for cell in json.loads(content)["cells"] if cell["cell_type"] == "code"]
     assert text([output for cell in cells for output in cell["outputs"]]).count("ok: ") >= 10

@@ -1,4 +1,4 @@
-"""One rule says what networks compute in, and one variable and option override it, in every process."""
+"""Test the rule for what models compute in, and the variable and option that override it in every process."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def unset(monkeypatch):
 
 
 def said_by(*command: str) -> str:
-    """What a new process prints."""
+    """Return what a new process prints."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 

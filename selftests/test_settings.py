@@ -1,4 +1,4 @@
-"""The settings are what their names say, and leave nothing behind."""
+"""Test that the settings are what their names say, and leave nothing behind."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from selftests.conftest import ROOT
 from selftests.settings import SETTINGS, why_not, within
 
-LANDLOCK = "from mp09.grading.isolation.landlock import abi; print(abi())"
+LANDLOCK = "from mp09.grading.sandbox.isolation.landlock import abi; print(abi())"
 
 
 @pytest.fixture(params=SETTINGS)

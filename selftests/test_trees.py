@@ -1,4 +1,4 @@
-"""Folders that somebody else has filled are walked, measured and removed whatever is in them."""
+"""Test that folders which somebody else has filled are walked, measured and removed, whatever is in them."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from mp09 import trees
 
 
 def nest(folder, depth):
-    """Folders in folders, deeper than a path may be long."""
+    """Make folders in folders, deeper than a path may be long, with a file of 100,000 bytes in the last."""
     here = os.open(folder, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir("a" * 20, dir_fd=here)

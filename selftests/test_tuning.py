@@ -1,4 +1,4 @@
-"""The search finds better parameters, writes each trial down, and goes on where it was."""
+"""Test that the search finds better parameters, writes each trial down, and goes on where it stopped."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not find_spec("ax"), reason="Ax needs Python 3.1
 
 
 def landscape(parameters: dict) -> float:
-    """Highest at a learning rate of 0.01, with one optimizer."""
+    """Return an accuracy that is highest at a learning rate of 0.01, and lower by 0.05 with "sgd"."""
     return 0.9 - 0.1 * abs(math.log10(parameters["lr"]) + 2) - 0.05 * (parameters["optimizer"] == "sgd")
 
 

@@ -1,16 +1,18 @@
-"""Runs a command in a view of the machine of its own: as an ordinary user who owns the checkout, or as root.
+"""Run a command in its own view of the machine, as an ordinary user who owns the checkout, or as root.
 
     python selftests/view.py [--as-root] [--share FOLDER] COMMAND ...
 
-Linux, as root. The user has an id that nobody else has, and sees, in a mount namespace of its own:
+It needs Linux, and must be started as root. An ordinary user has an id that nobody else has. In a mount namespace of
+its own the command sees:
 
     the checkout              a copy, so that whatever happens to it is gone afterwards
-    what everybody may write  empty folders of its own: /tmp, /var/tmp, /dev/shm, /run/lock
-    what root alone may enter folders for everybody, empty but for Python where it lies there
-    control groups            as root: none, as in most containers
-    --share FOLDER            as it is
+    what everybody may write  folders of its own, empty at first: /tmp (but for the user's home), /var/tmp, /dev/shm,
+                              /run/lock
+    what root alone may enter folders for everybody, empty but for Python and --share where these lie there
+    control groups            with --as-root: none, as in most containers
+    --share FOLDER            the folder as it is
 
-Outside nothing changes, and at the end the user's processes, files and queues are gone.
+Nothing changes outside. At the end the user's files and queues are gone, and so are the processes of an ordinary user.
 """
 
 import argparse
@@ -29,11 +31,11 @@ NOT_COPIED = (
     *(".git", ".venv*", "__pycache__", ".*_cache", ".coverage*"),
     *("cifar10_batches*", "dist", "grades", "features", "runs"),
 )
-FIRST_USER = 1_890_000_000  # beyond the ids that workers take; see mp09/grading/isolation/users.py
+FIRST_USER = 1_890_000_000  # beyond the ids that workers take (mp09/grading/sandbox/isolation/users.py)
 IN_MEMORY = ("/dev/shm", "/run/lock")
 CONTROL_GROUPS = "/sys/fs/cgroup"
 HOME = "/tmp/home"
-OPEN_FILES = 1024  # what a login allows at first; a container's root has often more
+OPEN_FILES = 1024  # as many as a login allows at first; root in a container often has more
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000  # linux/sched.h
 MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 1, 1 << 12, 1 << 14, 1 << 18  # linux/mount.h
@@ -48,10 +50,10 @@ def main() -> int:
     args = parser.parse_args()
     user = 0 if args.as_root else FIRST_USER + os.getpid()
     scratch = Path(tempfile.mkdtemp(prefix="mp09-user-"))
-    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what the command leaves behind comes to us
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what the command leaves behind becomes this one's child
     try:
         lay_out(scratch, user)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, and its end is waited for
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, whose end is waited for
         if (pid := os.fork()) == 0:
             become(user, scratch, [path.resolve() for path in args.share], args.command)
         signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
@@ -59,11 +61,11 @@ def main() -> int:
     finally:
         if user:
             end_processes(user)
-        subprocess.run(["rm", "-rf", scratch], check=False)  # deeper than Python could
+        subprocess.run(["rm", "-rf", scratch], check=False)  # removes deeper folders than Python can
 
 
 def lay_out(scratch: Path, user: int) -> None:
-    """The user's copy of the checkout, and its folders for temporary files."""
+    """Make the user's copy of the checkout, and its folders for temporary files."""
     shutil.copytree(ROOT, scratch / "checkout", symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
     (scratch / "tmp" / "home").mkdir(parents=True)
     (scratch / "var").mkdir()
@@ -73,7 +75,7 @@ def lay_out(scratch: Path, user: int) -> None:
 
 
 def become(user: int, scratch: Path, shared: list[Path], command: list[str]) -> None:
-    """In a child: see what the user sees, be the user, and run the command. Does not return."""
+    """In a child, see what the user sees, be the user, and run the command. This does not return."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         here = os.getcwd()
@@ -106,7 +108,7 @@ def private_mounts(scratch: Path, shared: list[Path]) -> None:
     opened = {path: os.open(source, os.O_PATH) for path, source in needed.items()}
     closed = {folder for path in needed for folder in path.parents if not folder.stat().st_mode & 0o001}
     for folder in sorted(closed):
-        if folder.exists():  # it may lie in another that is covered already
+        if folder.exists():  # it is gone if it lies in another that is covered already
             mount("tmpfs", str(folder), 0, b"mode=711")
     for place in filter(os.path.isdir, IN_MEMORY):
         mount("tmpfs", place, 0, b"mode=1777")

@@ -1,14 +1,14 @@
-"""The hidden rubric: 70 points.
+"""Run the tests that are hidden until the grades are published. The hidden rubric: 70 points.
 
     sample images 6    sample labels 4    frozen backbone 20    accuracy 40: ten each at 0.75, 0.80, 0.85 and 0.90
 
-Students see what each test is about, and their own diagnosis, when the grades are published.
+Then students see what each test is about, and their own diagnosis.
 """
 
 from gradescope_utils.autograder_utils.decorators import number, partial_credit, tags, visibility, weight
 
 from mp09.grading import rubric
-from mp09.grading.diagnose import data, model
+from mp09.grading.diagnose import dataset, model
 from mp09.grading.testcase import SubmissionTest
 
 
@@ -20,7 +20,7 @@ class Hidden(SubmissionTest):
     def test_sample_images(self):
         """The dataset's images have the right shape and contents"""
         samples = self.submission.samples()
-        self.expect(data.images(samples))
+        self.expect(dataset.images(samples))
 
     @number("3.2")
     @weight(rubric.SAMPLE_LABELS)
@@ -29,9 +29,9 @@ class Hidden(SubmissionTest):
     def test_sample_labels(self):
         """The dataset's labels are those of its images, over several files"""
         samples = self.submission.samples()
-        if data.is_one_hot(samples):
-            self.advise(data.ADVICE_ONE_HOT)
-        self.expect(data.labels(samples))
+        if dataset.is_one_hot(samples):
+            self.advise(dataset.ADVICE_ONE_HOT)
+        self.expect(dataset.labels(samples))
 
     @number("3.3")
     @weight(rubric.FROZEN)
@@ -51,7 +51,7 @@ class Hidden(SubmissionTest):
     @visibility("after_published")
     @tags("accuracy")
     def test_accuracy(self, set_score=None):
-        """Accuracy on the test pictures: ten points each at 0.75, 0.80, 0.85 and 0.90"""
+        """Accuracy on the test images: ten points each at 0.75, 0.80, 0.85 and 0.90"""
         accuracy, agreement = self.submission.accuracy(), self.submission.agreement()
         self.score = rubric.accuracy_points(accuracy, agreement)
         self.advise(model.test_advice(self.submission.test_value(), accuracy))

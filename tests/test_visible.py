@@ -1,15 +1,15 @@
-"""The visible rubric: 30 points, and practice checks of what the hidden tests will look at, for 0 points.
+"""Run the tests whose results students see at once. The visible rubric: 30 points, and practice checks for 0 points.
 
     dataset length 15    loader batches 15
 
-`self.submission` answers questions about submitted.py, which runs in a process of its own; `diagnose` compares the
-answer with what the files hold and puts a difference into words.
+The practice checks look at the same things as the hidden tests. `self.submission` answers questions about submitted.py,
+which runs in a process of its own; `diagnose` compares the answer with what the files hold, and explains a difference.
 """
 
 from gradescope_utils.autograder_utils.decorators import number, tags, visibility, weight
 
 from mp09.grading import rubric
-from mp09.grading.diagnose import data, model
+from mp09.grading.diagnose import dataset, model
 from mp09.grading.testcase import SubmissionTest
 
 
@@ -19,9 +19,9 @@ class Visible(SubmissionTest):
     @visibility("visible")
     @tags("dataset")
     def test_dataset_length(self):
-        """build_dataset gives one item for each picture of test_batch"""
-        for pictures, length in self.submission.dataset_lengths():
-            self.expect(data.length(pictures, length))
+        """build_dataset gives one item for each image of test_batch"""
+        for images, length in self.submission.dataset_lengths():
+            self.expect(dataset.length(images, length))
 
     @number("1.2")
     @weight(rubric.LOADER_BATCHES)
@@ -29,8 +29,8 @@ class Visible(SubmissionTest):
     @tags("dataloader")
     def test_loader_batches(self):
         """build_dataloader cuts test_batch into batches of 64"""
-        for pictures, batches in self.submission.loader_batches():
-            self.expect(data.batches(-(-pictures // rubric.BATCH_SIZE), batches, items=pictures))
+        for images, batches in self.submission.loader_batches():
+            self.expect(dataset.batches(-(-images // rubric.BATCH_SIZE), batches, items=images))
 
 
 class Practice(SubmissionTest):
@@ -41,8 +41,8 @@ class Practice(SubmissionTest):
     def test_items(self):
         """Practice: images and labels are those of the files"""
         samples = self.submission.samples()
-        self.expect(data.images(samples))
-        self.expect(data.labels(samples))
+        self.expect(dataset.images(samples))
+        self.expect(dataset.labels(samples))
 
     @number("2.2")
     @weight(rubric.PRACTICE)
@@ -51,7 +51,7 @@ class Practice(SubmissionTest):
     def test_first_batch(self):
         """Practice: a batch holds float images (64, 3, 32, 32) and labels"""
         size = min(rubric.BATCH_SIZE, len(self.submission.public))
-        self.expect(data.first_batch(self.submission.first_batch(), size=size))
+        self.expect(dataset.first_batch(self.submission.first_batch(), size=size))
 
     @number("2.3")
     @weight(rubric.PRACTICE)
@@ -67,6 +67,6 @@ class Practice(SubmissionTest):
     @visibility("visible")
     @tags("accuracy")
     def test_accuracy(self):
-        """Practice: the trained model reaches 90 % on the public test pictures"""
+        """Practice: the trained model reaches 90 % on the public test images"""
         submission = self.submission
         self.expect(model.accuracy(submission.accuracy(), submission.predictions(), submission.agreement()))

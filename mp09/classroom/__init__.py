@@ -1,1 +1,4 @@
-"""A whole class: collects submissions from an export, grades them into a gradebook, and reports. For instructors."""
+"""Grades a whole class: collects the submissions from an export, grades them into a gradebook, and writes a report.
+
+This package is for instructors. It is not in the handout that students get.
+"""

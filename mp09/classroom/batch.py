@@ -1,4 +1,7 @@
-"""Grades a class into a gradebook: what is missing or was handed in anew, and nothing twice."""
+"""Grades a class into a gradebook.
+
+It grades the submissions that the book does not have, and those that have changed since. Nothing is graded twice.
+"""
 
 import errno
 import hashlib
@@ -12,86 +15,106 @@ from typing import Protocol
 import psutil
 
 from mp09 import __version__
-from mp09.classroom.collect import Handin
+from mp09.classroom.collect import StudentSubmission
 from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook, Known
 from mp09.classroom.pool import Event, Work
-from mp09.classroom.task import Place, Rules
-from mp09.data.source import checked_source, holdout_file
+from mp09.classroom.task import Rules
+from mp09.data.provenance import checked_provenance, holdout_file
 from mp09.errors import ClassError, GradingError
 from mp09.files import atomic_write, checksum
 from mp09.grading import rubric
-from mp09.grading.grade import load_suites, private_parts
-from mp09.grading.isolation import PROCESS
-from mp09.grading.machine import usable_cores, usable_memory
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.assignment import Assignment
+from mp09.grading.sandbox.isolation import PROCESS
+from mp09.grading.sandbox.machine import usable_cores, usable_memory
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
+from mp09.grading.suites import load_suites
 
 BOOK, COPIES = "gradebook.sqlite", "submissions"
-JOB_MIB = 2048  # what a grading process and an ordinary submission need together
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what is wrong with a disk, and no submission
-DIGITS = 16  # of a digest, in the book
+JOB_MIB = 2048  # memory that a grading process and an ordinary submission need together
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # these tell of a bad disk, not of a bad submission
+DIGITS = 16  # hexadecimal digits of a digest that the book keeps
 
 
 class Pool(Protocol):
-    """Runs gradings somewhere: `pool.LocalPool`, `cluster.RayPool`."""
+    """Runs gradings somewhere: on this machine (`pool.LocalPool`) or on a cluster (`ray_pool.RayPool`)."""
 
-    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Generator[Event, None, None]: ...
+    def run(self, work: Iterable[Work], assignment: Assignment, rules: Rules) -> Generator[Event, None, None]: ...
 
 
 @dataclass
-class Progress:
-    """How far a run is. on: what each worker is at -> since when (time.monotonic())."""
+class ClassProgress:
+    """Tells how far a run has come.
+
+    Attributes:
+        total: how many submissions this run is to grade.
+        known: how many it leaves as they are. Without `only_failed`, these are the ones that were graded before.
+        done: how many are finished, failed ones included.
+        failed: how many could not be graded.
+        on: what is being graded: for each busy worker the student's name, and the time.monotonic() of the start.
+    """
 
     total: int
-    known: int  # graded before
+    known: int
     done: int = 0
     failed: int = 0
     on: dict[str, tuple[str, float]] = field(default_factory=dict)
 
 
 def grade_all(
-    handins: list[Handin],
+    submissions: list[StudentSubmission],
     out: Path,
     *,
     pool: Pool,
-    place: Place,
+    assignment: Assignment,
     rules: Rules,
     only_failed: bool = False,
     regrade: bool = False,
-    watch: Callable[[Progress], None] | None = None,
-) -> Progress:
-    """Grade into `out`/gradebook.sqlite, and keep a copy of each submitted.py in `out`/submissions.
+    watch: Callable[[ClassProgress], None] | None = None,
+) -> ClassProgress:
+    """Grade submissions into `out`/gradebook.sqlite, and keep a copy of each submitted.py in `out`/submissions.
 
-    A submission that is in the book, unchanged, is not graded again; so a run that was cut off goes on where it was.
+    A submission that is in the book and has not changed is not graded again. So when a run is cut off, the next one
+    continues where it stopped.
 
     Args:
-        only_failed: those that could not be graded before, and no others.
-        regrade: all of them; a run without it then goes on where this one was cut off. A book on other terms is kept
-            beside the new one.
+        submissions: what `collect` found.
+        out: the folder for the book and the copies. It is made if it does not exist.
+        pool: runs the gradings.
+        assignment: where the tests, the data and the rest of the assignment are.
+        rules: the settings and the time limit of every grading.
+        only_failed: grade only the submissions that could not be graded before.
+        regrade: grade all submissions. If that is cut off, a run without `regrade` continues it. When the book has
+            other terms, a copy of it is kept beside the new one.
+        watch: called with the progress when a submission begins and when it is done.
+
+    Returns:
+        The progress at the end: how many submissions were graded, failed, and left as they are.
 
     Raises:
-        ClassError: the book is another version's, on other terms, in use, or can't be written.
-        GradingError, DataError: nothing can be graded here.
+        ClassError: the book was written by another version, has other terms, is in use, or can't be written.
+        GradingError: nothing can be graded here, because files of the assignment or the tests are missing or damaged.
+        DataError: the data folder is missing or damaged.
     """
     make_folder(out)
-    terms = _terms(place, rules)
+    terms = _terms(assignment, rules)
     with Gradebook(out / BOOK, create=True) as book:
         book.agree(terms, replace=regrade)
-        wanted = _wanted(handins, book.known(), only_failed=only_failed)
-        progress = Progress(len(wanted), len(handins) - len(wanted))
-        by_key = {handin.key: handin for handin in wanted}
+        wanted = _wanted(submissions, book.known(), only_failed=only_failed)
+        progress = ClassProgress(len(wanted), len(submissions) - len(wanted))
+        by_key = {submission.key: submission for submission in wanted}
 
-        def done(handin: Handin, status: str, problem: str = "", report=None) -> None:
-            book.write(handin, _digest(handin), status, problem, report)
+        def done(submission: StudentSubmission, status: str, problem: str = "", report=None) -> None:
+            book.write(submission, _digest(submission), status, problem, report)
             progress.done += 1
             progress.failed += status != GRADED
             if watch:
                 watch(progress)
 
-        for handin in wanted:
-            if handin.problem:
-                done(handin, UNREADABLE, handin.problem)
-        work = [(handin.key, handin.source) for handin in wanted if not handin.problem]
-        with closing(pool.run(work, place, rules)) as events:
+        for submission in wanted:
+            if submission.problem:
+                done(submission, UNREADABLE, submission.problem)
+        work = [(submission.key, submission.source) for submission in wanted if not submission.problem]
+        with closing(pool.run(work, assignment, rules)) as events:
             for key, where, outcome in events:
                 if outcome is None:
                     progress.on[where] = (by_key[key].name, time.monotonic())
@@ -106,7 +129,7 @@ def grade_all(
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder for grades. Raises ClassError when that can't be done."""
+    """Make the folder for grades, unless it exists. Raises ClassError when that can't be done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,52 +137,58 @@ def make_folder(out: Path) -> None:
 
 
 def default_jobs() -> int:
-    """One a core, as far as memory goes."""
+    """Return how many gradings to run at a time: one for each core, or fewer where memory is short."""
     return max(1, min(usable_cores(), min(psutil.virtual_memory().available, usable_memory()) // (JOB_MIB << 20)))
 
 
 def default_threads(jobs: int) -> int:
-    """Of torch, a job: all jobs together use each core once."""
+    """Return how many threads PyTorch may use in each job, so that all jobs together use each core once."""
     return max(1, usable_cores() // jobs)
 
 
 def default_memory_mib(jobs: int) -> int:
-    """For a submission: the rubric's limit, or an equal share of four fifths of this machine's memory.
+    """Return the memory limit of a submission in MiB.
 
-    The same for any number of jobs up to that of cores: a limit decides about points.
+    It is the rubric's limit, or an equal share of four fifths of this machine's memory if that is less. Because the
+    limit may decide about points, it is the same for any number of jobs up to the number of cores.
     """
     share = 0.8 * usable_memory() / max(jobs, usable_cores())
     return min(rubric.MEMORY_LIMIT_MIB, int(share) >> 20)
 
 
-def level_here(settings: Settings, place: Place, private: Sequence[Path]) -> str:
-    """The level of isolation that gradings on this machine get; all of a class are to get the same.
+def level_here(settings: Settings, assignment: Assignment, private: Sequence[Path]) -> str:
+    """Find the level of isolation that gradings on this machine get, so that all of a class get the same.
 
-    private: files and folders that no submission may reach; where level "user" needs it, they are closed to everybody
-    but their owner, and so are tests, held-out pictures and the reference.
-    Raises GradingError when no level that will do can be had.
+    Args:
+        settings: say which levels are acceptable.
+        assignment: its tests, held-out images and reference solution must stay out of reach, too.
+        private: more files and folders that no submission may reach. Before level "user" is tried, all of these are
+            closed to everybody but their owner.
+
+    Raises:
+        GradingError: this machine offers none of the acceptable levels.
     """
     if settings.levels() == [PROCESS]:
         return PROCESS
-    guarded = [*private_parts(place.kit, place.tests, place.data), *private]
+    guarded = [*assignment.private_parts, *private]
     with Sandbox(settings, guarded=guarded, close=True) as sandbox:
         return sandbox.level
 
 
-def _terms(place: Place, rules: Rules) -> dict[str, str]:
-    """What decides about points: two runs that agree in it give a submission the same."""
-    source = checked_source(place.data)
-    load_suites(place.tests)  # say now, once, if the rubric is damaged
-    missing = [name for name in ("models.py", "resnet18.pt") if not (place.kit / name).is_file()]
+def _terms(assignment: Assignment, rules: Rules) -> dict[str, str]:
+    """Collect everything that decides about points: two runs with equal terms give a submission the same points."""
+    source = checked_provenance(assignment.data)
+    load_suites(assignment.tests)  # if the rubric is damaged, this says so once, before any grading
+    missing = [name for name in ("models.py", "resnet18.pt") if not (assignment.kit / name).is_file()]
     if missing:
-        raise GradingError(f"{place.kit}: {', '.join(missing)} missing.")
-    pictures = hashlib.sha256(repr((sorted(source.checksums.items()), source.holdout_checksum)).encode())
-    held_out = ", held out" if holdout_file(place.data).exists() else ""
-    tests = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(place.tests.glob("test_*.py"))))
+        raise GradingError(f"{assignment.kit}: {', '.join(missing)} missing.")
+    images = hashlib.sha256(repr((sorted(source.checksums.items()), source.holdout_checksum)).encode())
+    held_out = ", held out" if holdout_file(assignment.data).exists() else ""
+    tests = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(assignment.tests.glob("test_*.py"))))
     return {
-        "data": f"{source.name}{held_out} ({pictures.hexdigest()[:8]})",
+        "data": f"{source.name}{held_out} ({images.hexdigest()[:8]})",
         "tests": tests.hexdigest()[:8],
-        "checkpoint": checksum(place.kit / "resnet18.pt")[:8],
+        "checkpoint": checksum(assignment.kit / "resnet18.pt")[:8],
         "program": __version__,
         "seed": str(rules.settings.seed),
         "device": rules.settings.device,
@@ -170,37 +199,47 @@ def _terms(place: Place, rules: Rules) -> dict[str, str]:
     }
 
 
-def _wanted(handins: list[Handin], known: dict[str, Known], *, only_failed: bool) -> list[Handin]:
-    """A key that is another student's in the book is not known: names may come that take it (see `collect`)."""
+def _wanted(
+    submissions: list[StudentSubmission], known: dict[str, Known], *, only_failed: bool
+) -> list[StudentSubmission]:
+    """Choose what is to be graded.
 
-    def entry(handin: Handin) -> Known | None:
-        found = known.get(handin.key)
-        return found if found and found.name == handin.name else None
+    When a key belongs to another student in the book, the submission counts as new: a student who joins the class may
+    take over a key (see `collect`).
+    """
+
+    def entry(submission: StudentSubmission) -> Known | None:
+        found = known.get(submission.key)
+        return found if found and found.name == submission.name else None
 
     if only_failed:
-        return [handin for handin in handins if (found := entry(handin)) and found.status != GRADED]
-    return [handin for handin in handins if not (found := entry(handin)) or found.digest != _digest(handin)]
+        return [submission for submission in submissions if (found := entry(submission)) and found.status != GRADED]
+    return [
+        submission
+        for submission in submissions
+        if not (found := entry(submission)) or found.digest != _digest(submission)
+    ]
 
 
-def _digest(handin: Handin) -> str:
-    """Of what was handed in; a submission that could not be read has its reason's."""
-    content = handin.problem.encode() if handin.problem else handin.source or b""
+def _digest(submission: StudentSubmission) -> str:
+    """Return the digest of what was submitted; for a submission that could not be read, of the reason."""
+    content = submission.problem.encode() if submission.problem else submission.source or b""
     return hashlib.sha256(content).hexdigest()[:DIGITS]
 
 
-def _keep_copy(copies: Path, handin: Handin) -> str:
-    """Keep what the book says was graded; returns why it could not be kept.
+def _keep_copy(copies: Path, submission: StudentSubmission) -> str:
+    """Keep a copy of what was graded, and return why that failed, or "" when it did not.
 
-    Raises ClassError when no other copy could be kept either.
+    Raises ClassError when the copies of other submissions would fail as well, e.g. because the disk is full.
     """
-    file = copies / handin.key / "submitted.py"
+    file = copies / submission.key / "submitted.py"
     try:
-        if handin.source is None:
+        if submission.source is None:
             file.unlink(missing_ok=True)
             return ""
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as opened:
-            opened.write(handin.source)
+            opened.write(submission.source)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         if error.errno in NO_PLACE or not copies.is_dir():

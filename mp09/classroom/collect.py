@@ -1,11 +1,13 @@
-"""Finds the submissions in what Gradescope or Canvas exports, or in any folder or zip of folders, zips and .py files.
+"""Finds the submissions in an export of Gradescope or Canvas, or in any folder or zip of folders, zips and .py files.
 
-Only bytes of files called submitted.py are ever taken out, so nothing that a zip names can land anywhere. What is wrong
-with a student's files, or alike about two names, is the problem of that student alone.
+It takes out the bytes of files called submitted.py and writes nothing, so no name in a zip can put a file anywhere.
+When a student's files are damaged, or two students' names are alike, nobody else's submission is affected.
 
-    Gradescope    submission_metadata.yml beside one folder a submission
-    Canvas        NAME[_LATE]_USER_ATTACHMENT_FILE, all in one folder
-    otherwise     one folder, zip or .py file a submission, named after the student
+Three layouts are known:
+
+    Gradescope    submission_metadata.yml, and beside it one folder for each submission
+    Canvas        files called NAME[_LATE]_USER_ATTACHMENT_FILE, all in one folder
+    otherwise     one folder, zip or .py file for each submission, named after the student
 """
 
 import hashlib
@@ -26,18 +28,27 @@ from mp09.grading.replies import readable
 SUBMITTED = "submitted.py"
 METADATA = "submission_metadata.yml"
 ZIP_BYTES = 64 << 20
-KEY_BYTES, NAME_BYTES = 200, 150  # a file name may have 255; of a name that something follows in the key
-DIGITS = 8  # of a hash in a key
-EXPORT = re.compile(r"assignment_\d+_export")  # what Gradescope calls the folder around an export
+KEY_BYTES, NAME_BYTES = 200, 150  # a file name may have 255 bytes; the second is for a name that a number follows
+DIGITS = 8  # hexadecimal digits of a hash in a key
+EXPORT = re.compile(r"assignment_\d+_export")  # Gradescope's name for the folder around an export
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?:\d+_(?P<file>.+)|text\.html)")
-REPEATED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas numbers a file that was handed in again: submitted-2.py
+REPEATED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas numbers files that are submitted again: submitted-2.py
 
 
 @dataclass(frozen=True)
-class Handin:
-    """One submission. key: unique, fit for a file name; source: of submitted.py, None without one.
+class StudentSubmission:
+    """Holds one submission.
 
-    problem: why it could not be read, "" when it could; then it is the instructor's turn, and nothing is graded.
+    Attributes:
+        key: a unique name of the submission that can be used as a file name.
+        name: the student's name. A group has several, with " and " between them.
+        source: the bytes of submitted.py; None if the student submitted none.
+        problem: why the submission could not be read; "" if it could. A submission with a problem is not graded: the
+            instructor has to look at it.
+        email: the student's address; those of a group have commas between them.
+        sid: the student's number: at Canvas for Canvas' exports, at the school for Gradescope's (with commas).
+        submitted_at: when it was submitted, as Gradescope writes it.
+        late: whether Canvas marks it as late.
     """
 
     key: str
@@ -50,10 +61,14 @@ class Handin:
     late: bool = False
 
 
-def collect(path: Path) -> tuple[list[Handin], list[str]]:
-    """All submissions of an export, by key, and the names of what was left aside.
+def collect(path: Path) -> tuple[list[StudentSubmission], list[str]]:
+    """Return all submissions of an export, sorted by key, and the names of what was left aside.
 
-    Raises ClassError when this is no export, or it holds nothing.
+    Args:
+        path: the export: a folder or a zip.
+
+    Raises:
+        ClassError: this is no export, or there are no submissions in it.
     """
     try:
         tree = _tree(path)
@@ -66,39 +81,40 @@ def collect(path: Path) -> tuple[list[Handin], list[str]]:
     if SUBMITTED in top:
         raise ClassError(f"{path}: is one submission, not a folder of them: python grade.py --submission {path}")
     read = _gradescope if top.get(METADATA) == FILE else _canvas if _is_canvas(top) else _plain
-    handins, aside = read(tree, top)
-    if not handins:
+    submissions, aside = read(tree, top)
+    if not submissions:
         raise ClassError(f"{path}: no submissions here; expected a folder, zip or .py file for each.")
-    return sorted(_keyed(handins), key=lambda handin: handin.key), aside
+    return sorted(_keyed(submissions), key=lambda submission: submission.key), aside
 
 
-def _gradescope(tree: Tree, top: dict[str, str]) -> tuple[list[Handin], list[str]]:
+def _gradescope(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:
     described = _described(tree)
     folders = {name for name, kind in top.items() if kind in (FOLDER, LINK)}
-    handins = []
+    submissions = []
     for folder in sorted({*described, *folders}):
         about = described.get(folder, {})
         people = [_words(person) for person in _list(about.get(":submitters"))]
         emails, sids, names = ([p[name] for p in people if p.get(name)] for name in ("email", "sid", "name"))
         own = {"email": ",".join(emails), "sid": ",".join(sids), "submitted_at": _text(about.get(":created_at"))}
-        # A submission that is handed in anew has another folder; the student stays.
+        # A student who submits again gets another folder, so the key is made of the student and not of the folder.
         key = ",".join(sorted(emails or sids)) or folder
-        handins.append(_handin(key, _entry(tree, folder, top.get(folder)), name=" and ".join(names), **own))
-    return handins, sorted(top.keys() - folders - {METADATA})
+        submissions.append(_submission(key, _entry(tree, folder, top.get(folder)), name=" and ".join(names), **own))
+    return submissions, sorted(top.keys() - folders - {METADATA})
 
 
 def _described(tree: Tree) -> dict[str, dict]:
-    """Folder -> what Gradescope says of it; an entry that is no mapping says nothing. Raises ClassError for no entries.
+    """Return what Gradescope's metadata says of each folder; entries that are no mappings are left out.
 
-    The loader knows text, lists and mappings alone: no numbers, none of Ruby's objects, no merging; and only text is
-    looked at, so what aliases repeat is never written out.
+    The loader knows only text, lists and mappings: no numbers, no Ruby objects, no merging. Of these only text is
+    looked at, so what a malicious file repeats through aliases is never expanded. Raises ClassError when the file
+    can't be read, or is no mapping.
     """
     import yaml
 
     try:
         described = yaml.load(tree.read(METADATA, ZIP_BYTES), yaml.BaseLoader)
         return {_text(folder): about for folder, about in described.items() if isinstance(about, dict)}
-    except Exception as error:  # whatever stands in a file that should be Gradescope's
+    except Exception as error:  # the file may be anybody's, and hold anything
         raise ClassError(f"{METADATA}: not readable: {error!r:.300}") from error
 
 
@@ -111,60 +127,60 @@ def _text(value: object) -> str:
 
 
 def _words(person: object) -> dict[str, str]:
-    """Ruby's symbols as plain names -> text."""
+    """Turn a mapping with Ruby's symbols for keys into one with plain names and text."""
     pairs = person.items() if isinstance(person, dict) else ()
     return {_text(name).lstrip(":"): _text(value) for name, value in pairs}
 
 
 def _is_canvas(top: dict[str, str]) -> bool:
-    """Whether there are files alone, most of them named as Canvas does."""
+    """Say whether there are no folders, and more than half of the files are named as Canvas does it."""
     return FOLDER not in top.values() and 2 * sum(map(bool, map(CANVAS.fullmatch, top))) > len(top)
 
 
-def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[Handin], list[str]]:
+def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:
     students: dict[tuple[str, str], list[re.Match]] = {}
     for match in filter(None, map(CANVAS.fullmatch, top)):
         students.setdefault((match["name"], match["user"]), []).append(match)
-    handins = []
+    submissions = []
     for (name, user), files in students.items():
         given = {REPEATED.sub("", match["file"] or "text.html"): match[0] for match in files}
         own = renamed(tree, {file: (as_given, top[as_given]) for file, as_given in given.items()})
         late = any(match["late"] for match in files)
-        # The number stays whole: it is what Canvas' gradebook knows a student by.
-        handins.append(_handin(f"{_short(name, NAME_BYTES)}_{user}", own, name=name, sid=user, late=late))
-    return handins, [name for name in top if not CANVAS.fullmatch(name)]
+        # Only the name is cut: by the number Canvas' gradebook knows the student.
+        submissions.append(_submission(f"{_short(name, NAME_BYTES)}_{user}", own, name=name, sid=user, late=late))
+    return submissions, [name for name in top if not CANVAS.fullmatch(name)]
 
 
-def _plain(tree: Tree, top: dict[str, str]) -> tuple[list[Handin], list[str]]:
-    handins, aside = [], []
+def _plain(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:
+    submissions, aside = [], []
     for name, kind in top.items():
         suffix = name.lower().endswith((".zip", ".py")) and kind != FOLDER
         if (suffix and kind in (FILE, LINK)) or kind in (FOLDER, LINK):
-            handins.append(_handin(name.rpartition(".")[0] if suffix else name, _entry(tree, name, kind)))
+            submissions.append(_submission(name.rpartition(".")[0] if suffix else name, _entry(tree, name, kind)))
         else:
             aside.append(name)
-    return handins, aside
+    return submissions, aside
 
 
 def _entry(tree: Tree, name: str, kind: str | None) -> Tree:
-    """What one student handed in. kind: None when there is nothing of this name."""
+    """Return what one student submitted; `kind` is None when nothing has this name."""
     if kind == FOLDER:
         return tree.below(name)
     own = name if kind == FILE and name.lower().endswith(".zip") else SUBMITTED
     return renamed(tree, {own: (name, kind)} if kind else {})
 
 
-def _handin(key: str, tree: Tree, *, name: str = "", **about) -> Handin:
+def _submission(key: str, tree: Tree, *, name: str = "", **about) -> StudentSubmission:
     about["name"] = name if name.strip() else key
     words = {n: " ".join(readable(v).split("\n")) if isinstance(v, str) else v for n, v in about.items()}
     try:
-        return Handin(key, source=_source(tree), **words)
-    except Exception as error:  # whatever a student's files do, it is this student's problem
-        return Handin(key, problem=readable(str(error)) or type(error).__name__, **words)
+        return StudentSubmission(key, source=_source(tree), **words)
+    except Exception as error:  # no student's files may stop the others from being read
+        return StudentSubmission(key, problem=readable(str(error)) or type(error).__name__, **words)
 
 
 def _source(tree: Tree) -> bytes | None:
-    """submitted.py of one submission: the least deep one, or that in its only zip. None when there is none."""
+    """Return the least deep submitted.py of a submission, or else the one in its only zip, or None."""
     zips, links = [], False
     for level in tree.levels():
         found = [name for name in level if name.split("/")[-1] == SUBMITTED and level[name] in (FILE, LINK)]
@@ -195,10 +211,10 @@ def _tree(path: Path) -> Tree:
 
 
 def _is_wrapper(tree: Tree, name: str, kind: str) -> bool:
-    """Whether the only folder of an export is not a submission, but holds them.
+    """Say whether the only folder of an export holds the submissions, rather than being one itself.
 
-    What a student put into it must not decide about names: a folder with Gradescope's metadata is Gradescope's only
-    if it is called so.
+    A student must not be able to decide about names. So a folder with Gradescope's metadata counts as Gradescope's only
+    if it also has the name that Gradescope gives.
     """
     if kind != FOLDER:
         return False
@@ -212,15 +228,16 @@ def _is_wrapper(tree: Tree, name: str, kind: str) -> bool:
 # Keys ---------------------------------------------------------------------------------------------------------------
 
 
-def _keyed(handins: list[Handin]) -> Iterator[Handin]:
-    """With keys that are fit for file names, and differ even where case and forms of Unicode don't count.
+def _keyed(submissions: list[StudentSubmission]) -> Iterator[StudentSubmission]:
+    """Yield the submissions with keys that can be file names, and differ even where case and Unicode forms don't count.
 
-    A key is the same in every run with the same names. Where two would be alike, the one that is its student's very
-    name stays, and the others get a hash of theirs.
+    A key is the same in every run with the same names. When keys would be alike, a student whose very name it is keeps
+    the key, or else the first in the alphabet; the others get a hash of their names at the end. Several submissions
+    under one name become one with a problem.
     """
-    same: dict[str, list[Handin]] = {}
-    for handin in handins:
-        same.setdefault(handin.key, []).append(handin)
+    same: dict[str, list[StudentSubmission]] = {}
+    for submission in submissions:
+        same.setdefault(submission.key, []).append(submission)
     taken: set[str] = set()
     for name in sorted(same, key=lambda name: (_safe(name) != name, name)):
         keys = (_safe(name) if number == 0 else _hashed(_safe(name), name, number) for number in count())
@@ -243,13 +260,13 @@ def _short(name: str, limit: int) -> str:
 
 
 def _hashed(start: str, name: str, number: int, limit: int = KEY_BYTES) -> str:
-    """As much of `start` as there is room for in `limit` bytes, and a hash of the whole name."""
+    """Return as much of `start` as fits into `limit` bytes together with a hash of the whole name."""
     digest = hashlib.sha256(_bytes(name) * number).hexdigest()[:DIGITS]
     return f"{_bytes(start)[: limit - DIGITS - 1].decode(errors='ignore')}-{digest}"
 
 
 def _bytes(name: str) -> bytes:
-    return name.encode(errors="surrogatepass")  # a file's name need not be text
+    return name.encode(errors="surrogatepass")  # a file name need not be valid Unicode
 
 
 def _folded(key: str) -> str:

@@ -1,7 +1,7 @@
-"""What lies in a folder or zip that students filled: names, and bytes up to a limit.
+"""Reads folders and zips that students have filled: names, and bytes up to a limit.
 
-No link is followed, no size or count believed, nothing written. What can't be read is Unreadable, and so the problem of
-the one student whose it is.
+Such content may be damaged or malicious. No link is followed, no size or count that a zip states is believed, and
+nothing is written. What can't be read raises Unreadable, so that it costs only the one student whose file it is.
 """
 
 import errno
@@ -17,35 +17,39 @@ from mp09.files import list_inside, open_inside, read_at_most
 from mp09.grading.diagnose.calls import LINKED
 
 FILE, FOLDER, LINK, OTHER = "file", "folder", "link", "other"
-FILES, CLASS_FILES = 10_000, 500_000  # looked at in a submission; in a zip of a class
-DEPTH = 20  # folders in folders of a submission
-WRAPPED = 3  # folders that an export puts around a submission, at most
+FILES, CLASS_FILES = 10_000, 500_000  # limits for a submission, and for a zip with a whole class
+DEPTH = 20  # how deep folders may be nested in a submission
+WRAPPED = 3  # an export puts at most this many folders around a submission
 NAME_LENGTH = 1000
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks others at once, 2 KB into gigabytes
-ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory
-JUNK = ("._", ".DS_Store", "__MACOSX")  # how names of what only computers put there begin
-Entries = Callable[[str], Iterable[tuple[str, str]]]  # a folder, "a/b" -> (name, FILE, FOLDER, LINK or OTHER) in it
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others are unpacked in one go, 2 KB into gigabytes
+ENTRY = b"PK\x01\x02"  # every entry of a zip's directory begins with these bytes
+JUNK = ("._", ".DS_Store", "__MACOSX")  # names that begin so are made by macOS and not by students
+Entries = Callable[[str], Iterable[tuple[str, str]]]  # maps a folder such as "a/b" to the names in it and their kinds
 
 
-class Unreadable(Exception):  # noqa: N818 (what it says of a file)
-    """A file of a submission can't be taken as it is; the message says why."""
+class Unreadable(Exception):  # noqa: N818 (the name says what a file is)
+    """Says that a file of a submission can't be read; the message tells why."""
 
 
 class Tree:
-    """What lies below a folder; names have "/" between their parts."""
+    """Shows what is below a folder, in a zip or on disk. Names have "/" between their parts."""
 
     def __init__(self, entries: Entries, open_: Callable, folder: str = ""):
         self._entries, self._open, self._prefix = entries, open_, f"{folder}/" if folder else ""
 
     def top(self) -> dict[str, str]:
-        """Names in the folder itself -> FILE, FOLDER, LINK or OTHER, sorted."""
+        """Return the names in the folder itself, sorted, each with its kind: FILE, FOLDER, LINK or OTHER."""
         return dict(sorted(self._inside("")))
 
     def below(self, folder: str) -> "Tree":
         return Tree(self._entries, self._open, self._prefix + folder)
 
     def levels(self) -> Iterator[dict[str, str]]:
-        """What `top` gives, then the same of all folders there, and so on. Raises Unreadable beyond FILES or DEPTH."""
+        """Yield the names and kinds of the folder itself (as `top`), then of all folders in it, and so on.
+
+        Raises:
+            Unreadable: there are more than FILES names, or folders are nested deeper than DEPTH.
+        """
         folders, seen = [""], 0
         for _ in range(DEPTH):
             level = {}
@@ -65,7 +69,7 @@ class Tree:
         return self._open(self._prefix + name)
 
     def read(self, name: str, limit: int) -> bytes:
-        """Raises Unreadable for a damaged file, a link, or more than `limit` bytes."""
+        """Return the bytes of a file. Raises Unreadable if it is damaged, a link, or longer than `limit` bytes."""
         with _explained(name), self.open(name) as file:
             content = read_at_most(file, limit)
         if content is None:
@@ -79,8 +83,8 @@ class Tree:
                     yield name, kind
 
 
-class _explained:  # noqa: N801 (used like a function)
-    """Whatever goes wrong with a student's file is Unreadable: zlib and zipfile have errors of many kinds."""
+class _explained:  # noqa: N801 (it is used like a function)
+    """Turns every error with a student's file into Unreadable: zlib and zipfile raise many kinds of errors."""
 
     def __init__(self, name: str):
         self._name = name
@@ -96,13 +100,18 @@ class _explained:  # noqa: N801 (used like a function)
 
 
 def renamed(tree: Tree, files: dict[str, tuple[str, str]]) -> Tree:
-    """Only these files of `tree`: name here -> (name there, FILE or LINK)."""
+    """Return a tree with some files of `tree` under new names.
+
+    Args:
+        tree: what the files are read from.
+        files: for each new name, the name in `tree` and the kind, FILE or LINK.
+    """
     kinds = [(name, kind) for name, (_, kind) in files.items()]
     return Tree(lambda _: kinds, lambda name: tree.open(files[name][0]))
 
 
 def folder_tree(path: Path) -> Tree:
-    """path: may itself be a link; nothing in it may."""
+    """Return what is below a folder on disk. The path may lead through a link, but no link inside is followed."""
 
     def entries(folder: str) -> Iterator[tuple[str, str]]:
         return ((name, _kind(mode)) for name, mode in list_inside(path, folder))
@@ -111,10 +120,20 @@ def folder_tree(path: Path) -> Tree:
 
 
 def zip_tree(name: str, file: io.BufferedIOBase, *, nested: bool) -> Tree:
-    """nested: a student's own zip, in which no further zip is looked at, and which a bad name makes Unreadable."""
+    """Return what is in a zip.
+
+    Args:
+        name: what messages call the zip.
+        file: the zip, open for reading.
+        nested: True for a zip that a student made. Zips inside it are not looked at, and one bad name makes all of it
+            Unreadable. In a zip with a whole class, a bad name affects only the folder that it is in.
+
+    Raises:
+        Unreadable: it is not a zip, has too many entries, or, if `nested`, has a bad name.
+    """
     archive = _archive(name, file, FILES if nested else CLASS_FILES)
     infos, inside = {}, defaultdict(dict)
-    bad: dict[str, str] = {}  # folder in a zip of a class -> what is wrong there
+    bad: dict[str, str] = {}  # for folders in a zip with a whole class: what is wrong there
     for info in archive.infolist():
         path = PurePosixPath(info.filename[: NAME_LENGTH + 1].replace("\\", "/"))
         if problem := _problem(info.filename, path):
@@ -146,15 +165,18 @@ def _archive(name: str, file: io.BufferedIOBase, limit: int) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(counted)
     except Unreadable as error:
         raise Unreadable(f"{name}: {error}") from error
-    except Exception as error:  # the directory at its end may say anything
+    except Exception as error:  # the zip's directory may hold anything, and raise any error
         raise Unreadable(f"{name}: not a readable zip: {error}") from error
     counted.limit = None
     return archive
 
 
 class _Counted(io.BufferedReader):
-    """A zip whose directory zipfile gets only if it has few entries. Whatever its end says of their number, each begins
-    with ENTRY; counting these takes milliseconds, and zipfile minutes for a million."""
+    """Gives zipfile the directory of a zip only if it has few entries.
+
+    The number that a zip states can be a lie, but every entry begins with ENTRY. Counting these takes milliseconds,
+    while zipfile needs minutes for a million entries.
+    """
 
     def __init__(self, file: io.BufferedIOBase, limit: int):
         super().__init__(file)
@@ -176,14 +198,14 @@ def _problem(name: str, path: PurePosixPath) -> str:
 
 
 def _before(path: PurePosixPath) -> tuple[str, ...]:
-    """The folders of a bad name that are not bad themselves: whose it is."""
+    """Return the leading folders of a bad name that are harmless: they tell whose it is."""
     if path.is_absolute() or ":" in "".join(path.parts[:1]):
         return ()
     return path.parts[: path.parts.index("..")] if ".." in path.parts else path.parts[:-1]
 
 
 def _enter(inside: dict[str, dict[str, str]], parts: tuple[str, ...], kind: str) -> None:
-    """Put a name and the folders it lies in into the table; a link stays one, whatever is said to lie below it."""
+    """Enter a name and the folders around it into the table. A link stays a link, even if names seem to be below it."""
     if len(parts) > DEPTH + WRAPPED:
         parts, kind = parts[: DEPTH + WRAPPED], FOLDER
     while parts:

@@ -1,8 +1,8 @@
-"""The gradebook: one SQLite file with a row a submission and a row a test of it.
+"""Keeps the gradebook: one SQLite file with a row for each submission and a row for each of its tests.
 
-A submission's rows change together or not at all, so a run that is cut off anywhere leaves a good book. What decides
-about points (seed, data, tests, limits, isolation) is the book's *terms*: a book holds the grades of one set of terms.
-The view `results` has one row a submission and test, with everything.
+The rows of a submission change together or not at all, so a run that is cut off at any moment leaves a good book.
+Everything that decides about points (seed, data, tests, limits, isolation and so on) is called the book's *terms*; a
+book holds grades on one set of terms. The view `results` joins all this into one row for each submission and test.
 """
 
 import json
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mp09.classroom.collect import Handin
+from mp09.classroom.collect import StudentSubmission
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
 
@@ -42,7 +42,16 @@ CREATE VIEW results AS
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission in the book. report: None when nothing could be graded; then `problem` says why."""
+    """Holds what the book says of one submission.
+
+    Most attributes are those of `StudentSubmission`. The others are:
+
+    Attributes:
+        digest: of what was submitted; it tells whether that has changed.
+        status: GRADED, FAULT (the grader could not do its work) or UNREADABLE.
+        problem: why it could not be read or graded, or its copy could not be kept; "" otherwise.
+        report: the result; None when nothing could be graded.
+    """
 
     key: str
     name: str
@@ -58,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Known:
-    """What decides whether a submission is graded again. digest: of what was handed in."""
+    """Holds what decides whether a submission is graded again: name, digest and status as in `Entry`."""
 
     name: str
     digest: str
@@ -66,10 +75,18 @@ class Known:
 
 
 class Gradebook:
-    """Use as a context manager. One process at a time may write."""
+    """Reads and writes a gradebook. Use it as a context manager. Only one process at a time may write."""
 
     def __init__(self, path: Path, *, create: bool = False):
-        """Raises ClassError when there is none, it is another version's, damaged, or being written by another run."""
+        """Open a gradebook.
+
+        Args:
+            path: the SQLite file.
+            create: open it for writing, and make it if it does not exist. Otherwise it is only read.
+
+        Raises:
+            ClassError: there is no gradebook, another version wrote it, it is damaged, or another run is writing it.
+        """
         if not create and not path.is_file():
             raise ClassError(f"{path}: no gradebook here; python -m mp09 grade-all makes one.")
         self.path, self._lock = path, None
@@ -82,7 +99,7 @@ class Gradebook:
         if create:
             self._only_writer()
             with self._explained():
-                self._db.execute("PRAGMA journal_mode = WAL")  # readers are not in the way
+                self._db.execute("PRAGMA journal_mode = WAL")  # then readers don't block the writer
             if version == 0:
                 with self._change() as db:
                     for statement in (*SCHEMA.split(";"), f"PRAGMA user_version = {VERSION}"):
@@ -97,10 +114,15 @@ class Gradebook:
             self._lock.close()
 
     def agree(self, terms: dict[str, str], *, replace: bool) -> None:
-        """Take these terms.
+        """Set the book's terms.
 
-        replace: grades there count as missing from now on; those on other terms go into a copy of the book beside it.
-        Raises ClassError when the book has other terms and they are not to be replaced.
+        Args:
+            terms: everything that decides about points, by name.
+            replace: count all grades in the book as outdated. If they are on other terms, a copy of the book is saved
+                beside it, and they are removed.
+
+        Raises:
+            ClassError: the book has other terms, and `replace` is False.
         """
         known = self.terms()
         if known and known != terms:
@@ -130,32 +152,50 @@ class Gradebook:
             return dict(self._db.execute("SELECT name, value FROM terms ORDER BY name"))
 
     def known(self) -> dict[str, Known]:
-        """All submissions in the book, by key."""
+        """Return what is known of all submissions in the book, by key."""
         with self._explained():
             rows = self._db.execute("SELECT key, name, digest, status FROM submission")
             return {key: Known(*about) for key, *about in rows}
 
-    def write(self, handin: Handin, digest: str, status: str, problem: str, report: GradeReport | None) -> None:
-        """Put a submission's rows in the place of older ones."""
-        row = {"key": handin.key, "name": handin.name, "email": handin.email, "sid": handin.sid, "digest": digest}
-        row |= {"submitted_at": handin.submitted_at, "late": handin.late, "status": status, "problem": problem}
+    def write(
+        self, submission: StudentSubmission, digest: str, status: str, problem: str, report: GradeReport | None
+    ) -> None:
+        """Write the rows of a submission, in one step; older ones are replaced.
+
+        Args:
+            submission: whose rows they are.
+            digest: of what was submitted.
+            status: GRADED, FAULT or UNREADABLE.
+            problem: why it could not be read or graded, or its copy could not be kept; "" otherwise.
+            report: the result, or None.
+        """
+        row = {
+            "key": submission.key,
+            "name": submission.name,
+            "email": submission.email,
+            "sid": submission.sid,
+            "digest": digest,
+        }
+        row |= {"submitted_at": submission.submitted_at, "late": submission.late, "status": status, "problem": problem}
         tests = []
         if report:
             row |= {name: getattr(report, name) for name in PLAIN}
             row |= {"near_step": report.near_step, "isolation": report.sandbox, "remarks": json.dumps(report.remarks)}
             row["versions"] = json.dumps(report.versions, sort_keys=True)
             tests = [
-                {"key": handin.key} | asdict(test) | {"tags": json.dumps(test.tags), "advice": json.dumps(test.advice)}
+                {"key": submission.key}
+                | asdict(test)
+                | {"tags": json.dumps(test.tags), "advice": json.dumps(test.advice)}
                 for test in report.tests
             ]
         with self._change() as db:
-            db.execute("DELETE FROM submission WHERE key = ?", [handin.key])
+            db.execute("DELETE FROM submission WHERE key = ?", [submission.key])
             _insert(db, "submission", row)
             for test in tests:
                 _insert(db, "test", test)
 
     def entries(self) -> list[Entry]:
-        """All submissions with their tests, by key."""
+        """Return all submissions with their tests, sorted by key."""
         with self._explained():
             self._db.row_factory = sqlite3.Row
             tests: dict[str, list[TestResult]] = {}
@@ -168,7 +208,7 @@ class Gradebook:
         return [_entry(row, tuple(tests.get(row["key"], ()))) for row in rows]
 
     def _only_writer(self) -> None:
-        """Held until the end of this process, however it ends."""
+        """Take a lock, which the system releases when this process ends, however it ends."""
         try:
             self._lock = sqlite3.connect(self.path.with_suffix(".lock"), timeout=0, isolation_level=None)
             self._lock.execute("BEGIN EXCLUSIVE")
@@ -178,7 +218,7 @@ class Gradebook:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        """All of it, or nothing."""
+        """Make a transaction of what happens inside: all of it is written, or nothing."""
         with self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs no network and runs no script but its own."""
+"""Writes the report: one HTML page that loads nothing from the network and runs no script but its own."""
 
 import base64
 import hashlib
@@ -13,7 +13,13 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def page(entries: list[Entry], terms: dict[str, str], pairs: list[Pair] | None = None) -> str:
-    """The page's HTML; pairs: None when nobody looked for similar submissions. All text is escaped."""
+    """Return the HTML of the report. All text from outside is escaped.
+
+    Args:
+        entries: the submissions in the book.
+        terms: the book's terms, which the page states.
+        pairs: pairs of similar submissions; None when nobody looked for them.
+    """
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -34,5 +40,5 @@ def page(entries: list[Entry], terms: dict[str, str], pairs: list[Pair] | None =
 
 
 def _hash(text: str) -> str:
-    """For the page's content security policy: the browser runs this text alone."""
+    """Return a text's hash for the page's content security policy, by which the browser uses no other text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,6 +1,7 @@
-"""Runs `grade_source` for many submissions: on this machine, one process a job.
+"""Runs `grade_source` for many submissions on this machine, with one grading process for each job.
 
-A grading process that dies is replaced, and its submission tried once more; when we die, they all end.
+When a grading process dies, it is replaced, and its submission is tried once more. When this process dies, all of its
+grading processes end.
 """
 
 import multiprocessing
@@ -18,29 +19,30 @@ from pathlib import Path
 import psutil
 
 from mp09 import trees
-from mp09.classroom.task import Outcome, Place, Rules, close, grade_source
+from mp09.classroom.task import Outcome, Rules, close, grade_source
 from mp09.files import scratch_folder
+from mp09.grading.assignment import Assignment
 from mp09.grading.report import TestResult
 
 ATTEMPTS = 2
-OWN_END_S, END_S = 10.0, 20.0  # that a grading process has for its end, and that we wait for it
-Work = tuple[str, bytes | None]  # (key, source)
-Event = tuple[str, str, Outcome | None]  # (key, where it runs, None when it begins)
+OWN_END_S, END_S = 10.0, 20.0  # a grading process has the first to end in order; its parent waits for the second
+Work = tuple[str, bytes | None]  # a submission's key and source
+Event = tuple[str, str, Outcome | None]  # key, where it runs, and the outcome; None says that the grading begins
 
 
 class LocalPool:
-    """`jobs` processes of this machine."""
+    """Grades in `jobs` processes of this machine."""
 
     def __init__(self, jobs: int):
         self._jobs = jobs
 
-    def run(self, work: Iterable[Work], place: Place, rules: Rules) -> Generator[Event, None, None]:
-        """Yields an event when a submission begins, and one when it is done; in no order."""
+    def run(self, work: Iterable[Work], assignment: Assignment, rules: Rules) -> Generator[Event, None, None]:
+        """Grade submissions; yield an event when one begins, and another when it is done, in any order."""
         waiting = deque((key, source, 1) for key, source in work)
         workers: list[_Process] = []
         try:
             for i in range(min(self._jobs, len(waiting))):
-                workers.append(_Process(f"job {i + 1}", place, rules))
+                workers.append(_Process(f"job {i + 1}", assignment, rules))
             while waiting or any(worker.current for worker in workers):
                 for worker in workers:
                     if not worker.current and waiting:
@@ -67,18 +69,18 @@ class LocalPool:
 
 
 class _Process:
-    """A grading process. current: (key, source, attempt) that it works on."""
+    """Represents one grading process; `current` is the (key, source, attempt) that it works on, or None."""
 
-    def __init__(self, name: str, place: Place, rules: Rules):
-        self.name, self._arguments = name, (place, rules)
+    def __init__(self, name: str, assignment: Assignment, rules: Rules):
+        self.name, self._arguments = name, (assignment, rules)
         self.current: tuple[str, bytes | None, int] | None = None
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._life, their_life = context.Pipe()  # closes when we end, however we end
-        self._temporary = ExitStack()  # ours, as it may be killed
+        self._life, their_life = context.Pipe()  # the system closes it when this process ends in any way
+        self._temporary = ExitStack()  # the folder is removed here, as the process may be killed
         scratch = self._temporary.enter_context(scratch_folder())
         self._process = context.Process(target=_serve, args=(theirs, their_life, scratch, *self._arguments))
         with _shielded():
@@ -91,7 +93,7 @@ class _Process:
         try:
             self.connection.send(work[:2])
         except OSError:
-            pass  # it is gone: `take` will say so
+            pass  # the process has died, and `take` will say so
 
     def take(self) -> Outcome:
         outcome = self.connection.recv()
@@ -118,7 +120,7 @@ class _Process:
 
 @contextmanager
 def _shielded() -> Iterator[None]:
-    """Ctrl-C reaches a process that is started here only when it has chosen not to heed it (see `_serve`)."""
+    """Hold Ctrl-C back from a process that is started here until it has chosen to ignore it (see `_serve`)."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -129,10 +131,11 @@ def _shielded() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, life: Connection, scratch: Path, place: Place, rules: Rules) -> None:
-    """In the process: grade what comes, until nothing comes any more. Everything temporary lies in `scratch`.
+def _serve(connection: Connection, life: Connection, scratch: Path, assignment: Assignment, rules: Rules) -> None:
+    """Grade what comes through the connection until it closes. This is what a grading process runs.
 
-    Ctrl-C, which the terminal sends to all, is for who started us: when that one ends, so do we.
+    Everything temporary is kept in `scratch`. Ctrl-C, which a terminal sends to all processes, is left to the parent:
+    when that one ends, this process does, too.
     """
     end = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -144,18 +147,18 @@ def _serve(connection: Connection, life: Connection, scratch: Path, place: Place
     try:
         while True:
             key, source = connection.recv()
-            connection.send(grade_source(key, source, place, rules, _UntilEnd(end)))
+            connection.send(grade_source(key, source, assignment, rules, _UntilEnd(end)))
     except (EOFError, OSError, _Ended):
         close()
-        trees.remove(scratch)  # who started us may have been killed
+        trees.remove(scratch)  # the parent may have been killed, and can't do it then
 
 
 class _Ended(KeyboardInterrupt):
-    """Nobody waits for this grading any more. (The one kind of exception that no test takes for its own.)"""
+    """Says that nobody waits for this grading any more. (unittest takes any other exception for a test's failure.)"""
 
 
 class _UntilEnd:
-    """Watches a grading, and breaks it off where it waits."""
+    """Watches a grading, and breaks it off at the next event after `end` was set."""
 
     def __init__(self, end: threading.Event):
         self._end = end
@@ -169,9 +172,10 @@ class _UntilEnd:
 
 
 def _end_with_parent(life: Connection, end: threading.Event, scratch: Path) -> None:
-    """The grading belongs to the main thread, which is told, and gets the time for an orderly end.
+    """Wait until the parent has ended, then end this process. This runs in a thread of its own.
 
-    It does not hear while PyTorch starts, which may take long; then what is starting is ended with us.
+    The main thread, which grades, is told, and has OWN_END_S seconds for an orderly end. It can't react while PyTorch
+    starts, which may take long. So after that time this process ends at once, with all that it has started.
     """
     try:
         life.recv()

@@ -1,4 +1,4 @@
-"""The progress of a class on the terminal: done, failed, rate, time left, and what is being graded."""
+"""Shows the progress of a class on the terminal: done, failed, rate, time left, and what is being graded."""
 
 import time
 
@@ -9,12 +9,12 @@ from rich.text import Text
 
 from mp09.classroom import batch
 
-SHOWN = 16  # workers
-LOG_S = 30.0  # between lines, where there is no terminal
+SHOWN = 16  # workers that are listed at most
+LOG_S = 30.0  # seconds between lines, where the output is not a terminal
 
 
 class Screen:
-    """Use as a context manager, and `update` on every event."""
+    """Shows a progress bar and the busy workers. Use it as a context manager, and call `update` on every event."""
 
     def __init__(self, console: Console):
         self._console = console
@@ -23,7 +23,7 @@ class Screen:
             TextColumn("graded"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[words]}")
         )
         self._task = self._bar.add_task("", words="")
-        self._progress = batch.Progress(0, 0)
+        self._progress = batch.ClassProgress(0, 0)
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> "Screen":
@@ -34,7 +34,7 @@ class Screen:
     def __exit__(self, *_) -> None:
         self._live.stop()
 
-    def update(self, progress: batch.Progress) -> None:
+    def update(self, progress: batch.ClassProgress) -> None:
         self._progress = progress
         if not self._console.is_terminal and time.monotonic() - self._logged > LOG_S:
             self._logged = time.monotonic()

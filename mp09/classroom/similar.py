@@ -1,4 +1,4 @@
-"""Pairs of submissions that share much code, by copydetect's fingerprints (extra `instructor`)."""
+"""Finds pairs of submissions that share much code, by copydetect's fingerprints. It needs the extra `instructor`."""
 
 import io
 import signal
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from mp09.errors import ClassError
 
-K_GRAM, WINDOW = 25, 1  # characters of code, comments and names left aside
-SHARE = 0.5  # of the smaller one's own code, from which on a pair is named
-OWN_FINGERPRINTS = 20  # less own code than that says nothing
-LIMIT_S = 10.0  # to read one submission; an honest one takes a few hundredths
+K_GRAM, WINDOW = 25, 1  # characters of code in a fingerprint; comments and names don't count
+SHARE = 0.5  # a pair is reported from this share of either submission's own code on
+OWN_FINGERPRINTS = 20  # with less own code than that, similarity says nothing
+LIMIT_S = 10.0  # seconds to read one submission; an honest one takes a few hundredths
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two submissions and the shares (0..1) of their own code that they have in common."""
+    """Holds the keys of two submissions, and the share (0 to 1) of the own code of each that they have in common."""
 
     first: str
     second: str
@@ -27,10 +27,18 @@ class Pair:
 
 
 def similar_pairs(copies: Path, skeleton: str) -> tuple[list[Pair], list[str]]:
-    """Pairs among `copies`/KEY/submitted.py, the most similar first; what the skeleton holds does not count.
+    """Find pairs of similar submissions among `copies`/KEY/submitted.py.
 
-    Also the keys of those that were left aside, because their code took longer than LIMIT_S to read. (Windows knows no
-    such limit.) Raises ClassError when copydetect is not installed.
+    Args:
+        copies: the folder with a folder for each submission.
+        skeleton: the file that all students started from; what it contains does not count.
+
+    Returns:
+        The pairs, the most similar first, and the keys of the submissions that were left aside because their code took
+        longer than LIMIT_S to read. (On Windows there is no such limit.)
+
+    Raises:
+        ClassError: copydetect is not installed.
     """
     try:
         from copydetect import CodeFingerprint, compare_files
@@ -61,7 +69,7 @@ def similar_pairs(copies: Path, skeleton: str) -> tuple[list[Pair], list[str]]:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError in what takes longer. In the main thread alone."""
+    """Raise TimeoutError in what runs inside if it takes longer. This works in the main thread only."""
     if not hasattr(signal, "setitimer"):
         yield
         return

@@ -1,4 +1,4 @@
-"""What a gradebook says about a class: a pure function of its entries."""
+"""Computes the figures of a class from the entries of a gradebook."""
 
 import statistics
 from collections import Counter
@@ -13,9 +13,18 @@ BINS = 20
 
 @dataclass(frozen=True)
 class TestRate:
-    """How many of the graded submissions pass a test; practice checks give no points."""
+    """Tells how many of the graded submissions pass a test.
 
-    __test__ = False  # not a test class for pytest
+    Attributes:
+        number: the test's number in the rubric.
+        name: the test's title.
+        max_score: its points; 0 for a practice check.
+        passed: how many submissions pass.
+        graded: of how many graded submissions.
+        mean: the mean score.
+    """
+
+    __test__ = False  # keeps pytest from collecting it
 
     number: str
     name: str
@@ -31,7 +40,22 @@ class TestRate:
 
 @dataclass(frozen=True)
 class Summary:
-    """scores, accuracies: counts in BINS equal bins of 0..max_score and 0..1."""
+    """Holds the figures of a report.
+
+    Attributes:
+        entries: all submissions in the book.
+        graded: those with a grade.
+        faults: the others.
+        near_step: graded ones whose accuracy is so close to a step that another machine might give other points.
+        max_score: the most points that can be reached.
+        mean, median: of the scores; None without any.
+        full: how many have all points.
+        scores: counts of the scores in BINS equal bins from 0 to max_score.
+        accuracies: counts of the accuracies in BINS equal bins from 0 to 1.
+        measured: of how many submissions the accuracy was measured.
+        tests: the rate of each test, by number.
+        diagnoses: each diagnosis with the submissions that got it, the most frequent first.
+    """
 
     entries: tuple[Entry, ...]
     graded: tuple[Entry, ...]
@@ -49,7 +73,7 @@ class Summary:
 
 
 def summarize(entries: list[Entry]) -> Summary:
-    """The figures of a report."""
+    """Compute the figures of a report from all entries of a book."""
     graded = tuple(entry for entry in entries if entry.status == GRADED and entry.report)
     scores = [entry.report.score for entry in graded]
     accuracies = [entry.report.accuracy for entry in graded if entry.report.accuracy is not None]
@@ -72,7 +96,7 @@ def summarize(entries: list[Entry]) -> Summary:
 
 
 def diagnoses_of(entry: Entry) -> list[str]:
-    """The keys that a submission's failures name, each once."""
+    """Return the keys of the diagnoses that a submission's failures name, sorted, each once."""
     return sorted({test.diagnosis for test in entry.report.tests if test.diagnosis}) if entry.report else []
 
 
@@ -100,7 +124,7 @@ def _rates(graded: tuple[Entry, ...]) -> tuple[TestRate, ...]:
 
 
 def _diagnoses(graded: tuple[Entry, ...]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """The most frequent first."""
+    """Return each diagnosis with the submissions that got it, the most frequent first."""
     who: dict[str, list[Entry]] = {}
     for entry in graded:
         for key in diagnoses_of(entry):

@@ -1,6 +1,7 @@
-"""The commands: one file a room, one function a command. Parse, call one room, print.
+"""Run the commands of `python -m mp09`: each parses its options, calls one package, and prints the result.
 
-Rooms are imported inside the functions, so that `--help` starts at once.
+There is one module per package, and in it one function per command. Packages are imported inside the functions, so that
+`--help` starts at once.
 """
 
 import argparse
@@ -13,27 +14,37 @@ from mp09.errors import Mp09Error
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output
 from mp09.precision import force
 
-# rooms with commands, in the order of `--help`; each has a file here whose `add` adds them
+# These packages have commands; they stand in the order of `--help`. The function `add` of the module of the same name
+# here adds a package's commands to the parser.
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a check failed, 2 an error explained in one line."""
+    """Run one command, and return its exit code.
+
+    It is 0 when the command is done, 1 when a check failed, and 2 after an error, which is explained in one line; 130
+    after Ctrl-C and 143 after SIGTERM. An unknown error is raised, and shows its traceback.
+
+    Args:
+        argv: the command and its options, by default those of the command line.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m mp09", description="CNN Image Classifier: data, grading, learning."
+        prog="python -m mp09",
+        description="CNN Image Classifier: prepare data, grade submissions, and train, run and compare models.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in COMMANDS:
-        if (Path(__file__).parents[1] / room).is_dir():  # a handout has only some of the rooms, and of the files here
-            import_module(f"mp09.cli.{room}").add(commands)
+    for package in COMMANDS:
+        if (Path(__file__).parents[1] / package).is_dir():
+            # A handout has only some of the packages, and only their modules here.
+            import_module(f"mp09.cli.{package}").add(commands)
     args = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a program that calls this may have put something else there
-            stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end anything
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls this may have put something else in its stead
+            stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end a command
     try:
         with force(getattr(args, "precision", None)):
             code = args.run(args)
-        sys.stdout.flush()  # or a full disk would show at Python's end
+        sys.stdout.flush()  # otherwise a full disk would only be noticed at Python's end
         return code
     except Mp09Error as error:
         print(f"error: {error}", file=sys.stderr)
@@ -48,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         drop_output()
         return 0
-    except OSError as error:  # a full disk, a folder that is gone: the system's words name the file, if there is one
+    except OSError as error:  # e.g. a full disk or a missing folder; the message names the file, if there is one
         drop_output()
         print(f"error: {error}", file=sys.stderr)
         return 2

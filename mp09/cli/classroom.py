@@ -1,4 +1,4 @@
-"""The commands of the classroom room: grade-all, report."""
+"""Defines the commands of the classroom package: grade-all and report."""
 
 import argparse
 from dataclasses import replace
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mp09.cli.common import DATA, DEFAULT, KIT, add_precision
 from mp09.errors import ClassError
-from mp09.grading.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
+from mp09.grading import rubric
+from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 
 GRADES = Path("grades")
-LIMIT_S = 900.0  # for one submission
 
 
 def add(commands) -> None:
@@ -23,30 +23,75 @@ def _add_grade_all(commands) -> None:
         "grade-all",
         help=about,
         description=about,
-        epilog="Run it again to go on where it was cut off, or to grade what was handed in anew.",
+        epilog="Run it again to continue a run that was cut off, or to grade what has been submitted since.",
     )
     parser.add_argument(
         "submissions",
         type=Path,
-        help="Gradescope's or Canvas' export, or a folder or zip of folders, zips and .py files",
+        help="the export of Gradescope or Canvas, or a folder or zip with a folder, zip or .py file for each student",
     )
-    parser.add_argument("--out", type=Path, default=GRADES, metavar="DIR", help=DEFAULT)
-    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    parser.add_argument(
+        "--out", type=Path, default=GRADES, metavar="DIR", help=f"the folder for gradebook and copies; {DEFAULT}"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+    )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--only-failed", action="store_true", help="only those that could not be graded before")
-    which.add_argument("--regrade", action="store_true", help="all, graded before or not")
-    parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: one a core)")
-    parser.add_argument("--threads", type=int, metavar="N", help="of torch, a grading (default: cores / jobs)")
+    which.add_argument("--only-failed", action="store_true", help="grade only what could not be graded before")
+    which.add_argument("--regrade", action="store_true", help="grade all submissions, also those graded before")
+    _add_limits(parser)
     parser.add_argument(
-        "--timeout", type=float, default=LIMIT_S, metavar="SECONDS", help="for a submission (default: %(default)g)"
+        "--executor",
+        choices=("local", "ray"),
+        default="local",
+        help=f"where to grade; ray: on a cluster, with one task for each submission; {DEFAULT}",
     )
-    parser.add_argument("--memory", type=int, metavar="MIB", help="for a submission (default: an equal share)")
-    parser.add_argument("--seed", type=int, default=42, help=DEFAULT)
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
+        "--address", help="the address of a running Ray cluster (default: one is started on this machine)"
+    )
+    parser.set_defaults(run=_grade_all)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add what a grading may use, and how it is kept apart."""
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="how many to grade at a time (default: one for each core, memory permitting)",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="PyTorch's threads in a grading (default: cores / jobs)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=rubric.OVERALL_LIMIT_S,
+        metavar="SECONDS",
+        help="time limit of a submission (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=int,
+        metavar="MIB",
+        help="memory limit of a submission (default: an equal share, and at most the rubric's limit)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=rubric.SEED, help=f"seed of the submissions' random numbers; {DEFAULT}"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to run (default: a GPU if there is one)",
     )
     add_precision(parser)
-    parser.add_argument("--isolation", choices=(AUTO, *LEVELS), default=AUTO, help=DEFAULT)
+    parser.add_argument(
+        "--isolation",
+        choices=(AUTO, *LEVELS),
+        default=AUTO,
+        help=f"how far submissions are isolated; auto: the highest level this machine offers; {DEFAULT}",
+    )
     parser.add_argument(
         "--require-isolation",
         nargs="?",
@@ -54,34 +99,30 @@ def _add_grade_all(commands) -> None:
         const=SANDBOXED,
         default=PROCESS,
         metavar="LEVEL",
-        help="grade nothing below this level (without a value: %(const)s)",
+        help="refuse to grade below this level of isolation (without a value: %(const)s)",
     )
-    parser.add_argument(
-        "--executor", choices=("local", "ray"), default="local", help="ray: a task a submission, on a cluster"
-    )
-    parser.add_argument("--address", help="of a running Ray cluster (default: one is started here)")
-    parser.set_defaults(run=_grade_all)
 
 
 def _grade_all(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from mp09.classroom import batch, collect
-    from mp09.classroom.cluster import RayPool
     from mp09.classroom.pool import LocalPool
+    from mp09.classroom.ray_pool import RayPool
     from mp09.classroom.screen import Screen
-    from mp09.classroom.task import Place, Rules
+    from mp09.classroom.task import Rules
+    from mp09.grading.assignment import Assignment
     from mp09.grading.ending import orderly_end
-    from mp09.grading.sandbox import Settings
+    from mp09.grading.sandbox.sandbox import Settings
 
     for name, value in (("--jobs", args.jobs), ("--threads", args.threads), ("--memory", args.memory)):
         if value is not None and value < 1:
             raise ClassError(f"{name}: expected 1 or more, got {value}.")
     if not args.timeout > 0 or not 0 <= args.seed < 2**32:
         raise ClassError(f"--timeout and --seed: expected above 0 and 0..4294967295, got {args.timeout}, {args.seed}.")
-    handins, aside = collect.collect(args.submissions)
+    submissions, aside = collect.collect(args.submissions)
     jobs = args.jobs or batch.default_jobs()
-    place = Place(KIT, KIT / "tests", args.data.resolve())
+    assignment = Assignment(KIT, KIT / "tests", args.data.resolve())
     settings = Settings(
         device=args.device,
         threads=args.threads or batch.default_threads(jobs),
@@ -91,18 +132,18 @@ def _grade_all(args: argparse.Namespace) -> int:
         least=args.require_isolation,
     )
     batch.make_folder(args.out)
-    settings = replace(settings, isolation=batch.level_here(settings, place, [args.out, args.submissions]))
+    settings = replace(settings, isolation=batch.level_here(settings, assignment, [args.out, args.submissions]))
     pool = RayPool(args.address) if args.executor == "ray" else LocalPool(jobs)
     console = Console(stderr=True)
     if aside:
         print(f"left aside, no submissions: {', '.join(map(repr, aside))}")
-    console.print(f"{len(handins)} submissions, isolation: {settings.isolation}", highlight=False)
+    console.print(f"{len(submissions)} submissions, isolation: {settings.isolation}", highlight=False)
     with orderly_end(), Screen(console) as screen:
         done = batch.grade_all(
-            handins,
+            submissions,
             args.out,
             pool=pool,
-            place=place,
+            assignment=assignment,
             rules=Rules(settings, args.timeout),
             only_failed=args.only_failed,
             regrade=args.regrade,
@@ -115,19 +156,23 @@ def _grade_all(args: argparse.Namespace) -> int:
 
 
 def _add_report(commands) -> None:
-    about = "one page about a class: scores, tests, diagnoses, students"
+    about = "write one HTML page about a class: scores, tests, diagnoses, students"
     parser = commands.add_parser("report", help=about, description=about)
-    parser.add_argument("grades", type=Path, nargs="?", default=GRADES, metavar="DIR", help=DEFAULT)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in DIR")
-    parser.add_argument("--csv", action="store_true", help="also plain.csv, gradescope.csv and canvas.csv in DIR")
     parser.add_argument(
-        "--similar", action="store_true", help="also look for pairs that share code (extra: instructor)"
+        "grades", type=Path, nargs="?", default=GRADES, metavar="DIR", help=f"the folder that grade-all made; {DEFAULT}"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the page to write (default: report.html in DIR)")
+    parser.add_argument("--csv", action="store_true", help="also write plain.csv, gradescope.csv and canvas.csv in DIR")
+    parser.add_argument(
+        "--similar",
+        action="store_true",
+        help="also look for pairs of submissions that share code (needs the extra instructor)",
     )
     parser.set_defaults(run=_report)
 
 
 def _report(args: argparse.Namespace) -> int:
-    from mp09.classroom import batch, gradebook, page, similar, tables
+    from mp09.classroom import batch, exports, gradebook, page, similar
     from mp09.files import write_text
     from mp09.release.strip import strip
 
@@ -142,7 +187,7 @@ def _report(args: argparse.Namespace) -> int:
             print(f"not looked at for similar code: {', '.join(aside)} ({limit})")
     files = {args.out or args.grades / "report.html": page.page(entries, terms, pairs)}
     if args.csv:
-        files |= {args.grades / f"{name}.csv": render(entries) for name, render in tables.FORMATS.items()}
+        files |= {args.grades / f"{name}.csv": render(entries) for name, render in exports.FORMATS.items()}
     try:
         for path, text in files.items():
             write_text(path, text)

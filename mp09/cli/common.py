@@ -1,34 +1,55 @@
-"""What the commands share: folders, help texts, argument types, a progress bar, tables."""
+"""Provide what the commands share: folders, help texts, argument types, a progress bar and tables."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mp09.precision import AUTO, PRECISIONS
 
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
 DEFAULT = "default: %(default)s"
-WIDTH = 100  # columns of a table that goes into a file or another program
+WIDTH = 100  # columns of a table that is written to a file or to another program
 
 
 def positive(text: str) -> int:
-    """An argument's type: a whole number, 1 or more."""
+    """Return the whole number, 1 or more, in an argument; to be given to argparse as a `type`."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text}")
     return int(text)
 
 
+def add_model(parser: Any, default: str | None, about: str, *, several: bool = False) -> None:
+    """Add the option --model, or --models for several. The older names --network and --net are accepted, too.
+
+    Args:
+        parser: A parser, or a group of its options.
+    """
+    s, name = ("s", "NAME,NAME") if several else ("", "NAME")
+    parser.add_argument(f"--model{s}", default=default, metavar=name, help=about)
+    older = (f"--network{s}", f"--net{s}")
+    parser.add_argument(*older, default=default, dest=f"model{s}", help=argparse.SUPPRESS)
+
+
 def add_precision(parser: argparse.ArgumentParser, *more: str) -> None:
-    """The option --precision: `main` forces float32 or bfloat16 on all that a command computes. more: further names."""
-    about = "what networks compute in; auto: what MP09_PRECISION says, else bfloat16 where the processor or GPU has it"
+    """Add the option --precision, with which `main` forces float32 or bfloat16 on all that a command computes.
+
+    Args:
+        parser: the command's parser.
+        more: further values that the option may have.
+    """
+    about = (
+        "the number type that models compute in; auto is what MP09_PRECISION holds, else bfloat16 where the processor "
+        "or GPU has arithmetic for it, else float32"
+    )
     parser.add_argument("--precision", choices=(*PRECISIONS, *more), default=AUTO, help=f"{about}; {DEFAULT}")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: text in the first column, numbers in the others."""
+    """Print a table with text in the first column, left-aligned, and numbers in the others, right-aligned."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -45,12 +66,15 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress callback (what, done, total) that draws one bar a step on stderr."""
+    """Give a callback (what, done, total) that shows the progress of each `what` as a bar on standard error.
+
+    A total of 0 stands for one that is not known.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:12}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    # What is printed meanwhile goes above the bars on a terminal, and to where stdout goes elsewhere.
+    # On a terminal, what is printed meanwhile appears above the bars; otherwise it goes where standard output goes.
     bars = Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty())
     tasks: dict[str, int] = {}
 

@@ -1,64 +1,75 @@
-"""The command of the compare room: compare."""
+"""The command of the compare package: compare."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, positive, progress_bar, show_table
+from mp09.cli.common import DEFAULT, add_model, positive, progress_bar, show_table
 from mp09.precision import FLOAT32, PRECISIONS, forced
 
 
 def add(commands) -> None:
-    about = "measure networks side by side: accuracy with its uncertainty, time, memory, size"
+    about = "measure models side by side: accuracy with its uncertainty, time, memory and size"
     parser = commands.add_parser("compare", help=about, description=about)
     parser.add_argument(
-        "pictures",
+        "images",
         nargs="?",
-        metavar="PICTURES",
-        help="a folder with labels.tsv or with a folder a class, tiny-imagenet:DIR (validation) or cifar10_batches "
-        "(test); default: none, and no accuracy is measured",
+        metavar="IMAGES",
+        help="labelled images: a folder with labels.tsv or with one folder a class, tiny-imagenet:DIR (its validation "
+        "split), or cifar10_batches (its test split); without it no accuracy is measured",
     )
+    about = "the models, each of which may have weights of its own: alexnet:none, resnet18-32:mine.pt; "
+    add_model(parser, "resnet50,alexnet,densenet161", about + DEFAULT, several=True)
     parser.add_argument(
-        "--networks",
-        "--nets",
-        default="resnet50,alexnet,densenet161",
-        metavar="NAME,NAME",
-        help="each may have its own weights: alexnet:none, resnet18-32:mine.pt; " + DEFAULT,
+        "--weights", default="default", metavar="WHICH", help="the weights of models that name none; " + DEFAULT
     )
-    parser.add_argument("--weights", default="default", metavar="WHICH", help="of those that name none; " + DEFAULT)
     parser.add_argument(
         "--classes",
         type=Path,
         action="append",
         default=[],
         metavar="FILE",
-        help="a text file with the name of each output, for weights that don't know them; may be given again",
+        help="a text file with the name of each output, for models that don't know these; may be given several times",
     )
-    parser.add_argument("--samples", type=positive, metavar="N", help="so many pictures, from all over the folder")
-    parser.add_argument("--batch", type=positive, default=32, help="of throughput and accuracy; " + DEFAULT)
-    parser.add_argument("--rounds", type=positive, default=5, help="in which the networks take turns; " + DEFAULT)
-    parser.add_argument("--runs", type=positive, default=20, help="passes at batch 1 in a turn; " + DEFAULT)
+    parser.add_argument(
+        "--samples", type=positive, metavar="N", help="classify only N images, from all over the folder"
+    )
+    parser.add_argument(
+        "--batch", type=positive, default=32, help="the batch size for images a second and for accuracy; " + DEFAULT
+    )
+    parser.add_argument(
+        "--rounds", type=positive, default=5, help="the number of rounds, in which the models take turns; " + DEFAULT
+    )
+    parser.add_argument(
+        "--runs", type=positive, default=20, help="the number of passes at batch 1 in a turn; " + DEFAULT
+    )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
     parser.add_argument(
         "--precision", choices=PRECISIONS, help=f"default: what MP09_PRECISION says, else {FLOAT32}, as published"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/compare"), metavar="DIR", help=DEFAULT)
-    parser.add_argument("--panels", action="store_true", help="of every picture its likeliest classes, as PNG")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/compare"), metavar="DIR", help="the folder for results; " + DEFAULT
+    )
+    parser.add_argument("--panels", action="store_true", help="write a PNG of each image with its likeliest classes")
     parser.set_defaults(run=_compare)
 
 
 def _compare(args: argparse.Namespace) -> int:
     from mp09.compare.tables import tables
-    from mp09.recipes.compare import compare, parse
+    from mp09.recipes.comparison import CompareOptions, compare, parse
 
-    options = "pictures samples classes batch rounds runs device out panels"
+    options = CompareOptions(
+        samples=args.samples,
+        classes=args.classes,
+        batch=args.batch,
+        rounds=args.rounds,
+        runs=args.runs,
+        device=args.device,
+        precision=args.precision or forced(FLOAT32),
+        panels=args.panels,
+    )
     with progress_bar() as progress:
-        done = compare(
-            parse(args.networks, args.weights),
-            precision=args.precision or forced(FLOAT32),
-            **{name: getattr(args, name) for name in options.split()},
-            progress=progress,
-        )
+        done = compare(parse(args.models, args.weights), args.images, options, out=args.out, progress=progress)
     for table in tables(done) if done.rows else ():
         print(table.title)
         show_table(table.columns, table.rows)

@@ -1,4 +1,4 @@
-"""The command of the grading room: doctor."""
+"""Define the command of the grading package: doctor."""
 
 import argparse
 from pathlib import Path
@@ -7,9 +7,13 @@ from mp09.cli.common import DATA, DEFAULT
 
 
 def add(commands) -> None:
-    about = "check Python, packages, data, checkpoint, threads, GPU and sandbox, and say what to do"
+    about = (
+        "check Python, packages, data, checkpoint, threads, GPU and sandbox, and say what to do where one is not right"
+    )
     parser = commands.add_parser("doctor", help=about, description=about)
-    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    parser.add_argument(
+        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+    )
     parser.set_defaults(run=_doctor)
 
 

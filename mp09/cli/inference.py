@@ -1,4 +1,4 @@
-"""The command of the inference room: classify."""
+"""The command of the inference package: classify."""
 
 import argparse
 import json
@@ -6,27 +6,35 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, add_precision, positive
+from mp09.cli.common import DEFAULT, add_model, add_precision, positive
 
 
 def add(commands) -> None:
-    about = "say what is on a camera's frames, in a video or on pictures"
+    about = "classify the frames of a camera or a video, or images"
     parser = commands.add_parser("classify", help=about, description=about)
-    parser.add_argument("source", metavar="SOURCE", help="a camera's number (0), a video, a picture or a folder")
+    parser.add_argument("source", metavar="SOURCE", help="a camera's number (0), a video, an image or a folder")
+    add_model(parser, "resnet18-32", "the model, with the head it was published with; " + DEFAULT)
+    parser.add_argument("--weights", default="default", metavar="WHICH", help="the weights of that model; " + DEFAULT)
     parser.add_argument(
-        "--network", "--net", default="resnet18-32", metavar="NAME", help="with its own head; " + DEFAULT
+        "--checkpoint",
+        type=Path,
+        metavar="PATH",
+        help="a folder that train wrote, or a file that export wrote, instead of --model and --weights",
     )
-    parser.add_argument("--weights", default="default", metavar="WHICH", help="of that network; " + DEFAULT)
-    parser.add_argument("--model", type=Path, metavar="PATH", help="instead: a folder of train, or a file of export")
     parser.add_argument("--classes", type=Path, metavar="FILE", help="a text file with the name of each output")
-    parser.add_argument("--top", type=positive, default=5, help="so many of the likeliest classes; " + DEFAULT)
+    parser.add_argument("--top", type=positive, default=5, help="how many of the likeliest classes to show; " + DEFAULT)
     parser.add_argument(
-        "--out", type=Path, metavar="PATH", help="annotated video (.mp4, .avi); of pictures PNG or a folder"
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="write an annotated video (.mp4 or .avi); for an image a PNG, for several a folder",
     )
-    parser.add_argument("--show", action="store_true", help="in a window; q quits")
-    parser.add_argument("--json", action="store_true", help="one line of JSON a frame")
-    parser.add_argument("--live", action="store_true", help="play a video as a camera would: late frames are dropped")
-    parser.add_argument("--frames", type=positive, metavar="N", help="stop after so many")
+    parser.add_argument("--show", action="store_true", help="show the frames in a window; q quits")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON for each frame")
+    parser.add_argument(
+        "--live", action="store_true", help="play a video as if a camera gave it: frames that come too fast are dropped"
+    )
+    parser.add_argument("--frames", type=positive, metavar="N", help="stop after N frames")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
     add_precision(parser)
     parser.set_defaults(run=_classify)
@@ -34,21 +42,23 @@ def add(commands) -> None:
 
 def _classify(args: argparse.Namespace) -> int:
     from mp09.errors import FrameError
-    from mp09.inference.frames import Pictures, open_source
+    from mp09.inference.frames import ImageFiles, open_source
     from mp09.recipes.classify import classify, predictor
 
     if args.out and args.out.exists() and Path(args.source).exists() and args.out.samefile(args.source):
         raise FrameError(f"{args.out}: is what is to be classified. Choose another --out.")
+    if Path(args.model).exists():  # as --model was once used
+        args.checkpoint = Path(args.model)
     with open_source(args.source, live=args.live) as source:
         predict = predictor(
-            network=args.network,
-            weights=args.weights,
             model=args.model,
+            weights=args.weights,
+            checkpoint=args.checkpoint,
             classes=args.classes,
             top=args.top,
             device=args.device,
         )
-        tell = _json if args.json else _lines if isinstance(source, Pictures) else _changes()
+        tell = _json if args.json else _lines if isinstance(source, ImageFiles) else _changes()
         done = classify(source, predict, out=args.out, show=args.show, frames=args.frames, each=tell)
     for note in source.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -84,7 +94,7 @@ def _lines(result) -> None:
 
 
 def _changes() -> Callable:
-    """Prints a frame whose label differs from the one before."""
+    """Return a function that prints a result whose label differs from the one before."""
     last = ""
 
     def tell(result) -> None:

@@ -1,4 +1,4 @@
-"""The command of the nets room: models."""
+"""The command of the nets package: models."""
 
 import argparse
 
@@ -8,11 +8,11 @@ OF_LIST = ("network", "top-1 %", "top-5 %", "million\nparameters", "GMAC", "MiB"
 
 
 def add(commands) -> None:
-    about = "list the networks that can be loaded, or look into one; fetches nothing"
+    about = "list the models that can be loaded, or look into one of them, without a download"
     parser = commands.add_parser("models", help=about, description=about)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("name", nargs="?", metavar="NAME", help="a network to look into")
-    which.add_argument("--filter", default="", metavar="TEXT", help="list those with this in their names")
+    which.add_argument("name", nargs="?", metavar="NAME", help="the model to look into")
+    which.add_argument("--filter", default="", metavar="TEXT", help="list only models whose names contain TEXT")
     parser.set_defaults(run=_models)
 
 
@@ -45,9 +45,9 @@ def _look_into(name: str) -> int:
         print(f"\n  {entry.key}{default}: {figures.weights}")
         top5 = "" if figures.top5 is None else f", top-5 {figures.top5:.2f} %"
         print(f"    top-1 {figures.top1:.2f} %{top5} on {figures.on}; {figures.outputs} outputs")
-        print(f"    {figures.parameters:,} parameters, {figures.gmacs:.3f} GMAC a picture, {figures.file_mib:.1f} MiB")
+        print(f"    {figures.parameters:,} parameters, {figures.gmacs:.3f} GMAC an image, {figures.file_mib:.1f} MiB")
         sizes = f"shorter side {how['resize']}, middle {how['size']} x {how['size']}"
-        print(f"    pictures: {sizes}, {how['interpolation']}")
+        print(f"    images: {sizes}, {how['interpolation']}")
         print(f"    normalised: mean {_numbers(how['mean'])}, standard deviation {_numbers(how['std'])}")
     print("\n  blocks, with their parameters")
     width = max(len(part) for part, _, _ in found.blocks)

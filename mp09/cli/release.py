@@ -1,4 +1,4 @@
-"""The commands of the release room: validate, release."""
+"""Defines the commands of the release package: validate and release."""
 
 import argparse
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mp09.cli.common import DATA, DEFAULT, KIT, add_precision, progress_bar
 from mp09.errors import ReleaseError
-from mp09.grading.isolation import AUTO, LEVELS, SANDBOXED, USER
+from mp09.grading.sandbox.isolation import AUTO, LEVELS, SANDBOXED, USER
 
 
 def add(commands) -> None:
@@ -16,19 +16,24 @@ def add(commands) -> None:
 
 
 def _add_validate(commands) -> None:
-    about = "prove that the rubric works here: controls, mistakes and attacks get exactly what they must"
+    about = "prove that the rubric works on this machine: correct solutions, mistakes and attacks get their points"
     parser = commands.add_parser("validate", help=about, description=about)
-    parser.add_argument("--only", choices=("controls", "mutants", "attacks"), help="one of the three tables")
+    parser.add_argument("--only", choices=("controls", "mutants", "attacks"), help="grade only one of the three kinds")
     parser.add_argument(
-        "--name", nargs="+", default=[""], metavar="TEXT", help="only cases whose name contains one of these"
+        "--name", nargs="+", default=[""], metavar="TEXT", help="grade only cases whose name contains one of these"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="data folder (default: a small, drawn, with a holdout)"
+        "--data", type=Path, metavar="DIR", help="the data folder (default: a small synthetic one with held-out images)"
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="gradings at a time (default: cores + 1)")
-    parser.add_argument("--isolation", choices=(AUTO, *LEVELS), default=AUTO, help="default: %(default)s")
+    parser.add_argument("--jobs", type=int, metavar="N", help="how many to grade at a time (default: cores + 1)")
+    parser.add_argument(
+        "--isolation",
+        choices=(AUTO, *LEVELS),
+        default=AUTO,
+        help="how far submissions are isolated; auto: the highest level this machine offers (default: %(default)s)",
+    )
     add_precision(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     parser.set_defaults(run=_validate)
 
 
@@ -36,10 +41,10 @@ def _validate(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from mp09.files import check_writable, write_json
-    from mp09.grading.machine import usable_cores
-    from mp09.release import validate as room
+    from mp09.grading.sandbox.machine import usable_cores
+    from mp09.release import validate
 
-    cases = room.load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
+    cases = validate.load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
     cases = [case for case in cases if args.only in (None, case.kind) and any(n in case.name for n in args.name)]
     if not cases:
         raise ReleaseError(f"no case is called {' or '.join(map(repr, args.name))}.")
@@ -47,16 +52,16 @@ def _validate(args: argparse.Namespace) -> int:
         with _writing(args.json):
             check_writable(args.json)
     with progress_bar() as progress:
-        validation = room.validate(
+        validation = validate.validate(
             cases,
             kit=KIT,
             tests=KIT / "tests",
             data=args.data,
-            jobs=args.jobs or usable_cores() + 1,  # attacks wait more than they compute
+            jobs=args.jobs or usable_cores() + 1,  # attacks wait more than they compute, so cores would be idle
             isolation=args.isolation,
             progress=lambda row, done, total: progress("grading", done, total),
         )
-    Console().print(room.table(validation), highlight=False)
+    Console().print(validate.table(validation), highlight=False)
     if args.json:
         with _writing(args.json):
             write_json(args.json, validation.as_json())
@@ -72,44 +77,55 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _add_release(commands) -> None:
-    about = "build what leaves this repository: the students' handout, or Gradescope's autograder"
+    about = "build what leaves this repository: the students' handout or Gradescope's autograder"
     parser = commands.add_parser("release", help=about, description=about)
     from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES
 
     kinds = parser.add_subparsers(required=True, metavar="handout|gradescope")
 
-    handout = kinds.add_parser("handout", help="the folder that students get, without solution and hidden tests")
-    handout.add_argument("--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=DEFAULT)
-    handout.add_argument("--batches", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    handout = kinds.add_parser("handout", help="build what students get: no solution and no hidden tests")
+    handout.add_argument(
+        "--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=f"the zip to write; {DEFAULT}"
+    )
+    handout.add_argument(
+        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+    )
     handout.add_argument(
         "--data",
         choices=("include", "fetch"),
         default="include",
-        help="put the batch files in, or have students make them with `python -m mp09 data` (default: %(default)s)",
+        help="include the batch files, or let students make them with `python -m mp09 data` (default: %(default)s)",
     )
     handout.set_defaults(run=_handout)
 
-    package = kinds.add_parser("gradescope", help="the autograder to upload to Gradescope")
-    package.add_argument("--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=DEFAULT)
-    package.add_argument("--batches", type=Path, default=DATA, metavar="DIR", help=DEFAULT)
+    package = kinds.add_parser("gradescope", help="build the autograder to upload to Gradescope")
+    package.add_argument(
+        "--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=f"the zip to write; {DEFAULT}"
+    )
+    package.add_argument(
+        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+    )
     package.add_argument(
         "--minutes", type=int, default=10, help="Gradescope's time limit for the assignment (default: %(default)s)"
     )
     package.add_argument(
-        "--hidden-visibility", choices=VISIBILITIES, default=AFTER_PUBLISHED, help="when students see hidden tests"
+        "--hidden-visibility",
+        choices=VISIBILITIES,
+        default=AFTER_PUBLISHED,
+        help=f"when students see the results of hidden tests; {DEFAULT}",
     )
     package.add_argument(
         "--isolation",
         choices=(SANDBOXED, USER, AUTO),
         default=USER,
-        help='the level below which nothing is graded; "auto": grade at any (default: %(default)s)',
+        help="refuse to grade below this level of isolation; auto: grade at any level (default: %(default)s)",
     )
-    package.add_argument("--leaderboard", action="store_true", help="show accuracies on the leaderboard")
+    package.add_argument("--leaderboard", action="store_true", help="show the accuracies on Gradescope's leaderboard")
     package.set_defaults(run=_gradescope)
 
 
 def _handout(args: argparse.Namespace) -> int:
-    from mp09.data.source import holdout_file
+    from mp09.data.provenance import holdout_file
     from mp09.release.handout import build_handout
 
     data = args.batches if args.data == "include" else None
@@ -124,7 +140,7 @@ def _handout(args: argparse.Namespace) -> int:
 
 
 def _gradescope(args: argparse.Namespace) -> int:
-    from mp09.data.source import holdout_file
+    from mp09.data.provenance import holdout_file
     from mp09.release.autograder import build_autograder
 
     out = build_autograder(
@@ -136,6 +152,6 @@ def _gradescope(args: argparse.Namespace) -> int:
         isolation=args.isolation,
         leaderboard=args.leaderboard,
     )
-    held_out = " with held-out pictures" if holdout_file(args.batches).exists() else " (nothing is held out)"
+    held_out = " with held-out images" if holdout_file(args.batches).exists() else " (nothing is held out)"
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB{held_out}")
     return 0

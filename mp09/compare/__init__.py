@@ -1,1 +1,1 @@
-"""Networks side by side: accuracy with its uncertainty, time, memory and size."""
+"""Compares models side by side: accuracy with its uncertainty, time, memory and size."""

@@ -1,4 +1,4 @@
-"""One chart of a comparison: accuracy against time, memory as the size of the marks."""
+"""Draws a comparison as one chart: accuracy against time, with memory as the area of the marks."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -20,11 +20,11 @@ from mp09.files import atomic_write
 
 FILE = "chart.png"
 BLUE, DARK = "#1f77b4", "0.25"
-LARGEST, SMALLEST = 900.0, 30.0  # areas of marks, points²
+LARGEST, SMALLEST = 900.0, 30.0  # areas of marks, in square points
 GAP = 3  # points between a mark and its name
-MANY, LONGEST = 10, 44  # from so many names on they stand in a list, and are so long at most
+MANY, LONGEST = 10, 44  # from MANY names on they stand in a list, with at most LONGEST letters each
 DPI = 120
-# Where a name may stand beside its mark, the best place first: direction, and how the text is aligned there.
+# Where a name may stand beside its mark, the best position first: its direction, and how the text is aligned there.
 PLACES = (
     (0.7, 0.7, "left", "bottom"),
     (0.7, -0.7, "left", "top"),
@@ -39,7 +39,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class _Height:
-    """What the upright axis shows: its name, a row's value on it, and what is written beside the mark."""
+    """What the vertical axis shows: its label, the value of a row, and the name that is written beside the mark."""
 
     label: str
     value: Callable[[Row], float | None]
@@ -48,7 +48,7 @@ class _Height:
 
 @dataclass(frozen=True)
 class _Mark:
-    """One network on the chart: its name, place, area, and the lines across and upright through it."""
+    """A model on the chart: its name, position, area, and the ends of the lines across and upright through it."""
 
     name: str
     x: float
@@ -59,9 +59,10 @@ class _Mark:
 
 
 def chart(comparison: Comparison) -> Figure:
-    """Measured top-1 with 95 % intervals; where no pictures were classified the published one, else parameters.
+    """Draw accuracy against milliseconds an image.
 
-    Networks that lack what the chart shows are left out of it.
+    The accuracy is the measured top-1 with its 95 % interval. Where no images were classified, it is the published
+    top-1, and without that the chart shows parameters. Models that lack what the chart shows are left out of it.
     """
     height = _height(comparison)
     rows = [row for row in comparison.rows if height.value(row) is not None]
@@ -83,7 +84,7 @@ def chart(comparison: Comparison) -> Figure:
     left, right = axes.get_xlim()
     axes.xaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7) if right < 50 * left else (2, 5)))
     axes.xaxis.set_minor_formatter("{x:g}")
-    axes.set_xlabel("milliseconds a picture (batch 1, median; the line: lowest and highest round)")
+    axes.set_xlabel("milliseconds an image (batch 1, median; the line: lowest and highest round)")
     axes.set_ylabel(height.label)
     axes.grid(alpha=0.3, which="both")
     axes.set_title(f"{comparison.settings['device']}, {comparison.settings['precision']}", fontsize=10)
@@ -95,7 +96,7 @@ def chart(comparison: Comparison) -> Figure:
 
 
 def save(comparison: Comparison, folder: Path) -> Path:
-    """Write chart.png. Raises CompareError when that fails."""
+    """Write chart.png into a folder, and return its path. Raises CompareError when that fails."""
     content = io.BytesIO()
     chart(comparison).savefig(content, format="png", dpi=DPI)
     path = Path(folder) / FILE
@@ -111,7 +112,7 @@ def save(comparison: Comparison, folder: Path) -> Path:
 def _height(comparison: Comparison) -> _Height:
     rows, settings = comparison.rows, comparison.settings
     if any(row.top1 for row in rows):
-        label = f"top-1 %, {settings['count']} pictures of {settings['pictures']} (95 % interval)"
+        label = f"top-1 %, {settings['count']} images of {settings['images']} (95 % interval)"
         return _Height(label, lambda row: row.top1 and 100 * row.top1.value)
     if any(row.published for row in rows):
         return _Height(
@@ -133,7 +134,7 @@ def _marks(rows: Sequence[Row], height: _Height) -> list[_Mark]:
 
 
 def _areas(memory: Sequence[float | None]) -> list[float]:
-    """In proportion to the memory; where it is not known all the same."""
+    """Return areas in proportion to the memory in MiB; marks whose memory is not known are all of one area."""
     most = max((value or 0.0 for value in memory), default=0.0)
     return [max(SMALLEST, LARGEST * value / most) if value and most else 4 * SMALLEST for value in memory]
 
@@ -158,13 +159,13 @@ def _explain_numbers(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _cut(name: str) -> str:
-    """Without the middle of a long one."""
+    """Return the name, without its middle when it is long."""
     half = LONGEST // 2
     return name if len(name) <= LONGEST else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
-    """Each where it covers the fewest names and, of such places, the fewest marks and lines."""
+    """Write each name where it covers the least; another name, or leaving the frame, counts as nine marks or lines."""
     figure.draw_without_rendering()
     frame = axes.get_window_extent()
     drawn, names = [box for mark in marks for box in _covered(axes, mark)], []
@@ -195,9 +196,9 @@ def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
 
 
 def _covered(axes: Axes, mark: _Mark) -> list[Bbox]:
-    """What a mark and its two lines cover, pixels."""
+    """Return the boxes, in pixels, that a mark and its two lines cover."""
     x, y = axes.transData.transform((mark.x, mark.y))
-    half = 0.7 * np.sqrt(mark.area / np.pi) * axes.figure.dpi / 72  # of a square in the disk
+    half = 0.7 * np.sqrt(mark.area / np.pi) * axes.figure.dpi / 72  # half the side of a square in the disk
     (left, _), (right, _) = (axes.transData.transform((end, mark.y)) for end in mark.across)
     (_, low), (_, high) = (axes.transData.transform((mark.x, end)) for end in mark.upright)
     return [

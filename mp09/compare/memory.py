@@ -1,7 +1,8 @@
-"""Peak memory of a process that runs one network and has run nothing before.
+"""Measures the peak memory of a process that runs one model and has run nothing before.
 
-A processor's memory is the process's: the highest resident size since `PeakMemory` was made or `restart`ed, above what
-it was when it was made. A GPU's is the same of what PyTorch has allocated there.
+On a processor this is the memory of the process: its largest resident size so far, or since `PeakMemory.restart` where
+the system can begin anew, less the size it had when `PeakMemory` was made. On a GPU it is the same for what PyTorch
+allocated there.
 """
 
 import ctypes
@@ -14,18 +15,18 @@ import psutil
 import torch
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-RESET_PEAK = "5"  # Linux: the highest resident size begins anew
+RESET_PEAK = "5"  # tells Linux to begin the largest resident size anew
 LOADING = ", or while it was loaded"
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of glibc's mallopt
-SMALL, USUAL = 64 << 10, 32 << 20  # the second is what glibc's own threshold grows to
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of two settings in glibc's mallopt
+SMALL, USUAL = 64 << 10, 32 << 20  # bytes; glibc raises its own threshold up to USUAL
 
 
 @contextmanager
 def freed_at_once() -> Iterator[None]:
-    """What is freed leaves the process meanwhile, where its C library is glibc.
+    """Within the `with` block, have freed memory leave the process at once, where its C library is glibc.
 
-    Else peaks depend on what the heap went through: the same network's was once 490 and once 1320 MiB. It makes large
-    allocations slow, and nothing should be timed.
+    Otherwise a peak depends on what the heap went through: for the same model it was once 490 MiB and once 1320 MiB.
+    Time nothing within the block, as large allocations are slow there.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(libc, "mallopt"):
@@ -40,7 +41,10 @@ def freed_at_once() -> Iterator[None]:
 
 
 class PeakMemory:
-    """Make it when the libraries were used and the network is not there; `restart` when it is loaded."""
+    """Measures the peak of one model.
+
+    Make it when the libraries have been used and the model is not there yet; call `restart` when the model is loaded.
+    """
 
     def __init__(self, device: torch.device):
         self._device = device
@@ -48,7 +52,7 @@ class PeakMemory:
         self._restarted = True
 
     def restart(self) -> None:
-        """Forget the peak of loading, where the system can."""
+        """Forget the peak of loading the model, where the system can do that."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
             return
@@ -58,7 +62,7 @@ class PeakMemory:
             self._restarted = False
 
     def mib(self) -> float | None:
-        """The peak until now; None on a device that does not tell."""
+        """Return the peak until now in MiB; None on a device that does not tell."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) / 2**20 - self._base
         if self._device.type != "cpu":
@@ -67,7 +71,7 @@ class PeakMemory:
 
     @property
     def words(self) -> str:
-        """What was measured."""
+        """A description of what was measured."""
         if self._device.type not in ("cpu", "cuda"):
             return f"not measured on {self._device.type}"
         what = "the process at its largest" if self._device.type == "cpu" else "the most that PyTorch allocated"
@@ -76,14 +80,17 @@ class PeakMemory:
 
 
 def _used_mib(device: torch.device) -> float:
-    """Now; 0 on a device that does not tell."""
+    """Return the MiB that are used now; 0 on a device that does not tell."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device) / 2**20
     return psutil.Process().memory_info().rss / 2**20 if device.type == "cpu" else 0.0
 
 
 def _peak_mib() -> float:
-    """VmHWM on Linux: what getrusage says outlives exec, and may be the calling process's."""
+    """Return the largest resident size of this process in MiB.
+
+    On Linux it is VmHWM: getrusage's number outlives exec, so it may belong to the process that started this one.
+    """
     if STATUS.exists():
         return int(STATUS.read_text().split("VmHWM:")[1].split()[0]) / 1024
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""What a comparison found, and its files. Everything that is shown is made from these records."""
+"""What a comparison found, as records and as files. Tables, chart and files are all made from these records."""
 
 import csv
 import io
@@ -19,7 +19,13 @@ FILES = ("results.csv", "results.json")
 
 @dataclass(frozen=True)
 class Turn:
-    """One network's part of one round: when it began, milliseconds of each pass at batch 1, pictures a second."""
+    """A turn is what was measured of one model in one round.
+
+    Attributes:
+        began_s: when it began, in seconds since the first turn of all.
+        latency_ms: milliseconds of each pass at batch 1.
+        rate: images a second at the comparison's batch size.
+    """
 
     began_s: float
     latency_ms: tuple[float, ...]
@@ -28,13 +34,20 @@ class Turn:
 
 @dataclass(frozen=True)
 class Row:
-    """One network.
+    """A row is all that was measured of one model, and what is published of it.
 
-    network: as it was asked for; weights: which ones, in words; size: of its input, pixels
-    weights_mib: of the file `weights_in`, or of the tensors it would hold ("state dict")
-    memory_mib, batch_memory_mib: peaks at batch 1 and at the comparison's batch; None where they can't be measured
-    top1, top5: of the pictures; None where none were classified, top5 too where five are all there are
-    published: figures by their names, for the weights `published["weights"]`; empty where there are none that compare
+    Attributes:
+        network: the model's name, as it was asked for.
+        weights: the name of its weights, e.g. "AlexNet_Weights.IMAGENET1K_V1", or that of their file.
+        outputs: the number of its outputs.
+        size: the side of its input, in pixels.
+        parameters: the number of its parameters.
+        gmacs: as `measure.gmacs` counts them.
+        weights_mib: the size of the checkpoint `weights_in`, or of the tensors in it where that is "state dict".
+        memory_mib, batch_memory_mib: peaks at batch 1 and at the comparison's batch size; None where not measured.
+        turns: one for each round.
+        top1, top5: accuracy on the images; None where none were classified, and top5 also for at most 5 outputs.
+        published: the published figures by their names; empty where none can be compared with these.
     """
 
     network: str
@@ -54,21 +67,21 @@ class Row:
 
     @property
     def latencies(self) -> np.ndarray:
-        """Of all turns, milliseconds."""
+        """The milliseconds of all passes in all turns."""
         return np.concatenate([turn.latency_ms for turn in self.turns])
 
     @property
     def medians(self) -> list[float]:
-        """Of each turn, milliseconds."""
+        """The median of each turn, in milliseconds."""
         return [statistics.median(turn.latency_ms) for turn in self.turns]
 
     @property
     def rates(self) -> list[float]:
-        """Of each turn, pictures a second."""
+        """The images a second of each turn."""
         return [turn.rate for turn in self.turns]
 
     def flat(self) -> dict[str, Any]:
-        """One value a name."""
+        """Return everything as one value for each name, with the turns summed up."""
         shares = {}
         for name, share in (("top1", self.top1), ("top5", self.top5)):
             low, high = share.interval if share else (None, None)
@@ -79,7 +92,7 @@ class Row:
             "weights": self.weights,
             "outputs": self.outputs,
             "size": self.size,
-            "pictures": self.top1.count if self.top1 else 0,
+            "images": self.top1.count if self.top1 else 0,
             **shares,
             "latency_median_ms": float(np.median(self.latencies)),
             "latency_mean_ms": float(self.latencies.mean()),
@@ -101,7 +114,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """rows: one a network; settings: how they were measured; notes: by network, what could not be measured and why."""
+    """A comparison is what was found of several models.
+
+    Attributes:
+        rows: one for each model that was measured.
+        settings: how they were measured.
+        notes: by the name of a model, what could not be measured and why.
+    """
 
     rows: tuple[Row, ...]
     settings: Mapping[str, Any]
@@ -109,7 +128,7 @@ class Comparison:
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write results.csv and results.json. Raises CompareError when that fails."""
+    """Write results.csv and results.json into a folder, and return their paths. Raises CompareError when that fails."""
     files = [Path(folder) / name for name in FILES]
     rows = [row.flat() for row in comparison.rows]
     rounds = [

@@ -1,7 +1,8 @@
-"""The worker's side: answers requests that come in on stdin, a line of JSON each, with a line of JSON on stdout.
+"""The worker's side of a comparison: answers each request, a line of JSON on stdin, with a line of JSON on stdout.
 
-When stdin ends, which it does too when the calling process is killed, the worker ends at once, whatever it computes.
-This file loads nothing but the standard library before it watches stdin, so that this holds from the first moment on.
+When stdin ends, which also happens when the calling process is killed, the worker ends at once, whatever it computes.
+So that this holds from the first moment on, this file imports only the standard library and `errors` before it watches
+stdin.
 """
 
 import json
@@ -18,9 +19,9 @@ from mp09.errors import Mp09Error
 
 
 def serve(module: str) -> None:
-    """Answer every request with what `Served()` of that module, called with it, returns; an error with its words."""
+    """Answer every request with what `Served()` of the module returns when it is called with it, or with the error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints goes to stderr, as it is no answer
     requests: queue.SimpleQueue[dict] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
     handle: Callable[..., dict[str, Any]] = import_module(module).Served()
@@ -29,7 +30,7 @@ def serve(module: str) -> None:
             answer = handle(**requests.get())
         except Mp09Error as error:
             answer = {"error": str(error)}
-        except Exception as error:  # such as too little memory: the others' results must not be lost
+        except Exception as error:  # e.g. too little memory: the answers to other requests must not be lost
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {(str(error) or 'no more is known').splitlines()[0]}"}
         print(json.dumps(answer), file=answers, flush=True)

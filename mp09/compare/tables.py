@@ -1,4 +1,4 @@
-"""A comparison as tables of text: pure functions of the record."""
+"""Shows a comparison as tables of text, made by pure functions of the record."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,10 @@ NOTHING = "-"
 
 
 class Table(NamedTuple):
-    """columns: headings, with line breaks; the first column is text, the others numbers."""
+    """A table has a title, columns, rows of text, and notes below.
+
+    Its headings may have line breaks. The first column holds text, the others hold numbers.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -18,12 +21,12 @@ class Table(NamedTuple):
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """Accuracy, speed, size."""
+    """Return the tables of accuracy, speed and size."""
     return [accuracy(comparison), speed(comparison), size(comparison)]
 
 
 def accuracy(comparison: Comparison) -> Table:
-    """What was named rightly here, with 95 % intervals, beside what is published."""
+    """Show the accuracy that was measured, with 95 % intervals, beside the published one."""
     settings, rows = comparison.settings, comparison.rows
     columns = ("network", "top-1 % [95 %]", "top-5 % [95 %]", "published\ntop-1 %", "published\ntop-5 %", "of weights")
     values = [
@@ -37,13 +40,13 @@ def accuracy(comparison: Comparison) -> Table:
         )
         for row in rows
     ]
-    found = f"{settings['pictures']}, {worth(settings['count'])}" if settings["count"] else "no pictures given"
+    found = f"{settings['images']}, {worth(settings['count'])}" if settings["count"] else "no images given"
     on = {row.published["on"]: None for row in rows if row.published}
     return Table(f"Accuracy: {found}", columns, values, (f"published: measured on {'; '.join(on)}",) if on else ())
 
 
 def speed(comparison: Comparison) -> Table:
-    """Time and memory, with the spread over the rounds."""
+    """Show time and memory, with the spread of the times over the rounds."""
     settings = comparison.settings
     batch = settings["batch"]
     columns = (
@@ -52,7 +55,7 @@ def speed(comparison: Comparison) -> Table:
         "\nmean",
         "\np95",
         "median of\nrounds",
-        f"pictures/s\nbatch {batch}",
+        f"images/s\nbatch {batch}",
         "of\nrounds",
         "peak MiB\nbatch 1",
         f"\nbatch {batch}",
@@ -69,13 +72,13 @@ def speed(comparison: Comparison) -> Table:
 
 
 def size(comparison: Comparison) -> Table:
-    """Parameters, arithmetic and bytes, beside what is published."""
+    """Show parameters, arithmetic and bytes, beside what is published."""
     columns = (
         "network",
         "input",
         "million\nparameters",
         "\npublished",
-        "GMAC\na picture",
+        "GMAC\nan image",
         "\npublished",
         "weights\nMiB",
         "\npublished",
@@ -101,7 +104,7 @@ def size(comparison: Comparison) -> Table:
 
 
 def published_weights(row: Row) -> str:
-    """The last part of their name: IMAGENET1K_V2 of ResNet50_Weights.IMAGENET1K_V2."""
+    """Return the last part of the weights' name: IMAGENET1K_V2 of ResNet50_Weights.IMAGENET1K_V2."""
     name = row.published.get("weights", NOTHING)
     return name.rpartition("_Weights.")[2]
 
@@ -118,11 +121,11 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _spread(values: list[float]) -> str:
-    """The lowest and the highest."""
+    """Return the lowest and the highest value as "lowest..highest"."""
     digits = 0 if max(values) >= 100 else 1
     return f"{min(values):.{digits}f}..{max(values):.{digits}f}"
 
 
 def _name(row: Row) -> str:
-    """The network, and its own weights below it."""
+    """Return the model's name, with its own weights on the line below."""
     return row.network.replace(":", ":\n ")

@@ -1,4 +1,7 @@
-"""The caller's side: a process for each network, so that none inherits another's memory, and turns among them."""
+"""The caller's side of a comparison: a process for each model, and turns among these processes.
+
+Each model has a process of its own so that none inherits the memory of another.
+"""
 
 import json
 import subprocess
@@ -12,12 +15,12 @@ from typing import Any
 from mp09.errors import CompareError
 
 ROOT = Path(__file__).resolve().parents[2]
-# In place of the current folder, whose files could be taken for modules, stands the folder of this package.
+# The folder of this package replaces the current folder in the path, whose files could be taken for modules.
 BOOT = "import sys; sys.path[0] = sys.argv.pop(1); from mp09.compare.serve import serve; serve({module!r})"
 
 
-class Worker:
-    """A new Python in which `serve` answers with a module's `Served`."""
+class ModelProcess:
+    """Runs a new Python in which `serve` answers requests with the `Served` of a module."""
 
     def __init__(self, module: str):
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in end)
@@ -27,18 +30,18 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             encoding="utf-8",
-            start_new_session=True,  # Ctrl-C is the caller's to handle
+            start_new_session=True,  # so that only the caller gets Ctrl-C, and handles it
         )
         self.pid = self._process.pid
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Wait for the answer to a request. Raises CompareError when it is an error, or the process has died."""
+        """Send a request and return its answer. Raises CompareError when that is an error, or the process has died."""
         try:
             print(json.dumps(request), file=self._process.stdin, flush=True)
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        if not line.endswith("\n"):  # nothing, or half an answer
+        if not line.endswith("\n"):  # the process died before or while it answered
             raise CompareError(self._how_it_died())
         answer = json.loads(line)
         if "error" in answer:
@@ -52,7 +55,7 @@ class Worker:
         for file in (self._process.stdin, self._process.stdout, self._complaints):
             try:
                 file.close()
-            except BrokenPipeError:  # a request that it never read
+            except BrokenPipeError:  # the process never read its last request
                 pass
 
     def _how_it_died(self) -> str:
@@ -64,11 +67,14 @@ class Worker:
 
 
 class Team:
-    """Workers by the names of their networks. What befalls one ends it and is kept in `failures`; the others go on."""
+    """Holds workers by the names of their models. Use it in a `with` block, which ends them all.
+
+    An error of one worker ends that worker and is kept in `failures`; the others go on.
+    """
 
     def __init__(self, module: str):
         self._module = module
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, ModelProcess] = {}
         self.failures: dict[str, str] = {}
 
     def __enter__(self) -> "Team":
@@ -79,11 +85,11 @@ class Team:
             self.dismiss(name)
 
     def hire(self, name: str) -> None:
-        """Start a worker."""
-        self.workers[name] = Worker(self._module)
+        """Start a worker for the model of this name."""
+        self.workers[name] = ModelProcess(self._module)
 
     def ask(self, name: str, **request: Any) -> dict[str, Any] | None:
-        """A worker's answer; None when it failed."""
+        """Return a worker's answer; None when it failed."""
         try:
             return self.workers[name].ask(**request)
         except CompareError as error:
@@ -99,10 +105,17 @@ class Team:
 def by_turns(
     team: Team, rounds: int, *, watch: Callable[[int, int], None] = lambda done, total: None, **request: Any
 ) -> dict[str, list[dict[str, Any]]]:
-    """Ask every worker the same once a round, one after the other, so that a slow minute meets all of them.
+    """Ask every worker the same once a round, one after the other, so that a slow minute affects all of them.
+
+    Args:
+        team: its workers are asked.
+        rounds: how many rounds there are.
+        watch: is called after each round with the number of rounds done and of all rounds.
+        request: what each worker is asked.
 
     Returns:
-        the answers of those that gave all, each with `began_s`, seconds since the first turn began.
+        by name, the answers of the workers that gave all of them, each answer with `began_s`, the seconds since the
+        first turn began.
     """
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in team.workers}
     started = time.monotonic()

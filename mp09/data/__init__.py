@@ -1,1 +1,4 @@
-"""Pictures and batch files; no torch. `prepare.make_batches` makes `cifar10_batches/`, `cifar.read_batch` reads it."""
+"""Makes and reads images and batch files, without PyTorch.
+
+`prepare.make_batches` makes the folder `cifar10_batches/`, and `cifar.read_batch` reads a file of it.
+"""

@@ -1,8 +1,9 @@
-"""The course's batch files: eight CIFAR-10 classes as six pickled dicts.
+"""Reads and writes the course's batch files: eight classes of CIFAR-10 in six pickled dicts.
 
-Each file holds, under bytes keys, `batch_label` (bytes) and three Python lists: `data` (uint8 arrays of shape (3072,),
-planes R, G, B, each 32x32 row by row), `labels` (int 0..7) and `filenames` (bytes). Students read them with
-`pickle.load(file, encoding="bytes")`; this module reads them with an unpickler that can build arrays and nothing else.
+Each dict has four bytes keys: `batch_label` (bytes), and three Python lists, `data` (uint8 arrays of shape (3072,),
+planes R, G, B, each 32x32 row by row), `labels` (int, 0 to 7) and `filenames` (bytes). Students read the files with
+`pickle.load(file, encoding="bytes")`. This module uses an unpickler that can build arrays and nothing else, because
+loading a malicious pickle would run its code.
 """
 
 import io
@@ -23,7 +24,7 @@ TEST_FILE = "test_batch"
 META_FILE = "batches.meta"
 SHAPE = (3, 32, 32)
 
-# What a pickled numpy array or a Python 2 byte string refers to, in NumPy 1 and 2.
+# A pickled numpy array or a byte string of Python 2 refers to these, with NumPy 1 or 2.
 _ALLOWED_GLOBALS = {
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
@@ -41,10 +42,18 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def unpickle(content: bytes, *, name: str) -> dict:
-    """Decode a pickled dict of lists, arrays and byte strings. `name` stands in the message of a DataError."""
+    """Decode a pickled dict of lists, arrays and byte strings.
+
+    Args:
+        content: the pickle.
+        name: what error messages call the file.
+
+    Raises:
+        DataError: the pickle is damaged, refers to anything but arrays and byte strings, or is no dict.
+    """
     try:
         value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a damaged pickle raises almost anything
+    except Exception as error:  # a damaged pickle can raise almost any error
         raise DataError(f"{name}: not a readable batch file ({error}). Make it again.") from error
     if not isinstance(value, dict):
         raise DataError(f"{name}: expected a pickled dict, got {type(value).__name__}.")
@@ -52,7 +61,10 @@ def unpickle(content: bytes, *, name: str) -> dict:
 
 
 def read_batch(path: Path) -> ImageSet:
-    """Read one batch file. Raises DataError, naming the file, when it is missing or damaged."""
+    """Read one batch file into an ImageSet of N images (N, 3, 32, 32) with the course's eight classes.
+
+    Raises DataError, which names the file, when it is missing, damaged, or has other labels than 0 to 7.
+    """
     path = Path(path)
     try:
         content = path.read_bytes()
@@ -70,12 +82,20 @@ def read_batch(path: Path) -> ImageSet:
             "Make a folder of eight from it: --archive."
         )
     if len(images) != len(labels):
-        raise DataError(f"{path}: {len(images)} pictures but {len(labels)} labels.")
+        raise DataError(f"{path}: {len(images)} images but {len(labels)} labels.")
     return ImageSet(images, labels, CLASSES)
 
 
 def write_batch(path: Path, images: np.ndarray, labels: Sequence[int], *, label: str, filenames: Sequence[str]) -> None:
-    """Write one batch file, atomically. images: uint8 (N, 3, 32, 32); labels: ints (N,)."""
+    """Write one batch file in one step.
+
+    Args:
+        path: the file to write.
+        images: uint8 (N, 3, 32, 32), planes R, G, B, values 0 to 255.
+        labels: N whole numbers, 0 to 7.
+        label: what the batch is called, e.g. "training batch 1 of 5".
+        filenames: N names of image files.
+    """
     batch = {
         b"batch_label": label.encode(),
         b"data": list(np.ascontiguousarray(images, dtype=np.uint8).reshape(len(images), -1)),
@@ -86,7 +106,7 @@ def write_batch(path: Path, images: np.ndarray, labels: Sequence[int], *, label:
 
 
 def write_meta(path: Path, *, per_file: int) -> None:
-    """Write `batches.meta`: the class names, in label order, and the sizes."""
+    """Write the file `batches.meta` with the class names in the order of their labels, and the sizes."""
     names = [name.encode() for name in CLASSES]
     _write_pickle(path, {b"num_cases_per_batch": per_file, b"label_names": names, b"num_vis": 3072})
 

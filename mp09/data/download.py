@@ -1,4 +1,7 @@
-"""Fetches the official CIFAR-10 archive: resumed where it stopped, checked by MD5, never half there under its name."""
+"""Downloads the official CIFAR-10 archive.
+
+A download that was cut off is resumed, and the archive gets its name only when it is complete and its MD5 is right.
+"""
 
 import errno
 import http.client
@@ -6,20 +9,29 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from mp09.data.folders import Progress
+from mp09.data.archives import Progress
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-MD5 = "c58f30108f718f92721af3b95e74349a"  # published beside the archive on its page
+MD5 = "c58f30108f718f92721af3b95e74349a"  # as published on the archive's page
 CONNECT_TIMEOUT_S = 10.0
 
 
 def download(target: Path, *, url: str = URL, md5: str = MD5, progress: Progress | None = None) -> Path:
-    """Fetch `url` to `target` and return it; a partial `target.part` from an earlier run is continued.
+    """Download `url` to `target` and return this path.
 
-    Raises DownloadError when the server can't be reached, breaks off, or sends something with another MD5;
-    DataError when the file can't be written here.
+    Until it is complete, the file is called `target.part`. When there is one from an earlier run, it is continued.
+
+    Args:
+        target: the file to write.
+        url: where to get it.
+        md5: the checksum that it must have.
+        progress: called as progress("downloading", done, total), in bytes.
+
+    Raises:
+        DownloadError: the server can't be reached, breaks off, or sends something with another MD5.
+        DataError: the file can't be written here.
     """
     target = Path(target)
     try:
@@ -32,7 +44,7 @@ def download(target: Path, *, url: str = URL, md5: str = MD5, progress: Progress
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url}: the server answered {error.code} {error.reason}.") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "filename", None):  # ours, not the network's
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "filename", None):  # a local error
             raise DataError(f"{part}: could not be written ({error.strerror}).") from error
         raise _broken(url, error) from error
     except (ValueError, http.client.HTTPException) as error:
@@ -54,7 +66,7 @@ def _fetch(url: str, part: Path, progress: Progress | None) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # the part is complete already: nothing lies beyond its end
+        if error.code == 416:  # the part is already complete, so no bytes are left to ask for
             return
         raise
     with response, open(part, "ab" if response.status == 206 else "wb") as file:

@@ -1,12 +1,12 @@
-"""Figures of the drawn data set: simple bodies in space, turned, shaded and drawn small with Pillow.
+"""Renders the figures of synthetic images: simple bodies in space, turned, shaded and scaled down with Pillow.
 
-A figure is a list of tubes (limbs, fuselages) and faces (sheet metal, wings, windows). x runs forward, y up, z to
-the side; a body is about one long. `figure` draws one and gives four planes instead of a picture, so that it can be
-painted in any colours later: how much of the first colour, of the second colour and of white light a pixel shows,
-and how much it hides of what is behind.
+A figure is a list of tubes (limbs, fuselages) and faces (sheet metal, wings, windows). In its coordinates x points
+forward, y up and z to the side, and a body is about one unit long. `figure` renders one, not to an image but to four
+planes, so that it can be painted in any colours later. The planes tell how much of the first colour, of the second
+colour and of white light a pixel shows, and how much it hides of what is behind.
 
-Not here: colours, backgrounds, light and noise (`synthetic.py`). Parts are painted from back to front by their
-middles, so where long parts cross, a few pixels may be wrong.
+Colours, backgrounds and noise are added in `synthetic.py`. Parts are painted from back to front in the order of their
+middles, so a few pixels may be wrong where long parts cross.
 """
 
 import math
@@ -17,15 +17,21 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw
 
-SIZE = 32  # pixels a side of a figure
-DETAIL = 4  # drawn this many times larger, then averaged
+SIZE = 32  # width and height of a figure in pixels
+DETAIL = 4  # a figure is rendered this many times larger, and then averaged
 
 Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Material:
-    """`plane` 0 is the first colour, 1 the second, 2 white light; `bright` and `opacity` 0..1."""
+    """Describes how a part looks.
+
+    Attributes:
+        plane: 0 for the figure's first colour, 1 for its second, 2 for white light.
+        bright: the brightness, 0 to 1.
+        opacity: 0 to 1; at 1 nothing shows through.
+    """
 
     plane: int
     bright: float = 1.0
@@ -39,7 +45,7 @@ SHADOW = Material(2, 0.0, 0.45)
 
 @dataclass(frozen=True)
 class Tube:
-    """A chain of balls and what lies between them."""
+    """Describes a limb as a chain of balls and what is between them; `points` are their centres, each with a radius."""
 
     points: list[Point]
     radii: list[float]
@@ -48,7 +54,7 @@ class Tube:
 
 @dataclass(frozen=True)
 class Face:
-    """A flat polygon; seen from both sides, or only from the one where its corners run clockwise."""
+    """Describes a flat polygon, which is visible from both sides, or only from where its corners run clockwise."""
 
     points: list[Point]
     material: Material = FIRST
@@ -62,9 +68,12 @@ Part = Tube | Face
 
 
 def prism(profile: list[Point], material: Material, window: Material | None = None) -> list[Part]:
-    """A side view [(x, y, half width), ...], clockwise from the bottom rear, spread to both sides.
+    """Return a body that is a side view, spread to both sides.
 
-    With `window`, every upright face carries a smaller one of that material.
+    Args:
+        profile: the side view, [(x, y, half width), ...], clockwise from the bottom rear.
+        material: of the body.
+        window: if given, every upright face gets a smaller face of this material.
     """
     far = [(x, y, -w) for x, y, w in profile]
     ends = zip(profile, profile[1:] + profile[:1], far[1:] + far[:1], far, strict=True)
@@ -76,7 +85,7 @@ def prism(profile: list[Point], material: Material, window: Material | None = No
 
 
 def _inset(points: list[Point], share: float = 0.72) -> list[Point]:
-    """A smaller copy about the middle, a little farther out so that it is painted later."""
+    """Return a smaller copy of a face with the same middle, a little farther out, so that it is painted later."""
     corners = np.array(points)
     middle = corners.mean(axis=0)
     return [tuple(corner) for corner in 1.01 * (middle + share * (corners - middle))]
@@ -87,7 +96,7 @@ def box(x: tuple[float, float], y: tuple[float, float], w: float, material: Mate
 
 
 def plate(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], material: Material) -> Part:
-    """A rectangle across the way (from x[0] below to x[1] above), e.g. a lamp or a grille."""
+    """Return an upright rectangle that faces forward or back, e.g. a lamp; it leans from x[0] below to x[1] above."""
     return Face([(x[0], y[0], z[0]), (x[1], y[1], z[0]), (x[1], y[1], z[1]), (x[0], y[0], z[1])], material)
 
 
@@ -107,7 +116,7 @@ def wheels(places: list[float], y: float, radius: float, w: float) -> list[Part]
 
 
 def shadow(length: float, y: float, w: float) -> Part:
-    """What the figure darkens of the ground at height y."""
+    """Return the shadow of a figure on the ground at height y."""
     turns = [2 * math.pi * k / 12 for k in range(12)]
     return Face([(length * math.cos(t), y, w * math.sin(t)) for t in turns], SHADOW)
 
@@ -163,7 +172,7 @@ def truck(rng: np.random.Generator) -> list[Part]:
     rear, cab, nose = u(-0.85, -0.6), u(0.28, 0.36), u(0.62, 0.75)
     axles = [rear + 0.18, nose - 0.18] + ([rear + 0.45] if rng.random() < 0.6 else [])
     cargo = box((rear, cab - 0.03), (floor, u(0.4, 0.58)), w * 1.05, SECOND)
-    if rng.random() < 0.25:  # a dump body
+    if rng.random() < 0.25:  # some trucks have a dump body
         cargo = prism([(rear, floor, w), (rear - 0.08, 0.2, w), (cab - 0.06, 0.25, w), (cab - 0.04, floor, w)], SECOND)
     return [
         shadow(0.8, floor - 0.1 - radius, w * 1.3),
@@ -175,7 +184,7 @@ def truck(rng: np.random.Generator) -> list[Part]:
 
 
 def _cab(rear: float, nose: float, floor: float, top: float, bonnet: float, w: float) -> list[Part]:
-    """The driver's cab of a truck."""
+    """Return the driver's cab of a truck."""
     front = nose - bonnet
     above = [(rear, 0.12, w), (rear, top, 0.95 * w), (front - 0.04, top, 0.95 * w), (front + 0.02, 0.12, w)]
     return [
@@ -204,7 +213,7 @@ def _sails(rng: np.random.Generator, deck: float) -> list[Part]:
 
 
 def _storeys(rng: np.random.Generator, deck: float, w: float) -> list[Part]:
-    """What stands on the deck of a motor ship: one to three storeys, a funnel, two masts."""
+    """Return what is on the deck of a motor ship: one to three storeys, a funnel and two masts."""
     u, parts, floor, rear = rng.uniform, [], deck, rng.uniform(-0.7, -0.1)
     front = rear + u(0.35, 0.7)
     for storey in range(rng.integers(1, 4)):
@@ -232,7 +241,7 @@ def bird(rng: np.random.Generator) -> list[Part]:
     ]  # fmt: skip
     if kind == "flying":
         return parts + _spread_wings(rng)
-    if not wading and rng.random() < 0.6:  # a branch
+    if not wading and rng.random() < 0.6:  # it perches on a branch
         parts.append(Tube([(-0.9, -u(0.3, 0.6), 0), (0.9, -u(0.3, 0.5), 0)], [0.05, 0.04], GLASS))
     return parts + _folded_wings_and_legs(r, tilt, u(0.7, 0.9) if wading else u(0.32, 0.45))
 
@@ -299,7 +308,7 @@ def deer(rng: np.random.Generator) -> list[Part]:
         Tube([(-0.3, -0.09, 0), (0.3, -0.08, 0)], [0.08, 0.08], SECOND),
         *(Tube([(x - 0.05, y + 0.06, z * 0.2), (x - 0.14, y + 0.16, z)], [0.05, 0.03]) for z in (0.22, -0.22)),
     ]
-    if rng.random() < 0.4:  # a fawn's spots
+    if rng.random() < 0.4:  # some have a fawn's spots
         parts += [Tube([(u(-0.45, 0.3), u(0.0, 0.1), z)], [0.03], WHITE) for z in [0.16, -0.16] * 3]
     return parts + (_antlers(rng, x, y) if rng.random() < 0.65 else [])
 
@@ -337,7 +346,7 @@ def _rider(rng: np.random.Generator) -> list[Part]:
 
 
 def _hoofed(rng: np.random.Generator, head: tuple[float, float], *, r, leg, leg_r, neck_r, head_r) -> list[Part]:
-    """Trunk, neck, head and four legs: radii and leg length in lengths of the body."""
+    """Return trunk, neck, head and four legs of a deer or a horse. Radii and leg length are in lengths of the body."""
     (x, y), u = head, rng.uniform
     parts: list[Part] = [
         shadow(0.6, -leg, r),
@@ -355,12 +364,19 @@ def _hoofed(rng: np.random.Generator, head: tuple[float, float], *, r, leg, leg_
 
 @dataclass(frozen=True)
 class Pose:
-    """Ranges, in degrees: turn about y, nod about the picture's x, tilt in the picture."""
+    """Gives ranges from which the pose of a figure is chosen at random.
+
+    Attributes:
+        yaw: turn about the y axis, in degrees.
+        pitch: nod about the image's x axis, in degrees.
+        roll: tilt in the image, in degrees.
+        fill: share of the image's side that the longer side of the figure takes.
+    """
 
     yaw: tuple[float, float]
     pitch: tuple[float, float]
     roll: tuple[float, float] = (-4, 4)
-    fill: tuple[float, float] = (0.95, 1.08)  # of the picture's side that the longer side of the figure takes
+    fill: tuple[float, float] = (0.95, 1.08)
 
 
 CLASSES: tuple[tuple[Callable[[np.random.Generator], list[Part]], Pose], ...] = (
@@ -375,17 +391,25 @@ CLASSES: tuple[tuple[Callable[[np.random.Generator], list[Part]], Pose], ...] = 
 )
 
 
-# ---- drawing --------------------------------------------------------------------------------------------------
+# ---- rendering ------------------------------------------------------------------------------------------------
 
 
 def figure(label: int, rng: np.random.Generator) -> np.ndarray:
-    """One random figure of class `label`: uint8 (4, 32, 32), planes first colour, second, white light, opacity."""
+    """Render one random figure.
+
+    Args:
+        label: the figure's class, an index into CLASSES.
+        rng: where the random numbers come from.
+
+    Returns:
+        uint8 (4, 32, 32), with the planes first colour, second colour, white light and opacity.
+    """
     build, pose = CLASSES[label]
     parts = build(rng)
     turn = _rotation(*(math.radians(rng.uniform(*ends)) for ends in (pose.yaw, pose.pitch, pose.roll)))
     shapes, zoom = _fit([np.array(part.points) @ turn for part in parts], rng.uniform(*pose.fill))
     light = _light(rng)
-    # CMYK only because it is Pillow's four-plane mode that no resizing treats as transparency
+    # Of Pillow's modes with four planes, CMYK is the one in which no resizing treats a plane as transparency.
     canvas = Image.new("CMYK", (SIZE * DETAIL, SIZE * DETAIL))
     pen = ImageDraw.Draw(canvas)
     for part, shape in sorted(zip(parts, shapes, strict=True), key=_nearness):
@@ -397,7 +421,7 @@ def figure(label: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """For row vectors: `points @ rotation`; afterwards x runs right, y up and z towards the eye."""
+    """Return a rotation for row vectors (`points @ rotation`); after it x points right, y up and z towards the eye."""
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (math.cos, math.sin))
     about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
@@ -406,13 +430,16 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
 
 
 def _fit(shapes: list[np.ndarray], fill: float) -> tuple[list[np.ndarray], float]:
-    """To canvas pixels, y running down, the longer side taking `fill` of the canvas; and the factor."""
+    """Scale shapes to pixels of the canvas, where y points down and the longer side takes the share `fill`.
+
+    Returns the shapes and the factor.
+    """
     corners = np.concatenate(shapes)
     low, high = corners.min(axis=0), corners.max(axis=0)
     side = SIZE * DETAIL
     zoom = fill * side / max(high[0] - low[0], high[1] - low[1])
     moved = [(shape - (low + high) / 2) * (zoom, -zoom, zoom) + (side / 2, side / 2, 0) for shape in shapes]
-    return [np.round(shape * 64) / 64 for shape in moved], zoom  # the last bits differ from machine to machine
+    return [np.round(shape * 64) / 64 for shape in moved], zoom  # rounded, as last bits differ between machines
 
 
 def _nearness(drawn: tuple[Part, np.ndarray]) -> float:
@@ -421,7 +448,7 @@ def _nearness(drawn: tuple[Part, np.ndarray]) -> float:
 
 
 def _light(rng: np.random.Generator) -> np.ndarray:
-    """Towards the light: from above, from either side, somewhat from the front; y runs down."""
+    """Choose a direction towards the light: above, to either side, somewhat in front. Here y points down."""
     direction = np.array([rng.uniform(-0.7, 0.7), -1.0, rng.uniform(0.2, 0.9)])
     return direction / np.sqrt((direction**2).sum())
 
@@ -435,7 +462,7 @@ def _ink(material: Material, shade: float) -> tuple[int, ...]:
 def _draw_face(pen: ImageDraw.ImageDraw, shape: np.ndarray, face: Face, light: np.ndarray) -> None:
     (ax, ay, az), (bx, by, bz) = shape[-1] - shape[0], shape[1] - shape[0]
     normal = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
-    if normal[2] < 0:  # seen from behind
+    if normal[2] < 0:  # it is seen from behind
         if not face.both_sides:
             return
         normal = -normal
@@ -444,12 +471,12 @@ def _draw_face(pen: ImageDraw.ImageDraw, shape: np.ndarray, face: Face, light: n
     pen.polygon([(round(x), round(y)) for x, y, _ in shape], fill=_ink(face.material, shade))
 
 
-LAYERS = ((1.0, 0.0, 0.55), (0.75, 0.22, 0.8), (0.45, 0.42, 1.0))  # share of the radius, push to the light, shade
-THIN = ((1.0, 0.0, 0.75),)  # a limb under two pixels
+LAYERS = ((1.0, 0.0, 0.55), (0.75, 0.22, 0.8), (0.45, 0.42, 1.0))  # share of the radius, shift to the light, shade
+THIN = ((1.0, 0.0, 0.75),)  # for limbs thinner than two pixels of the image
 
 
 def _draw_tube(pen: ImageDraw.ImageDraw, shape, radii: list[float], material: Material, light: np.ndarray) -> None:
-    """Several times, ever narrower, brighter and nearer to the light: a rounded look."""
+    """Draw a tube several times, each time narrower, brighter and nearer to the light, so that it looks round."""
     for share, push, shade in LAYERS if max(radii) > DETAIL else THIN:
         ink = _ink(material, shade)
         centres = shape[:, :2] + np.outer(radii, push * light[:2])

@@ -1,4 +1,4 @@
-"""The record that the data room hands out."""
+"""Defines the record in which the data package returns images."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pictures that fit in memory.
+    """Holds labelled images in memory.
 
-    images: uint8 (N, 3, H, W), planes R, G, B, 0..255
-    labels: int64 (N,), indices into `classes`
-    classes: the class names
+    Attributes:
+        images: uint8 (N, 3, H, W), planes R, G, B, values 0 to 255.
+        labels: int64 (N,), indices into `classes`.
+        classes: the class names.
     """
 
     images: np.ndarray
@@ -22,5 +23,5 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, indices: np.ndarray) -> "ImageSet":
-        """The pictures at `indices` (M,); the classes stay."""
+        """Return the images at `indices` (M,), with the same classes."""
         return ImageSet(self.images[indices], self.labels[indices], self.classes)

@@ -1,7 +1,8 @@
-"""What labelled pictures are of, and which outputs of a network mean the same.
+"""Tells what labelled images show, and which outputs of a model mean the same.
 
-A label has names ("crane"), and where it is known its WordNet number, which tells two cranes apart, or its place among
-ImageNet's thousand. A picture is never counted for an output that only might be meant.
+A label has names ("crane"). Where they are known, it also has its WordNet number (wnid), which tells the bird from the
+machine, or its index among ImageNet's thousand classes. Where it is not certain which output is meant, there is an
+error: an image is never counted for an output that only might be right.
 """
 
 import csv
@@ -13,18 +14,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mp09.data.pictures import Listing, shorten
+from mp09.data.class_folders import Listing, shorten
 from mp09.data.tiny_imagenet import read_class_names, words
 from mp09.errors import DataError
 
-TABLE = "labels.tsv"  # in a folder of pictures: columns file, and wnid, label or imagenet_index, with tabs between them
+TABLE = "labels.tsv"  # in a folder of images; its columns are file, and wnid, label or imagenet_index
 WORDS = "words.txt"
+NAMES = "classes.txt"  # one class name on each line, in the order of their numbers
 
 _WNID = re.compile(r"n\d{8}")
 
 
 class Label(NamedTuple):
-    """names: the usual one first; wnid: its WordNet number, such as n01443537; index: in ImageNet, 0..999."""
+    """Says what an image shows, or what an output of a model means.
+
+    Attributes:
+        names: the usual name first.
+        wnid: the WordNet number, such as n01443537, if it is known.
+        index: the index among ImageNet's classes, 0 to 999, if it is known.
+    """
 
     names: tuple[str, ...]
     wnid: str | None = None
@@ -35,9 +43,14 @@ class Label(NamedTuple):
 
 
 def labels_of(classes: Sequence[str], beside: Path | None = None) -> tuple[Label, ...]:
-    """Class names as labels. Those that are wnids get their names from the `words.txt` in the folder `beside`.
+    """Turn class names into labels.
 
-    Raises DataError for a damaged `words.txt`.
+    Args:
+        classes: the class names. Those that are wnids get their names from `words.txt`.
+        beside: the folder with `words.txt`; without it, wnids have no names.
+
+    Raises:
+        DataError: `words.txt` is damaged.
     """
     known = words(beside) if beside and (beside / WORDS).is_file() and any(map(_WNID.fullmatch, classes)) else {}
     return tuple(
@@ -49,7 +62,11 @@ def labels_of(classes: Sequence[str], beside: Path | None = None) -> tuple[Label
 
 
 def read_outputs(path: Path) -> tuple[Label, ...]:
-    """The outputs of a network from a text file with one class a line: a name, or a wnid. Raises DataError."""
+    """Read what the outputs of a model mean from a text file with a class on each line: a name or a wnid.
+
+    If all of them are wnids, their names come from the `words.txt` in the same folder, if there is one. Raises
+    DataError when a file can't be read or has no lines.
+    """
     path = Path(path)
     shown = read_class_names(path)
     lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -57,9 +74,13 @@ def read_outputs(path: Path) -> tuple[Label, ...]:
 
 
 def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
-    """The pictures that `labels.tsv` in a folder names, in its order, and what they are of.
+    """Read `labels.tsv` in a folder of images.
 
-    Raises DataError, with the line, when a column, a file or a value is missing or wrong.
+    Returns:
+        The images that it names, in its order, and the labels of their classes, to which the listing's labels point.
+
+    Raises:
+        DataError: the table, a column, a file or a value is missing or wrong; for a value, the message has its line.
     """
     path = Path(folder) / TABLE
     try:
@@ -73,14 +94,14 @@ def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
     if "file" not in columns or not columns & {"wnid", "label", "imagenet_index"}:
         raise DataError(
             f"{path}: expected the columns file, and wnid, label or imagenet_index, with tabs between them, and one "
-            f"line a picture; found {', '.join(sorted(filter(None, columns))) or 'no line'}."
+            f"line an image; found {', '.join(sorted(filter(None, columns))) or 'no line'}."
         )
     found = [_label(row, f"{path}, line {number}") for number, row in numbered]
     files = tuple(path.parent / row["file"] for row in rows)
     if missing := [file.name for file in files if not file.is_file()]:
-        raise DataError(f"{path}: {len(missing)} of {len(files)} pictures are missing: {shorten(missing)}.")
+        raise DataError(f"{path}: {len(missing)} of {len(files)} images are missing: {shorten(missing)}.")
     keys = [_identity(label) for label in found]
-    first: dict[str | int, Label] = {}  # of each class, whose name may be written otherwise further down
+    first: dict[str | int, Label] = {}  # of a class whose name is spelt in several ways, the first
     for key, label in zip(keys, found, strict=True):
         first.setdefault(key, label)
     places = {key: place for place, key in enumerate(first)}
@@ -89,7 +110,7 @@ def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
 
 
 def _identity(label: Label) -> str | int:
-    """What tells its class from others."""
+    """Return what tells the class of a label from others: wnid, index, or plain name."""
     if label.wnid:
         return label.wnid
     return _plain(label.names[0]) if label.index is None else label.index
@@ -108,7 +129,7 @@ def _label(row: dict[str, str | None], where: str) -> Label:
 
 
 class Matcher:
-    """Finds the outputs of a network that labels mean: by wnid where both have one, by place in ImageNet, by name."""
+    """Finds the outputs of a model that labels mean: by wnid if both have one, by ImageNet's index, or by name."""
 
     def __init__(self, outputs: Sequence[Label]):
         self._outputs = outputs
@@ -120,9 +141,10 @@ class Matcher:
                 self._by_name[_plain(name)].add(place)
 
     def match(self, labels: Sequence[Label]) -> list[int]:
-        """The place of the output that each label means.
+        """Return the index of the output that each label means.
 
-        Raises DataError, naming labels, when there is none, more than one could be meant, or two mean the same.
+        Raises:
+            DataError: a label means no output, may mean several, contradicts itself, or means the same as another one.
         """
         found = [self._meant(label) for label in labels]
         if unknown := [str(label) for label, place in zip(labels, found, strict=True) if place is None]:
@@ -151,7 +173,7 @@ class Matcher:
         return found
 
     def _named(self, label: Label) -> set[int]:
-        """The outputs that have the first of the label's names that any output has."""
+        """Return the outputs with the first of the label's names that any output has."""
         return next((self._by_name[_plain(name)] for name in label.names if _plain(name) in self._by_name), set())
 
 

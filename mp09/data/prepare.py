@@ -1,6 +1,7 @@
-"""Makes `cifar10_batches/`: chooses the source, writes the six batch files, and SOURCE.json last.
+"""Makes `cifar10_batches/`: chooses the source, writes the six batch files and batches.meta, and SOURCE.json last.
 
-The folder appears in one step, complete, or not at all: everything is written to a folder beside it and renamed.
+The folder appears complete and in one step, or not at all, because everything is written to a folder beside it, which
+is then renamed.
 """
 
 import errno
@@ -12,32 +13,32 @@ from pathlib import Path
 import numpy as np
 
 from mp09 import trees
+from mp09.data.archives import Progress
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
-from mp09.data.folders import Progress
-from mp09.data.source import (
+from mp09.data.origins import SECRET_BITS, NamedImages, Origin, from_download, from_synthetic
+from mp09.data.provenance import (
     HOLDOUT_FILE,
     SECRET_FILE,
     SOURCE_FILE,
-    Source,
+    Provenance,
     holdout_file,
-    read_source,
+    read_provenance,
     secret_file,
     verify,
 )
-from mp09.data.sources import SECRET_BITS, Origin, Pictures, from_download, from_synthetic
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum, write_json, write_text
 
 ARCHIVE_NAME = "cifar-10-python.tar.gz"
-BUILDING = ".mp09-building-"  # in the names of unfinished folders
-PER_FILE = 8000  # the course's size
+BUILDING = ".mp09-building-"  # a part of the names of unfinished folders
+PER_FILE = 8000  # images in each of the course's files
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """Images that only the grader scores on, in their order in the private file, and the secret seed of both."""
+    """Holds images that only the grader scores on, in the order of the private file, and the secret seed of both."""
 
-    images: Pictures
+    images: NamedImages
     secret: int
 
 
@@ -51,23 +52,29 @@ def make_batches(
     secret: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
-) -> Source:
-    """Make the folder `out` and return its Source; a folder that already is what was asked is left as it is.
+) -> Provenance:
+    """Make the data folder `out` and return its Provenance. A folder that already is what was asked for is kept.
 
     Args:
-        origin: where the pictures come from (`sources.from_images`, ...).
-            None: a complete folder as it is, else the official download, else the synthetic set.
-        per_file: pictures a file, a multiple of 8; default: as they are, 8000 for a new folder.
-        seed: shuffles the pictures over the files, and draws the synthetic ones, 0..2**32-1; default: as it is, or 0.
-        holdout: so many images, a multiple of 40, go into a private file (`source.holdout_file`) that only the grader
-            scores on: synthetic ones are made besides the others, others are moved out of the train files;
-            default: as it is, or none.
-        secret: the seed of the held-out images, 0..2**128-1, that is kept beside them alone; default: a random one.
-            Who knows it has the images.
-        force: replace a folder that was not made by this function, or was changed since.
+        out: the folder to make.
+        origin: where the images come from, e.g. `origins.from_images(...)`. With None, a complete folder is kept; else
+            CIFAR-10 is downloaded; if that fails, synthetic images are made.
+        per_file: how many images each file holds, a multiple of 8. None accepts what an existing folder has, and means
+            8000 for a folder that has to be made.
+        seed: decides how the images are shuffled over the files, 0 to 2**32 - 1; also the seed of synthetic images if
+            the download fails. None accepts what an existing folder has, and means 0 otherwise.
+        holdout: how many images, a multiple of 40, go into a private file (`provenance.holdout_file`) that only the
+            grader scores on. Synthetic ones are made in addition; others are moved out of the training files. None
+            accepts what an existing folder has, and means 0 otherwise.
+        secret: the seed of the held-out images, 0 to 2**128 - 1, which is kept only beside them, because whoever knows
+            it can make them. By default it is random.
+        force: make the folder in any case, even if this function did not make what it replaces.
+        progress: called as progress(what is done, how much, of how much).
 
     Raises:
-        DataError: bad input, no space, or `out` is somebody else's. Nothing half-written stays behind.
+        DataError: an argument or an image is wrong, the disk is full, or `out` is somebody else's. No half-written
+            files stay behind.
+        DownloadError: the `origin` can't be downloaded.
     """
     out = Path(out).absolute()
     if per_file is not None and (per_file < 8 or per_file % 8):
@@ -95,20 +102,20 @@ def make_batches(
     if holdout:
         secret = secrets.randbits(SECRET_BITS) if secret is None else secret
         train, held_out = _hold_out(chosen, train, holdout, secret, progress)
-    source = Source(name, chosen.key, len(test.labels), seed, {}, {}, note, holdout or 0)
+    source = Provenance(name, chosen.key, len(test.labels), seed, {}, {}, note, holdout or 0)
     return _write(out, source, train, test, held_out, progress)
 
 
 def _existing(
     out: Path, origin: Origin | None, per_file: int | None, seed: int | None, holdout: int | None
-) -> Source | None:
-    """The Source of a folder that satisfies the request; None when it is to be made."""
+) -> Provenance | None:
+    """Return the Provenance of a folder that satisfies the request, or None when it has to be made."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / SOURCE_FILE).is_file():
         complete = out.is_dir() and all((out / name).is_file() for name in (*TRAIN_FILES, TEST_FILE))
         if complete and origin is None and per_file is None:
-            return read_source(out)
+            return read_provenance(out)
         raise DataError(
             f"{out}: exists and was not made by this command. Choose another --out, or replace it: --force."
         )
@@ -134,19 +141,19 @@ def _existing(
 
 
 def _hold_out(
-    origin: Origin, train: Pictures, count: int, secret: int, progress: Progress | None
-) -> tuple[Pictures, Holdout]:
-    """The train images that are left, and `count` held-out ones, as many of each class."""
-    if origin.more:  # the public files are those that everybody can make, so that nothing is missing in them
+    origin: Origin, train: NamedImages, count: int, secret: int, progress: Progress | None
+) -> tuple[NamedImages, Holdout]:
+    """Return the training images that are left, and `count` held-out ones with equally many of each class."""
+    if origin.more:  # everybody can make the public files, so what is missing in them would tell what is held out
         private = origin.more(count, secret, progress)
     else:
         train, private = _split(train, count, np.random.default_rng([secret, 0]))
-    # Their order in the file is secret, too: it is what a look-up by position would have to know.
+    # The order in the file is secret, too, because a submission might look up answers by position.
     return train, Holdout(private.take(np.random.default_rng([secret, 1]).permutation(count)), secret)
 
 
-def _split(train: Pictures, count: int, random: np.random.Generator) -> tuple[Pictures, Pictures]:
-    """(What is left, `count` random images, as many of each class.)"""
+def _split(train: NamedImages, count: int, random: np.random.Generator) -> tuple[NamedImages, NamedImages]:
+    """Return what is left, and `count` random images with equally many of each class."""
     order, classes = random.permutation(len(train.labels)), np.unique(train.labels)
     of_each = [order[train.labels[order] == label][: count // len(classes)] for label in classes]
     private = np.concatenate(of_each)
@@ -154,11 +161,16 @@ def _split(train: Pictures, count: int, random: np.random.Generator) -> tuple[Pi
 
 
 def _write(
-    out: Path, source: Source, train: Pictures, test: Pictures, held_out: Holdout | None, progress: Progress | None
-) -> Source:
-    """Write everything beside `out`, then put it there. Returns `source` with its counts and checksums."""
+    out: Path,
+    source: Provenance,
+    train: NamedImages,
+    test: NamedImages,
+    held_out: Holdout | None,
+    progress: Progress | None,
+) -> Provenance:
+    """Write everything beside `out`, then rename it. Returns `source` with its counts and checksums."""
     prefix = f".{out.name}{BUILDING}"
-    for leftover in out.parent.glob(f"{prefix}*"):  # of interrupted runs
+    for leftover in out.parent.glob(f"{prefix}*"):  # from interrupted runs
         trees.remove(leftover)
     building, private, holdout = None, None, holdout_file(out).parent
     try:
@@ -177,7 +189,7 @@ def _write(
         counts = {file: len(indices) for file, indices in parts.items()} | {TEST_FILE: source.per_file}
         checksums = {file: checksum(building / file) for file in (*counts, META_FILE)}
         if held_out:
-            private = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))  # for its owner alone
+            private = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))  # only its owner may read it
             source = replace(source, holdout_checksum=_write_holdout(private, held_out))
         source = replace(source, counts=counts, checksums=checksums)
         write_json(building / SOURCE_FILE, asdict(source))
@@ -197,7 +209,7 @@ def _write(
 
 
 def _write_holdout(folder: Path, held_out: Holdout) -> str:
-    """Write the private file and its secret, and return the file's checksum."""
+    """Write the private file and its secret seed, and return the file's checksum."""
     images, secret = folder / HOLDOUT_FILE, folder / SECRET_FILE
     _write_part(images, held_out.images, "held out")
     write_text(secret, f"{held_out.secret:032x}\n")
@@ -206,12 +218,12 @@ def _write_holdout(folder: Path, held_out: Holdout) -> str:
     return checksum(images)
 
 
-def _write_part(path: Path, pictures: Pictures, label: str) -> None:
-    write_batch(path, pictures.images, pictures.labels, label=label, filenames=pictures.filenames)
+def _write_part(path: Path, images: NamedImages, label: str) -> None:
+    write_batch(path, images.images, images.labels, label=label, filenames=images.filenames)
 
 
 def _replace(building: Path, out: Path) -> None:
-    """Put `building` in the place of `out`, whatever was there."""
+    """Rename `building` to `out`. What `out` was before is removed, or comes back if the renaming fails."""
     if out.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}{BUILDING}", dir=out.parent)) / "old"
         out.rename(old)

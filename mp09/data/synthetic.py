@@ -1,12 +1,12 @@
-"""Pictures drawn by code alone, for machines where CIFAR-10 can't be fetched.
+"""Makes synthetic images by code alone, for machines where CIFAR-10 can't be downloaded.
 
     images = draw(np.arange(400) % 8, seed=0)      # uint8 (400, 3, 32, 32)
 
-Eight classes, in the order of CIFAR-10's without cat and dog. Each picture is a figure of `figures.py`, mirrored,
-moved and painted at random, before a background that often but not always suits its class, under random light,
-contrast, blur and noise. How hard they are is measured by `benchmarks/calibrate_synthetic.py`.
+There are eight classes, in the order of CIFAR-10's without cat and dog. Each image is a figure of `figures.py`,
+mirrored, moved and painted at random. It stands before a background that often but not always suits its class, under
+random light, contrast, blur and noise. `benchmarks/calibrate_synthetic.py` measures how hard the images are.
 
-Not here: anything taken from photographs. A score on these pictures says nothing of a score on CIFAR-10.
+Nothing is taken from photographs, so a score on these images says nothing about a score on CIFAR-10.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from mp09.data import figures
 from mp09.errors import DataError
 
 SIDE = figures.SIZE
-CHUNK = 512  # pictures composed at once: 6 MiB an array of floats
-VARIANTS = 320  # figures a class: a millisecond each (one core of a Xeon with AMX)
-WANDER = 3  # pixels a figure may lie off the middle, either way
+CHUNK = 512  # images that are composed at once; an array of their floats takes 6 MiB
+VARIANTS = 320  # figures of each class; rendering one takes a millisecond (one core of a Xeon with AMX)
+WANDER = 3  # a figure may be so many pixels off the middle, in both directions
 
 RGB = tuple[float, float, float]
 PAINTS: dict[str, RGB] = {
@@ -33,13 +33,21 @@ PAINTS: dict[str, RGB] = {
 
 @dataclass(frozen=True)
 class Background:
-    """An upper and a lower part, each of a colour between two ends and of some roughness."""
+    """Describes a background that has an upper and a lower part.
+
+    Attributes:
+        upper: two colours; the upper part has a random colour between them.
+        lower: the same for the lower part.
+        line: a range of where the two parts meet, as a share of the image from its top.
+        soft: over how many pixels one part changes to the other.
+        rough: how strong the texture is in the upper and in the lower part.
+    """
 
     upper: tuple[RGB, RGB]
     lower: tuple[RGB, RGB]
-    line: tuple[float, float]  # where they meet: share of the picture from its top
-    soft: float  # pixels over which they meet
-    rough: tuple[float, float]  # spread of the texture in the upper and the lower part
+    line: tuple[float, float]
+    soft: float
+    rough: tuple[float, float]
 
 
 BACKGROUNDS: dict[str, Background] = {
@@ -59,7 +67,7 @@ BACKGROUNDS: dict[str, Background] = {
                         (0, 0)),
 }  # fmt: skip
 
-# What each class usually wears and stands before; a name that comes twice is twice as likely.
+# The usual colours and backgrounds of each class. A name that occurs twice is twice as likely.
 USUAL_FIRST = (
     "white white silver grey dark red",
     "red red white silver dark blue yellow green",
@@ -90,22 +98,25 @@ USUAL_BACKGROUND = (
     "sea sea sea sky",
     "road road grass plain",
 )
-UNUSUAL_PAINT, UNUSUAL_BACKGROUND = 0.05, 0.2  # share of the pictures that take any at all instead
+UNUSUAL_PAINT, UNUSUAL_BACKGROUND = 0.05, 0.2  # share of images where any of them is chosen instead
 
 
 def draw(labels: np.ndarray, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
-    """Draw a picture for each label: uint8 (N, 3, 32, 32), planes R, G, B, 0..255.
+    """Make a synthetic image for each label.
 
-    The same labels and seed give the same bytes; the first n pictures depend on the first n labels only. Two seeds
-    share no figure.
+    The same labels and seed give the same bytes, and the first n images depend only on the first n labels. No two
+    seeds share a figure.
 
     Args:
-        labels: whole numbers 0..7, (N,).
+        labels: whole numbers (N,), 0 to 7.
         seed: 0 or more.
-        progress: called as progress(done, N) now and then, at the end with done = N.
+        progress: called as progress(done, N) now and then, and at the end with done = N.
+
+    Returns:
+        uint8 (N, 3, 32, 32), planes R, G, B, values 0 to 255.
 
     Raises:
-        DataError: `labels` are not whole numbers in 0..7.
+        DataError: `labels` are not whole numbers from 0 to 7, or have another shape.
     """
     labels = _checked(labels)
     images = np.empty((len(labels), 3, SIDE, SIDE), dtype=np.uint8)
@@ -129,7 +140,7 @@ def _checked(labels: np.ndarray) -> np.ndarray:
 
 
 class _Shelf(dict):
-    """The figures of one seed by (label, variant), each drawn when it is first asked for."""
+    """Holds the figures of one seed by (label, variant). Each is rendered when it is first asked for."""
 
     def __init__(self, seed: int):
         super().__init__()
@@ -141,44 +152,44 @@ class _Shelf(dict):
 
 
 class _Dice:
-    """Random numbers for n pictures. Always thrown for a full chunk, so that no picture depends on n."""
+    """Gives random numbers for n images. It always makes those of a full chunk, so that no image depends on n."""
 
     def __init__(self, rng: np.random.Generator, n: int):
         self.rng, self.n = rng, n
 
     def uniform(self, low: float, high: float, *shape: int) -> np.ndarray:
-        """float32 (n, *shape), low..high."""
+        """Return float32 (n, *shape), evenly distributed from low to high."""
         return low + (high - low) * self.rng.random((CHUNK, *shape), dtype=np.float32)[: self.n]
 
     def whole(self, low: int, high: int) -> np.ndarray:
-        """int64 (n,), low..high with both ends."""
+        """Return int64 (n,), from low to high, both included."""
         return self.rng.integers(low, high + 1, CHUNK)[: self.n]
 
     def normal(self, *shape: int) -> np.ndarray:
-        """float32 (n, *shape), mean 0, spread 1."""
+        """Return float32 (n, *shape), normally distributed with mean 0 and standard deviation 1."""
         return self.rng.standard_normal((CHUNK, *shape), dtype=np.float32)[: self.n]
 
 
 def _compose(labels: np.ndarray, dice: _Dice, shelf: _Shelf, clouds: np.ndarray) -> np.ndarray:
-    """uint8 (n, 3, 32, 32)."""
+    """Compose n images from figures and backgrounds: uint8 (n, 3, 32, 32)."""
     figure = _figures(labels, dice, shelf)
-    picture = _backgrounds(labels, dice, clouds)
-    picture *= 1 - figure[:, 3:]
+    image = _backgrounds(labels, dice, clouds)
+    image *= 1 - figure[:, 3:]
     for plane, usual in enumerate((USUAL_FIRST, USUAL_SECOND)):
-        picture += figure[:, plane : plane + 1] * _spread(_paints(labels, dice, usual))
-    picture += figure[:, 2:3]
-    picture = _blurred(_lit(picture, dice), dice)
-    picture += dice.normal(3, SIDE, SIDE) * _spread(dice.uniform(0.004, 0.02))
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        image += figure[:, plane : plane + 1] * _spread(_paints(labels, dice, usual))
+    image += figure[:, 2:3]
+    image = _blurred(_lit(image, dice), dice)
+    image += dice.normal(3, SIDE, SIDE) * _spread(dice.uniform(0.004, 0.02))
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """(n,) or (n, 3) -> (n, 1 or 3, 1, 1), to go with pictures."""
+    """Reshape (n,) or (n, 3) to (n, 1, 1, 1) or (n, 3, 1, 1), so that it can be combined with images."""
     return values.reshape(len(values), -1, 1, 1)
 
 
 def _figures(labels: np.ndarray, dice: _Dice, shelf: _Shelf) -> np.ndarray:
-    """float32 (n, 4, 32, 32), 0..1: a random figure of each class, mirrored and moved."""
+    """Return a random figure for each label, mirrored and moved at random: float32 (n, 4, 32, 32), 0 to 1."""
     out = np.zeros((len(labels), 4, SIDE + 2 * WANDER, SIDE + 2 * WANDER), dtype=np.uint8)
     variants, flips = dice.whole(0, VARIANTS - 1), dice.whole(0, 1)
     rights, downs = dice.whole(0, 2 * WANDER), dice.whole(0, 2 * WANDER)
@@ -189,7 +200,7 @@ def _figures(labels: np.ndarray, dice: _Dice, shelf: _Shelf) -> np.ndarray:
 
 
 def _pick(labels: np.ndarray, dice: _Dice, usual: tuple[str, ...], names: list[str], unusual: float) -> np.ndarray:
-    """Indices into `names`, (n,): one of what is usual for the class, or with probability `unusual` any."""
+    """Choose from `names` what is usual for each label's class, or with probability `unusual` any: indices (n,)."""
     rows = [[names.index(name) for name in row.split()] for row in usual]
     lengths = np.array([len(row) for row in rows])
     table = np.array([row + [0] * (lengths.max() - len(row)) for row in rows])
@@ -199,14 +210,14 @@ def _pick(labels: np.ndarray, dice: _Dice, usual: tuple[str, ...], names: list[s
 
 
 def _paints(labels: np.ndarray, dice: _Dice, usual: tuple[str, ...]) -> np.ndarray:
-    """float32 (n, 3)."""
+    """Choose a colour for each label: float32 (n, 3), 0 to 1."""
     paints = np.array(list(PAINTS.values()), dtype=np.float32)
     chosen = paints[_pick(labels, dice, usual, list(PAINTS), UNUSUAL_PAINT)]
     return np.clip(chosen + dice.uniform(-0.08, 0.08, 3), 0.03, 1)
 
 
 def _backgrounds(labels: np.ndarray, dice: _Dice, clouds: np.ndarray) -> np.ndarray:
-    """float32 (n, 3, 32, 32)."""
+    """Make a background for each label: float32 (n, 3, 32, 32)."""
     chosen = _pick(labels, dice, USUAL_BACKGROUND, list(BACKGROUNDS), UNUSUAL_BACKGROUND)
 
     def of(field: str) -> np.ndarray:
@@ -223,14 +234,14 @@ def _backgrounds(labels: np.ndarray, dice: _Dice, clouds: np.ndarray) -> np.ndar
 
 
 def _between(ends: np.ndarray, dice: _Dice) -> np.ndarray:
-    """(n, 2, k) -> (n, k): somewhere on the way from the one end to the other, and a little beside it."""
+    """Choose points near random positions between two ends each: from (n, 2, k) to (n, k)."""
     where = dice.uniform(0, 1)[:, None]
     beside = dice.uniform(-0.04, 0.04, ends.shape[2])
     return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * where + beside
 
 
 def _clouds(rng: np.random.Generator, side: int = 512) -> np.ndarray:
-    """float32 (side, side), spread 1.1: noise in grains of 2 to 16 pixels, smoothed."""
+    """Make smoothed noise with grains of 2 to 16 pixels: float32 (side, side), with a standard deviation of 1.1."""
     total = np.zeros((side, side), dtype=np.float32)
     for grain in (2, 4, 8, 16):
         layer = rng.standard_normal((side // grain, side // grain), dtype=np.float32)
@@ -242,23 +253,23 @@ def _clouds(rng: np.random.Generator, side: int = 512) -> np.ndarray:
 
 
 def _windows(clouds: np.ndarray, dice: _Dice) -> np.ndarray:
-    """float32 (n, 1, 32, 32): pieces of `clouds`."""
+    """Cut random pieces out of `clouds`: float32 (n, 1, 32, 32)."""
     down, right = (dice.whole(0, len(clouds) - SIDE) for _ in range(2))
     return np.lib.stride_tricks.sliding_window_view(clouds, (SIDE, SIDE))[down, right][:, None]
 
 
-def _lit(picture: np.ndarray, dice: _Dice) -> np.ndarray:
-    """The light falls off to one side; its colour, its strength and the contrast vary."""
+def _lit(image: np.ndarray, dice: _Dice) -> np.ndarray:
+    """Light the images at random: it falls off to one side, and its colour, its strength and the contrast vary."""
     ramp = np.linspace(-0.2, 0.2, SIDE, dtype=np.float32)
     across, down = _spread(dice.uniform(-1, 1)) * ramp, _spread(dice.uniform(-1, 1)) * ramp[:, None]
-    picture = picture * (1 + across + down) * _spread(dice.uniform(0.93, 1.07, 3))
-    middle = np.float32(0.47)  # of the pictures on the whole
-    return (picture - middle) * _spread(dice.uniform(0.8, 1.15)) + middle + _spread(dice.uniform(-0.1, 0.1))
+    image = image * (1 + across + down) * _spread(dice.uniform(0.93, 1.07, 3))
+    middle = np.float32(0.47)  # about the mean of all images
+    return (image - middle) * _spread(dice.uniform(0.8, 1.15)) + middle + _spread(dice.uniform(-0.1, 0.1))
 
 
-def _blurred(picture: np.ndarray, dice: _Dice) -> np.ndarray:
-    """Each pixel mixed with its four neighbours, from not at all to a fifth."""
-    edge = np.pad(picture, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+def _blurred(image: np.ndarray, dice: _Dice) -> np.ndarray:
+    """Mix each pixel with its four neighbours, by a random share from nothing to a fifth."""
+    edge = np.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     near = edge[:, :, :-2, 1:-1] + edge[:, :, 2:, 1:-1] + edge[:, :, 1:-1, :-2] + edge[:, :, 1:-1, 2:]
     share = _spread(dice.uniform(0, 0.2))
-    return picture * (1 - share) + near * (share / 4)
+    return image * (1 - share) + near * (share / 4)

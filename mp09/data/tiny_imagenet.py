@@ -1,13 +1,15 @@
-"""Tiny ImageNet 200 as its archive unpacks (Le and Yang, Stanford CS231n, 2015): 64x64 pictures of 200 classes.
+"""Reads Tiny ImageNet 200 (Le and Yang, Stanford CS231n, 2015): images of 64x64 pixels in 200 classes.
 
-    wnids.txt                     the classes, by their WordNet numbers
+This is how its archive unpacks:
+
+    wnids.txt                     the classes, by their WordNet numbers (wnids)
     words.txt                     what each number means
-    train/<wnid>/images/*.JPEG    500 a class
-    val/images/*.JPEG             50 a class, all together
-    val/val_annotations.txt       which class each has
-    val_by_class/<wnid>/*.JPEG    made here from the two above
+    train/<wnid>/images/*.JPEG    500 images of each class
+    val/images/*.JPEG             50 images of each class, all in one folder
+    val/val_annotations.txt       the class of each of them
+    val_by_class/<wnid>/*.JPEG    made by this module from the two above
 
-The pictures in `test/` have no labels and are not used, the boxes neither.
+The images in `test/` are not used, because they have no labels. The bounding boxes are not used either.
 """
 
 import os
@@ -16,13 +18,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mp09.data.pictures import Listing, check_same_classes, list_pictures, shorten
+from mp09.data.class_folders import Listing, check_same_classes, list_images, shorten
 from mp09.errors import DataError
 from mp09.files import atomic_write, checksum, write_text
 
 WNIDS = "wnids.txt"
 VAL_FOLDER = "val_by_class"
-COMPLETE = ".complete"  # in VAL_FOLDER, written last: the sha256 of the annotations that it was made from
+COMPLETE = ".complete"  # is written last into VAL_FOLDER; holds the sha256 of the annotations
 
 _ANNOTATION = re.compile(r"([^/\\\t]+)\t(n\d{8})(\t.*)?")  # file name, wnid, box
 _WNID = re.compile(r"n\d{8}")
@@ -30,15 +32,16 @@ _WORD = re.compile(r"(n\d{8})\t(.*\S.*)")
 
 
 def is_tiny_imagenet(root: Path) -> bool:
-    """Whether `root` has the layout above."""
+    """Say whether `root` has the layout that is described at the top of this file."""
     root = Path(root)
     return (root / WNIDS).is_file() and (root / "train").is_dir() and (root / "val").is_dir()
 
 
 def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
-    """List the training and the validation pictures; the classes are wnids.
+    """List the training images and the validation images, with wnids as classes.
 
-    Raises DataError when something is missing, or the classes of the two differ.
+    If there is no `val_by_class` yet, it is made. Raises DataError when something is missing, or when the classes of
+    the two splits differ.
     """
     root = Path(root)
     if not is_tiny_imagenet(root):
@@ -46,19 +49,24 @@ def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
             f"{root}: not Tiny ImageNet (wnids.txt, train/, val/). Make it from its archive: python -m mp09 "
             "tiny-imagenet prepare tiny-imagenet-200.zip"
         )
-    train = list_pictures(root / "train")
-    val = list_pictures(create_val_folder(root))
+    train = list_images(root / "train")
+    val = list_images(create_val_folder(root))
     check_same_classes(root, {"train": train, VAL_FOLDER: val})
     return train, val
 
 
 def create_val_folder(root: Path) -> Path:
-    """Make `val_by_class/<wnid>/` with the validation pictures, and return it; a complete one is left as it is.
+    """Make the folder `val_by_class` with the validation images in `<wnid>/`, and return its path.
 
-    The pictures stay where they are: these are hard links, or copies where the file system has none. They are also
-    found where the usual scripts move them, in `val/<wnid>` or `val/images/<wnid>`. What was interrupted goes on.
+    The images stay where they are; the new files are hard links to them, or copies where the file system has no hard
+    links. The images are also found where other scripts usually move them: in `val/<wnid>`, `val/images/<wnid>` or
+    `val/<wnid>/images`. A complete folder is kept, and an interrupted run is continued.
 
-    Raises DataError when the annotations or pictures are missing or malformed, or the folder can't be written.
+    Args:
+        root: the folder of Tiny ImageNet.
+
+    Raises:
+        DataError: annotations or images are missing or malformed, or the folder can't be written.
     """
     folder = Path(root) / VAL_FOLDER
     annotations = Path(root) / "val" / "val_annotations.txt"
@@ -69,11 +77,11 @@ def create_val_folder(root: Path) -> Path:
             raise DataError(f"{folder}: was made from another val_annotations.txt. Remove this folder and run again.")
         return folder
     classes = _classes(annotations, lines, known=set(_lines(Path(root) / WNIDS)))
-    pictures = _find(annotations.parent, classes)
+    images = _find(annotations.parent, classes)
     try:
         for wnid in set(classes.values()):
             (folder / wnid).mkdir(parents=True, exist_ok=True)
-        for name, source in pictures.items():
+        for name, source in images.items():
             _link(source, folder / classes[name] / name)
         write_text(folder / COMPLETE, made_from)
     except OSError as error:
@@ -84,9 +92,9 @@ def create_val_folder(root: Path) -> Path:
 
 
 def words(root: Path) -> dict[str, str]:
-    """What each wnid of WordNet means: "n01443537" -> "goldfish, Carassius auratus".
+    """Read what each wnid means, e.g. "goldfish, Carassius auratus" for "n01443537".
 
-    Raises DataError when `words.txt` is missing or a line of it malformed.
+    Raises DataError when `words.txt` is missing, or one of its lines is malformed.
     """
     path = Path(root) / "words.txt"
     names = {}
@@ -98,9 +106,10 @@ def words(root: Path) -> dict[str, str]:
 
 
 def short_names(root: Path, wnids: Sequence[str]) -> tuple[str, ...]:
-    """The first name of each wnid, "goldfish"; with the wnid where two would be equal, "crane (n02012849)".
+    """Return the first name of each wnid, e.g. "goldfish".
 
-    A wnid without a name stands for itself. Raises DataError as `words` does.
+    Where two names would be equal, the wnid is added: "crane (n02012849)". A wnid without a name is its own name.
+    Raises DataError as `words` does.
     """
     known = words(root)
     first = [known.get(wnid, wnid).split(",")[0].strip() for wnid in wnids]
@@ -109,9 +118,10 @@ def short_names(root: Path, wnids: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """A text file with one class name a line; wnids that have a `words.txt` beside them get their names.
+    """Read a text file with one class name on each line.
 
-    Raises DataError when it can't be read or is empty.
+    If all of them are wnids, and `words.txt` is in the same folder, they are replaced by their short names. Raises
+    DataError when a file can't be read, or has no names.
     """
     path = Path(path)
     try:
@@ -136,7 +146,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _classes(path: Path, lines: list[str], *, known: set[str]) -> dict[str, str]:
-    """File name -> wnid, as the annotations say."""
+    """Return the wnid of each file name, as the annotations say."""
     classes = {}
     for number, line in enumerate(lines, 1):
         if not (match := _ANNOTATION.fullmatch(line)):
@@ -147,12 +157,12 @@ def _classes(path: Path, lines: list[str], *, known: set[str]) -> dict[str, str]
         if classes.setdefault(name, wnid) != wnid:
             raise DataError(f"{path}, line {number}: {name} is {wnid} here and {classes[name]} above. Unpack it again.")
     if bare := sorted(known - set(classes.values())):
-        raise DataError(f"{path}: expected pictures of all classes in wnids.txt, got none of {shorten(bare)}.")
+        raise DataError(f"{path}: expected images of all classes in wnids.txt, got none of {shorten(bare)}.")
     return classes
 
 
 def _find(val: Path, classes: dict[str, str]) -> dict[str, Path]:
-    """File name -> where the picture lies."""
+    """Return the path of the image for each file name."""
     found = {}
     for name, wnid in classes.items():
         for folder in ("images", wnid, f"images/{wnid}", f"{wnid}/images"):
@@ -161,7 +171,7 @@ def _find(val: Path, classes: dict[str, str]) -> dict[str, Path]:
                 break
     if missing := [name for name in classes if name not in found]:
         raise DataError(
-            f"{val / 'images'}: {len(missing)} of {len(classes)} annotated pictures are missing: {shorten(missing)}. "
+            f"{val / 'images'}: {len(missing)} of {len(classes)} annotated images are missing: {shorten(missing)}. "
             "Unpack the archive again."
         )
     return found
@@ -172,6 +182,6 @@ def _link(source: Path, target: Path) -> None:
         return
     try:
         os.link(source, target)
-    except OSError:  # a file system without hard links; what else is wrong shows when copying
+    except OSError:  # there are no hard links here; any other error occurs again on copying
         with atomic_write(target) as file:
             file.write(source.read_bytes())

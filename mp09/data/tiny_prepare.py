@@ -1,24 +1,28 @@
-"""`python -m mp09 tiny-imagenet prepare`: Tiny ImageNet from its archive or folder, ready to train on, and checked."""
+"""Makes Tiny ImageNet ready to train on and checks it: `python -m mp09 tiny-imagenet prepare`."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from mp09.data.folders import Progress, archive_entries
-from mp09.data.pictures import Listing, drop_unreadable
+from mp09.data.archives import Progress, archive_entries
+from mp09.data.class_folders import Listing, drop_unreadable
 from mp09.data.tiny_imagenet import WNIDS, open_tiny_imagenet, words
 from mp09.errors import DataError
 
-WHOLE = {"train": 500, "val": 50}  # pictures a class
+WHOLE = {"train": 500, "val": 50}  # images of each class in the whole data set
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """root: the folder; classes: how many; unnamed: wnids without a name in words.txt.
+    """Says what was prepared.
 
-    counts: the fewest and the most pictures of a class in "train" and "val", and how many in all
-    unreadable: files that are no pictures
+    Attributes:
+        root: the folder of the data set.
+        classes: how many classes it has.
+        unnamed: wnids without a name in words.txt.
+        counts: for "train" and "val", the fewest images of a class, the most, and the number of all.
+        unreadable: files that are not readable images.
     """
 
     root: Path
@@ -29,16 +33,18 @@ class Prepared:
 
 
 def prepare(source: Path, *, out: Path | None = None, progress: Progress | None = None) -> Prepared:
-    """Unpack the archive where it is one, sort the validation pictures by class, and decode every picture once.
+    """Unpack the archive if it is one, sort the validation images by class, and decode every image once to check it.
 
-    Repeated, it does only what is missing; interrupted, it goes on.
+    A repeated call does only what is missing (but it decodes all images), so an interrupted one can be continued.
 
     Args:
         source: the archive (.zip, .tar.gz) or the folder that comes out of it.
-        out: where the archive's folder goes; default: beside the archive.
+        out: the folder to unpack into; by default that of the archive.
+        progress: called as progress(what is done, how much, of how much).
 
     Raises:
-        DataError: a damaged archive, something else than Tiny ImageNet, files of it missing, or no place to write.
+        DataError: the archive is damaged, the source is not Tiny ImageNet, files are missing, a class has no readable
+            image, or a file can't be written.
     """
     source = Path(source)
     if source.is_file():
@@ -66,7 +72,7 @@ def _count(listing: Listing) -> tuple[int, int, int]:
 
 
 def _unpack(archive: Path, out: Path, progress: Progress | None) -> Path:
-    """Write every file that is not there in its whole length; the folder with wnids.txt."""
+    """Write every file that is not there in its whole length, and return the folder with wnids.txt."""
     root = None
     for number, (name, content) in enumerate(archive_entries(archive), 1):
         parts = PurePosixPath(name).parts

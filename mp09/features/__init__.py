@@ -1,1 +1,1 @@
-"""Features: a frozen backbone's output for every picture, computed once, kept on disk, and heads trained on it."""
+"""Computes features, a frozen backbone's output for every image, once, keeps them on disk, and trains heads on them."""

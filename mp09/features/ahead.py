@@ -1,4 +1,4 @@
-"""Preparing the next items while the present one is worked on."""
+"""Prepares the next items while the present one is in use."""
 
 import queue
 import threading
@@ -7,13 +7,18 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 END = object()
-GRACE_S = 5.0  # for an item that is being fetched when no one wants it any more
+GRACE_S = 5.0  # how long closing waits for an item that is just being fetched
 
 
 def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
-    """The same items, up to `depth` of them fetched ahead by a thread; errors come out where the item would have.
+    """Yield the same items, which a thread fetches ahead.
 
-    When it is closed, so are the items, if they are a generator, and the thread has ended.
+    An error of the items is raised where the next item would have come. When this generator is closed, the thread ends
+    and closes the items if they are a generator, too; closing waits up to 5 s for that.
+
+    Args:
+        items: What to yield.
+        depth: How many fetched items wait at most.
     """
     waiting: queue.Queue = queue.Queue(depth)
     stopped = threading.Event()

@@ -1,7 +1,8 @@
-"""Features on disk, under a key of everything that they depend on. Several processes may use one cache.
+"""Keeps features on disk, under a key of everything that they depend on. Several processes may use one cache.
 
 An entry is a folder with features.npy, labels.npy and card.json. It is written under another name and renamed when it
-is complete, so no one reads half of it; who comes second takes what is there.
+is complete, so that nobody reads half of it. If two processes compute the same entry, the second takes that of the
+first.
 """
 
 import errno
@@ -26,17 +27,17 @@ from mp09.files import write_json
 
 UNFINISHED = ".new-"
 FEATURES, LABELS, CARD = "features.npy", "labels.npy", "card.json"
-STALE_S = 24 * 3600.0  # what a process that was killed left behind
+STALE_S = 24 * 3600.0  # an unfinished entry as old as this was left behind by a process that was killed
 
 
 def key_of(parts: dict[str, Any]) -> str:
-    """sha256 of plain values and of the versions that compute with them."""
+    """Return the sha256 of plain values and of the versions that matter: those of mp09, PyTorch and torchvision."""
     versions = {"mp09": __version__, "torch": torch.__version__, "torchvision": torchvision.__version__}
     return hashlib.sha256(json.dumps({**parts, "versions": versions}, sort_keys=True).encode()).hexdigest()
 
 
 def digest_network(net: nn.Module) -> str:
-    """sha256 of a network's structure and weights."""
+    """Return the sha256 of a model's structure and weights."""
     digest = hashlib.sha256(repr(net).encode())
     for name, tensor in net.state_dict().items():
         digest.update(name.encode())
@@ -45,7 +46,7 @@ def digest_network(net: nn.Module) -> str:
 
 
 def digest_arrays(*arrays: np.ndarray) -> str:
-    """sha256 of shapes, types and contents."""
+    """Return the sha256 of the types, shapes and contents of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
@@ -54,7 +55,15 @@ def digest_arrays(*arrays: np.ndarray) -> str:
 
 
 def read(folder: Path, key: str) -> FeatureSet | None:
-    """An entry, mapped into memory; None when there is none. Raises FeatureError when it is damaged."""
+    """Return an entry, with its features mapped into memory; None when there is none.
+
+    Args:
+        folder: The cache.
+        key: The key, as `key_of` makes it.
+
+    Raises:
+        FeatureError: The entry is damaged, or may not be read.
+    """
     entry = Path(folder) / key
     if not entry.is_dir():
         return None
@@ -71,7 +80,11 @@ def read(folder: Path, key: str) -> FeatureSet | None:
 
 
 def ready(folder: Path) -> None:
-    """Make the cache's folder, and remove what killed processes left. Raises FeatureError when it can't be written."""
+    """Make the cache's folder where it is missing, and remove what killed processes left in it over a day ago.
+
+    Raises:
+        FeatureError: The folder can't be made or written.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,9 +98,15 @@ def ready(folder: Path) -> None:
 
 
 def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
-    """Put features into a cache that is `ready`, and give them back as they lie there.
+    """Write features into a cache that is `ready`, and return them as `read` does.
 
-    Raises FeatureError when that fails.
+    Args:
+        folder: The cache.
+        found: The features, with their key.
+        card: Plain values that are kept beside them, so that a reader can tell what they are.
+
+    Raises:
+        FeatureError: They can't be written.
     """
     folder = Path(folder)
     temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
@@ -98,7 +117,7 @@ def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
         temporary.chmod(0o755)
         temporary.rename(folder / found.key)
     except OSError as error:
-        if not (folder / found.key).is_dir():  # else: another process was first
+        if not (folder / found.key).is_dir():  # otherwise another process has written this entry first
             raise FeatureError(f"{folder / found.key}: could not be written ({error}).") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,14 +1,15 @@
-"""Extraction: a frozen backbone's features of many pictures, as fast as the machine computes, and only once.
+"""Extracts a frozen backbone's features of many images, as fast as the machine can compute them, and only once.
 
-    features = extract(backbone("resnet18-32"), image_set, cache=Path("features"))
+    features = extract(backbone("resnet18-32"), image_set, ExtractOptions(cache=Path("features")))
 
-The backbone is copied into its fastest form (`forms`: BatchNorm folded into convolutions, channels last, bfloat16
-where the device has it), pictures stay uint8 until their batch, and the next batches are read while the network
-computes.
+The backbone is copied into its fastest form (see `forms`): BatchNorm is folded into convolutions, the memory format is
+channels last, and numbers are bfloat16 where the device has arithmetic for it. Images stay uint8 until it is the turn
+of their batch, and the next batches are read while the model computes.
 """
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,122 +23,174 @@ from mp09.features import cache as store
 from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form, int8_form
+from mp09.precision import AUTO
 
 BATCH_SIZE = 256
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}  # of what the network is given
-GROWTH = 2**26  # bytes; so large a piece of memory grows without being copied
-CALIBRATION = 512  # pictures that int8's steps are chosen by
+INT8 = "int8"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, INT8: torch.float32}  # of the model's input
+GROWTH = 2**26  # bytes by which an array grows; memory in such large pieces grows without being copied
+CALIBRATION = 512  # images by which the steps of int8 are chosen
 
-Watch = Callable[[int, int], None]  # (pictures done, of how many; 0 when that is not known)
-# (body, preprocess, batches uint8 (n, 3, H, W), device, dtype) -> features float32 (n, D) of each batch, in order
+WatchExtraction = Callable[[int, int], None]  # takes (images done, images in all or 0 when that is not known)
+# Takes (body, preprocess, batches uint8 (n, 3, H, W), device, dtype), and yields the features float32 (n, D) of each
+# batch in order.
 Compute = Callable[[nn.Module, nn.Module, Iterable[Tensor], torch.device, torch.dtype], Iterator[np.ndarray]]
 
 
 def compute_here(
-    body: nn.Module, preprocess: nn.Module, pictures: Iterable[Tensor], device: torch.device, dtype: torch.dtype
+    body: nn.Module, preprocess: nn.Module, images: Iterable[Tensor], device: torch.device, dtype: torch.dtype
 ) -> Iterator[np.ndarray]:
-    """A `Compute` in this process."""
+    """Compute features in this process; this is the usual `Compute`."""
     body, preprocess = body.to(device), copy.deepcopy(preprocess).to(device)
-    for x in ahead(pictures):
+    for x in ahead(images):
         yield run(body, preprocess, x.to(device, non_blocking=True), dtype)
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """Says where features are computed, how exactly, and where they are kept.
+
+    Attributes:
+        device: "auto" for the fastest one, "cpu", "cuda", "cuda:1" or "mps".
+        precision: "float32" or "bfloat16". "auto" means what MP09_PRECISION says, or else bfloat16 where the device
+            has arithmetic for it. "int8" is for processors: see `int8_form`.
+        cache: The folder where features are kept, and found again; None keeps nothing.
+        batch_size: Images in a batch.
+        compute: What computes a batch; `on_ray.OnCluster` does it on other machines.
+    """
+
+    device: str = AUTO
+    precision: str = AUTO
+    cache: Path | None = None
+    batch_size: int = BATCH_SIZE
+    compute: Compute = compute_here
+
+
+@dataclass(frozen=True)
+class View:
+    """Describes how images are changed before they are preprocessed.
+
+    Attributes:
+        name: Stands in the cache's key, so changes that differ need different names.
+        augment: Maps images uint8 (n, 3, H, W) to changed ones.
+        seed: Of its random changes.
+    """
+
+    name: str
+    augment: Callable[[Tensor], Tensor]
+    seed: int = 0
 
 
 def extract(
     backbone,
     data,
+    options: ExtractOptions = ExtractOptions(),
     *,
-    batch_size: int = BATCH_SIZE,
-    device: str = "auto",
-    precision: str = "auto",
-    augment: Callable[[Tensor], Tensor] | None = None,
-    view: str = "",
-    seed: int = 0,
-    cache: Path | None = None,
+    view: View | None = None,
     key: str | None = None,
     calibration: Tensor | None = None,
-    compute: Compute = compute_here,
-    watch: Watch | None = None,
+    watch: WatchExtraction | None = None,
 ) -> FeatureSet:
-    """Compute the features of all pictures, or take them from the cache.
+    """Compute the features of all images, or take them from the cache.
 
     Args:
-        backbone: has `body` (float (N, 3, S, S) -> (N, D)) and `preprocess` (uint8 (N, 3, H, W) -> float (N, 3, S, S)).
-        data: pictures with `images` uint8 (N, 3, H, W) and `labels` (N,), such as an ImageSet; or an iterable of
-            batches (uint8 (n, 3, H, W), int64 (n,)), which is read once and never held as a whole.
-        precision: "float32" or "bfloat16"; "auto" is what MP09_PRECISION says, else bfloat16 where the device has
-            arithmetic for it. "int8" is for processors: see `int8_form`.
-        augment: changes a batch of pictures before it is preprocessed, seeded by `seed`; `view` names it in the cache.
-        cache: a folder; None keeps nothing.
-        key: names the pictures of an iterable in the cache, e.g. a digest of their files.
-        calibration: uint8 (n, 3, H, W), like the pictures, for int8; default: some of `data.images`.
-        compute: where it happens; `cluster.OnCluster` is another place.
+        backbone: Has a `body`, float (N, 3, S, S) -> (N, D), and a `preprocess`, uint8 (N, 3, H, W) -> float
+            (N, 3, S, S).
+        data: Has `images` uint8 (N, 3, H, W) and `labels` (N,), as an ImageSet does; or is an iterable of batches
+            (uint8 (n, 3, H, W), int64 (n,)), which is read once and never held as a whole.
+        options: Device, precision and cache.
+        view: A change of the images; None leaves them as they are.
+        key: Names the images of an iterable in the cache, such as a digest of their files.
+        calibration: Images uint8 (n, 3, H, W) for int8; by default some of `data.images`.
+        watch: Is told how many images are done.
+
+    Returns:
+        float32 features (N, D) and labels int64 (N,).
 
     Raises:
-        FeatureError: no such precision, no pictures, or a cache that is damaged, can't be written, or lacks a `key` or
-            a `view`.
-        DeviceError: no such device.
+        FeatureError: There is no such precision, there are no images, or the cache is damaged, can't be written, or
+            lacks a `key`.
+        DeviceError: There is no such device.
     """
-    place = choose_device(device)
-    precision = _chosen(precision, place, compute)
-    dtype = DTYPES[precision]
-    if cache and not key and not hasattr(data, "images"):
-        raise FeatureError("a cache needs a key for pictures that are read batch by batch.")
-    if cache and augment and not view:
-        raise FeatureError("a cache needs a view: a name for what augment does.")
-    how = {"view": view, "seed": seed, "precision": precision}
+    device = choose_device(options.device)
+    precision = _chosen(options.precision, device, options.compute)
+    if options.cache and not key and not hasattr(data, "images"):
+        raise FeatureError("a cache needs a key for images that are read batch by batch.")
+    how = {"view": view.name if view else "", "seed": view.seed if view else 0, "precision": precision}
     if calibration is not None:
         how["calibration"] = store.digest_arrays(calibration.numpy())
     card = _card(backbone, data, key, how)
-    if cache:
-        store.ready(cache)
-        known = store.read(cache, store.key_of(card))
+    if options.cache:
+        store.ready(options.cache)
+        known = store.read(options.cache, store.key_of(card))
         if known is not None:
             return known
-    features, labels = _Rows(np.float32), _Rows(np.int64)
-
-    def pictures() -> Iterator[Tensor]:
-        if augment:
-            seed_everything(seed)
-        for x, y in batches(data, batch_size):
-            labels.add(np.asarray(y))
-            yield augment(x) if augment else x
-
-    total = len(data.labels) if hasattr(data, "labels") else 0
-    if precision == "int8":
+    if precision == INT8:
         body = int8_form(backbone.body, _inputs(backbone.preprocess, data, calibration))
     else:
-        body = fast_form(backbone.body, dtype)
-    for chunk in compute(body, backbone.preprocess, pictures(), place, dtype):
+        body = fast_form(backbone.body, DTYPES[precision])
+    found = _computed(body, backbone.preprocess, data, options, view, device, DTYPES[precision], watch)
+    found = replace(found, key=store.key_of(card))
+    return store.write(options.cache, found, card) if options.cache else found
+
+
+def _computed(
+    body: nn.Module,
+    preprocess: nn.Module,
+    data,
+    options: ExtractOptions,
+    view: View | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    watch: WatchExtraction | None,
+) -> FeatureSet:
+    """Return the features and labels of all images, without a key."""
+    features, labels = _Rows(np.float32), _Rows(np.int64)
+
+    def images() -> Iterator[Tensor]:
+        if view:
+            seed_everything(view.seed)
+        for x, y in batches(data, options.batch_size):
+            labels.add(np.asarray(y))
+            yield view.augment(x) if view else x
+
+    total = len(data.labels) if hasattr(data, "labels") else 0
+    for chunk in options.compute(body, preprocess, images(), device, dtype):
         features.add(chunk)
         if watch:
             watch(features.count, total)
     if not features.count:
-        raise FeatureError("no pictures to extract features from.")
-    found = FeatureSet(features.close(), labels.close(), store.key_of(card))
-    return store.write(cache, found, card) if cache else found
+        raise FeatureError("no images to extract features from.")
+    return FeatureSet(features.close(), labels.close(), "")
 
 
 @torch.inference_mode()
 def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -> np.ndarray:
-    """One batch, uint8 (n, 3, H, W) -> float32 (n, D)."""
+    """Return the features float32 (n, D) of one batch.
+
+    Args:
+        body, preprocess: The parts of a backbone, on one device.
+        x: Images uint8 (n, 3, H, W), on the same device.
+        dtype: The number type that the body computes in.
+    """
     return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
 
 
-def _chosen(precision: str, place: torch.device, compute: Compute) -> str:
-    """The precision's name, of DTYPES."""
-    if precision == "auto":
-        return "bfloat16" if fast_dtype(place) == torch.bfloat16 else "float32"
+def _chosen(precision: str, torch_device: torch.device, compute: Compute) -> str:
+    """Return the precision as a name in DTYPES. Raises FeatureError when there is none, or it is not possible here."""
+    if precision == AUTO:
+        return "bfloat16" if fast_dtype(torch_device) == torch.bfloat16 else "float32"
     if precision not in DTYPES:
         raise FeatureError(f"precision: expected auto, {', '.join(DTYPES)}; got {precision!r}.")
-    if precision == "int8" and (place.type != "cpu" or compute is not compute_here):
+    if precision == INT8 and (torch_device.type != "cpu" or compute is not compute_here):
         raise FeatureError("int8 is for this machine's processor: use it with --device cpu, and not on a cluster.")
     return precision
 
 
 def _inputs(preprocess: nn.Module, data, calibration: Tensor | None) -> list[Tensor]:
-    """What int8's steps are chosen by, float (n, 3, S, S) each."""
+    """Return preprocessed batches float (n, 3, S, S), by which the steps of int8 are chosen."""
     if calibration is None and not hasattr(data, "images"):
-        raise FeatureError("int8 needs calibration pictures for a set that is read batch by batch.")
+        raise FeatureError("int8 needs calibration images for a set that is read batch by batch.")
     if calibration is None:
         chosen = np.linspace(0, len(data.images) - 1, min(CALIBRATION, len(data.images))).astype(int)
         calibration = torch.from_numpy(data.images[chosen])
@@ -145,7 +198,12 @@ def _inputs(preprocess: nn.Module, data, calibration: Tensor | None) -> list[Ten
 
 
 def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
-    """Pictures in order, (uint8 (n, 3, H, W), labels (n,)) a batch."""
+    """Yield all images in order, in batches (uint8 (n, 3, H, W), labels (n,)).
+
+    Args:
+        data: As `extract` takes it. Batches of an iterable are passed on as they are.
+        batch_size: Images in a batch of `data.images`.
+    """
     if not hasattr(data, "images"):
         yield from data
         return
@@ -155,9 +213,10 @@ def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
 
 
 class _Rows:
-    """An array (n, ...) to which batches are added: it grows in place, so that memory is needed once.
+    """Collects batches in one array (n, ...), which grows in place, so that memory is needed only once.
 
-    (Many small arrays in a list, allocated between large ones that are freed, keep the freed memory from being used.)
+    Many small arrays in a list, allocated between large ones that are freed, would keep the freed memory from being
+    used.
     """
 
     def __init__(self, dtype: type):
@@ -177,17 +236,17 @@ class _Rows:
 
 
 def _card(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:
-    """Everything that features depend on."""
+    """Return everything that features depend on, as plain values."""
     return {
         "network": store.digest_network(backbone.body),
         "preprocess": backbone.preprocess.describe(),
-        "pictures": key or (store.digest_arrays(data.images, data.labels) if hasattr(data, "images") else None),
+        "images": key or (store.digest_arrays(data.images, data.labels) if hasattr(data, "images") else None),
         **how,
     }
 
 
 def stack(sets: Iterable[FeatureSet]) -> FeatureSet:
-    """Several views of the same pictures as one set, one after the other."""
+    """Join several views of the same images into one set, one view after the other."""
     sets = list(sets)
     return FeatureSet(
         np.concatenate([found.features for found in sets]),

@@ -1,4 +1,4 @@
-"""The record that the features room hands out."""
+"""Defines the record in which the features package returns features."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What a backbone makes of pictures.
+    """Holds what a backbone makes of images.
 
-    features: float32 (N, D); a file mapped into memory when it comes from the cache
-    labels: int64 (N,)
-    key: of weights, pictures, preprocessing and versions, under which it lies in a cache
+    Attributes:
+        features: float32 (N, D). From a cache, this is a file that is mapped into memory, and read-only.
+        labels: The classes of the images, int64 (N,).
+        key: The sha256 of all that the features depend on, such as weights, images, preprocessing and versions. In a
+            cache they lie under it.
     """
 
     features: np.ndarray

@@ -1,4 +1,4 @@
-"""A network's fastest forms for computing features."""
+"""Makes the forms of a model in which it computes features fastest."""
 
 import copy
 import warnings
@@ -12,24 +12,35 @@ from mp09.errors import FeatureError
 
 
 def fast_form(body: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy for inference: BatchNorm folded into the convolutions before it, channels last, in `dtype`."""
+    """Copy a model for inference, with BatchNorm folded into the convolutions before it, channels last, in `dtype`.
+
+    A model that can't be traced keeps its BatchNorm layers.
+    """
     body = copy.deepcopy(body).eval().requires_grad_(False)
     try:
         body = fuse(body, inplace=True)
-    except (fx.proxy.TraceError, TypeError, RuntimeError):  # a network that decides by its input can't be traced
+    except (fx.proxy.TraceError, TypeError, RuntimeError):  # a model that decides by its input can't be traced
         pass
     return body.to(dtype, memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
 def int8_form(body: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
-    """A copy that computes in 8-bit whole numbers on a processor, their steps chosen by the values that `inputs` give.
+    """Copy a model so that it computes in 8-bit whole numbers on a processor.
 
-    Coarser: on the course's network a linear head's accuracy changes by less than 0.1 points, others may lose more.
-    Raises FeatureError when the network can't be traced.
+    The steps between these numbers are chosen by the values that occur in the model when it gets `inputs`. The result
+    is coarser: with the course's model, the accuracy of a linear head changes by less than 0.1 percentage points, and
+    other models may lose more.
 
-    PyTorch's own quantizer is deprecated in favour of torchao, whose form for processors needs a C++ compiler wherever
-    it runs; PyTorch is pinned.
+    This uses PyTorch's own quantizer, and PyTorch is pinned for that. It is deprecated in favour of torchao, but the
+    latter's form for processors needs a C++ compiler wherever it runs.
+
+    Args:
+        body: The model; it stays as it is.
+        inputs: Preprocessed batches, float (n, 3, S, S).
+
+    Raises:
+        FeatureError: The model can't be traced.
     """
     body = copy.deepcopy(body).eval()
     with warnings.catch_warnings():

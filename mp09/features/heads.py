@@ -1,5 +1,6 @@
-"""Heads that are trained on features: linear or with hidden layers by gradient descent, or logistic regression."""
+"""Trains heads on features: with or without hidden layers by gradient descent, or by logistic regression."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from torch import nn
 
 from mp09.errors import FeatureError
 from mp09.features.featureset import FeatureSet
+from mp09.precision import FLOAT32
 from mp09.training.batches import Batches
-from mp09.training.fit import Watch, fit
+from mp09.training.fit import WatchTraining, fit
 from mp09.training.history import History
 from mp09.training.optim import class_logits
+from mp09.training.options import FitOptions
 
 BATCH_SIZE = 512
 
@@ -22,37 +25,28 @@ def train_head(
     head: nn.Module,
     train: FeatureSet,
     valid: FeatureSet | None = None,
+    options: FitOptions = FitOptions(),
     *,
-    epochs: int = 10,
     batch_size: int = BATCH_SIZE,
     valid_batch_size: int = 4 * BATCH_SIZE,
-    optimizer: str = "adamw",
-    lr: float = 3e-3,
-    weight_decay: float = 0.01,
-    schedule: str = "one-cycle",
-    label_smoothing: float = 0.0,
-    patience: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
     folder: Path | None = None,
     card: dict | None = None,
-    watch: Watch | None = None,
+    watch: WatchTraining | None = None,
 ) -> History:
-    """Train a head (N, D) -> (N, classes) in place, in float32. Arguments and errors as `fit`."""
+    """Train a head in place. It computes in float32, whatever the options say of that.
+
+    Args:
+        head: Maps features float32 (N, D) to logits (N, classes).
+        train, valid: The features to train on and to validate with; None validates nothing.
+        batch_size, valid_batch_size: Features in a batch. The second changes no result.
+
+    The other arguments and the errors are those of `fit`.
+    """
     return fit(
         head,
         _batches(train, batch_size, shuffle=True),
         valid and _batches(valid, valid_batch_size),
-        epochs=epochs,
-        optimizer=optimizer,
-        lr=lr,
-        weight_decay=weight_decay,
-        schedule=schedule,
-        label_smoothing=label_smoothing,
-        patience=patience,
-        precision="float32",
-        seed=seed,
-        device=device,
+        replace(options, precision=FLOAT32),
         folder=folder,
         card=card,
         watch=watch,
@@ -65,14 +59,20 @@ def _batches(found: FeatureSet, batch_size: int, *, shuffle: bool = False) -> Ba
 
 
 def logistic_regression(train: FeatureSet, classes: int, *, c: float = 0.1, max_iter: int = 200) -> nn.Linear:
-    """Scale the features, fit scikit-learn's logistic regression, and give both as one linear layer (D -> classes).
+    """Scale features, fit scikit-learn's logistic regression to them, and return both as one linear layer.
 
-    c: the inverse strength of regularisation.
-    Raises FeatureError when a class has no pictures.
+    Args:
+        train: Features float32 (N, D) and labels.
+        classes: The number of classes, which is that of the layer's outputs.
+        c: The inverse strength of regularisation.
+        max_iter: How many iterations the solver may take.
+
+    Raises:
+        FeatureError: A class has no images.
     """
     absent = sorted(set(range(classes)) - set(train.labels.tolist()))
     if absent:
-        raise FeatureError(f"logistic regression: no pictures of class {', '.join(map(str, absent))}.")
+        raise FeatureError(f"logistic regression: no images of class {', '.join(map(str, absent))}.")
     scaler = StandardScaler().fit(train.features)
     model = LogisticRegression(C=c, max_iter=max_iter).fit(scaler.transform(train.features), train.labels)
     weight, bias = model.coef_, model.intercept_
@@ -89,7 +89,7 @@ def logistic_regression(train: FeatureSet, classes: int, *, c: float = 0.1, max_
 
 @torch.inference_mode()
 def probabilities_of(head: nn.Module, found: FeatureSet) -> np.ndarray:
-    """float32 (N, classes), rows that add up to 1; two classes where the head gives one logit."""
+    """Return a head's probabilities float32 (N, classes), whose rows add up to 1; one logit gives two classes."""
     device = next(head.parameters()).device
     head.eval()
     rows = [class_logits(head(x.to(device))).softmax(dim=1).cpu() for x, _ in _batches(found, 4 * BATCH_SIZE)]
@@ -97,5 +97,5 @@ def probabilities_of(head: nn.Module, found: FeatureSet) -> np.ndarray:
 
 
 def accuracy(head: nn.Module, found: FeatureSet) -> float:
-    """The share of pictures whose class is the likeliest, 0..1."""
+    """Return the share of images whose true class is the likeliest one, 0 to 1."""
     return float((probabilities_of(head, found).argmax(axis=1) == found.labels).mean())

@@ -1,4 +1,4 @@
-"""Examines whether grading can work here, and says what to do where it can't."""
+"""Check whether grading can work on this machine, and say what to do where it can't."""
 
 import importlib.metadata
 import re
@@ -7,11 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mp09.data.source import checked_source
+from mp09.data.provenance import checked_provenance
 from mp09.errors import Mp09Error
-from mp09.grading.host import Worker, WorkerEnded
-from mp09.grading.machine import usable_cores
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox.host import Worker, WorkerEnded
+from mp09.grading.sandbox.machine import usable_cores
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.grading.submission import CHECKPOINT
 
 REQUIREMENT = re.compile(r'^([\w-]+)(?:==([^\s;]+))?[^\n;]*(?:; sys_platform == "(\w+)")?', re.MULTILINE)
@@ -20,7 +20,14 @@ SETUP = "make setup, or: python -m pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was examined; `remedy` says what to do when it is not ok."""
+    """Holds the result of one check.
+
+    Attributes:
+        subject: what was checked, e.g. "packages".
+        ok: whether grading can work with what was found.
+        text: what was found.
+        remedy: what to do about it, or what is good to know; "" where there is nothing to say.
+    """
 
     subject: str
     ok: bool
@@ -29,7 +36,14 @@ class Finding:
 
 
 def examine(folder: Path, data: Path) -> list[Finding]:
-    """Examine the assignment folder and the data folder. Never raises: what goes wrong becomes a finding."""
+    """Check Python, the packages, the data, the sandbox, the device and the checkpoint.
+
+    What goes wrong becomes a finding; it raises nothing but an OSError of the system, e.g. when the disk is full.
+
+    Args:
+        folder: the assignment's folder, with requirements.txt and resnet18.pt.
+        data: the folder with the batch files.
+    """
     findings = [_python(), *_packages(folder / "requirements.txt"), _data(data)]
     return findings + _worker(folder)
 
@@ -66,14 +80,14 @@ def _packages(requirements: Path) -> list[Finding]:
 
 def _data(data: Path) -> Finding:
     try:
-        source = checked_source(data)
+        source = checked_provenance(data)
     except Mp09Error as error:
         return Finding("data", False, str(error), "python -m mp09 data")
-    return Finding("data", True, f"{source.name}, {sum(source.counts.values())} pictures in {data}")
+    return Finding("data", True, f"{source.name}, {sum(source.counts.values())} images in {data}")
 
 
 def _worker(folder: Path) -> list[Finding]:
-    """Start a process in which submissions run, and ask it about itself and the checkpoint."""
+    """Start a worker, as submissions run in one, and ask it about itself and about the checkpoint."""
     checkpoint = (folder / CHECKPOINT).resolve()
     try:
         with (

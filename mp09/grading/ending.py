@@ -1,4 +1,4 @@
-"""An orderly end when the system or a person asks for one: what was started is ended, and nothing is left behind."""
+"""End a program in good order when the system or a person asks for it, so that nothing it started is left behind."""
 
 import os
 import signal
@@ -7,19 +7,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TERMINATED, INTERRUPTED = 143, 130  # exit codes, as shells have them: 128 and the signal's number
+TERMINATED, INTERRUPTED = 143, 130  # exit codes as shells give them: 128 plus the signal's number
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came. Like Ctrl-C, no test may take it for its own failure."""
+    """SIGTERM has arrived.
+
+    It is a KeyboardInterrupt because unittest lets that pass, and would record anything else as a test's failure.
+    """
 
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
-    """Within it, SIGTERM raises Terminated and Ctrl-C KeyboardInterrupt in the main thread.
+    """Within the block, let SIGTERM raise Terminated and Ctrl-C raise KeyboardInterrupt in the main thread.
 
-    Only the first does: what comes later must not disturb the cleaning up, which takes seconds at most. A signal that
-    is ignored, as a shell has it for what runs in the background, stays so.
+    Only the first signal raises. Those that follow are ignored, because they must not disturb the cleaning up, which
+    takes seconds at most. A signal that is ignored before, as shells arrange it for jobs in the background, stays
+    ignored. In any other thread the block changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -42,7 +46,7 @@ def orderly_end() -> Iterator[None]:
 
 
 def drop_output() -> None:
-    """Drop what standard output does not take: Python would try once more at its end, and complain."""
+    """Drop what standard output does not take, because Python would try once more at its end, and complain."""
     try:
         sys.stdout.flush()
     except OSError:

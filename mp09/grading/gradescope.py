@@ -1,21 +1,27 @@
-"""A GradeReport as Gradescope's results.json: a pure function."""
+"""Turn a GradeReport into the content of Gradescope's results.json, with a pure function."""
 
 from typing import Any
 
 from mp09.grading.report import COULD_NOT_RUN, PASSED, GradeReport, TestResult
 
 AFTER_PUBLISHED = "after_published"
-# When students see a hidden test. With "hidden" they don't see their total either.
+# These say when students see a hidden test. With "hidden" they don't see their total score either.
 VISIBILITIES = (AFTER_PUBLISHED, "after_due_date", "hidden", "visible")
 
 
 def render(report: GradeReport, *, hidden: str = AFTER_PUBLISHED, leaderboard: bool = False) -> dict[str, Any]:
-    """The dict to be written as results.json. hidden: the visibility of tests that are not plainly visible."""
+    """Return the dict that is written as results.json.
+
+    Args:
+        report: the graded submission.
+        hidden: the visibility of all tests that are not "visible"; one of VISIBILITIES.
+        leaderboard: whether to give the accuracy to Gradescope's leaderboard, as 0.0 when none was measured.
+    """
     accuracy = "not measured" if report.accuracy is None else f"{report.accuracy:.4f}"
     return {
         "score": report.score,
         "execution_time": report.seconds,
-        "output": f"Accuracy {accuracy} on {report.scored} pictures of: {report.source}. Isolation: {report.sandbox}.",
+        "output": f"Accuracy {accuracy} on {report.scored} images of: {report.source}. Isolation: {report.sandbox}.",
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -25,7 +31,7 @@ def render(report: GradeReport, *, hidden: str = AFTER_PUBLISHED, leaderboard: b
         "extra_data": {
             "accuracy": report.accuracy,
             "data_source": report.source,
-            "scored_pictures": report.scored,
+            "scored_images": report.scored,
             "isolation": report.sandbox,
             "isolation_remarks": list(report.remarks),
             "memory_accounting": report.accounting,

@@ -1,4 +1,7 @@
-"""What a worker may answer. A submission shares its process, so an answer can be whatever `protocol` lets through."""
+"""Check that a worker's reply is an answer to what it was asked.
+
+A submission shares the worker's process, so a reply can be whatever `protocol` lets through.
+"""
 
 import re
 from collections import Counter
@@ -7,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from mp09.errors import ProtocolError
-from mp09.grading.protocol import Message
+from mp09.grading.sandbox.protocol import Message
 
-TEXT_LIMIT = 2000  # characters
-LIST_LIMIT = 1000  # items
+TEXT_LIMIT = 2000  # characters that are kept of a text
+LIST_LIMIT = 1000  # items that are kept of a list
 
-# operation -> its fields and arrays; "images0", "images1", ... are one entry "images"
+# The fields that each operation must answer with, and their types.
 FIELDS: dict[str, dict[str, type | tuple]] = {
     "load": {},
     "length": {"length": int},
@@ -24,17 +27,17 @@ FIELDS: dict[str, dict[str, type | tuple]] = {
     "predict": {},
     "tested": {"value": (float, int, type(None))},
 }
-# operation -> the arrays that it may send: these names and a number, or any
+# The arrays that an operation may send, as a regular expression for their names; other operations may send none.
 ARRAYS = {"samples": r"(images|labels)\d+", "tensors": r".*", "predict": "predictions"}
-TENSORS_LIMIT = 2000
-TENSORS_OF_A_SHAPE_LIMIT = 200
-NUMBER_LIMIT = 2**63
-KINDS = {"", "missing", "model", "item", "length", "output"}  # what `worker.Refused` names
+TENSORS_LIMIT = 2000  # arrays in a reply
+TENSORS_OF_A_SHAPE_LIMIT = 200  # arrays in a reply that have the same shape
+NUMBER_LIMIT = 2**63  # absolute value of a whole number
+KINDS = {"", "missing", "model", "item", "length", "output"}  # kinds of `worker.Refused`; "" is any other exception
 ERROR = {"kind": str, "type": str, "message": str, "where": list}
 
 
 class Raised(Exception):  # noqa: N818 (an event of the submission's)
-    """The submission's code raised; `error` has the fields of ERROR."""
+    """The submission's code raised an exception, which `error` describes with the fields of ERROR."""
 
     def __init__(self, error: dict[str, Any]):
         super().__init__(error["message"])
@@ -42,7 +45,16 @@ class Raised(Exception):  # noqa: N818 (an event of the submission's)
 
 
 def checked(operation: str, reply: Message) -> Message:
-    """The reply with readable texts, or Raised, or ProtocolError when it is not an answer to this operation."""
+    """Return the reply, with its texts made readable.
+
+    Args:
+        operation: what the worker was asked; a key of FIELDS.
+        reply: what the worker sent.
+
+    Raises:
+        Raised: the reply reports an exception of the submission.
+        ProtocolError: the reply is not an answer to this operation.
+    """
     if "error" in reply.fields:
         error = _fields(reply.fields["error"], ERROR)
         if error["kind"] not in KINDS:
@@ -62,7 +74,10 @@ def checked(operation: str, reply: Message) -> Message:
 
 
 def readable(text: str) -> str:
-    """Without control characters and lone surrogates, which terminals, browsers and JSON readers would act on."""
+    """Return the first TEXT_LIMIT characters of a text, without control characters and lone surrogates.
+
+    Terminals, browsers and JSON readers would act on those. A line's end is kept.
+    """
     text = text[:TEXT_LIMIT].encode(errors="replace").decode()
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
@@ -79,7 +94,7 @@ def _fields(fields: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    """Numbers as they are; texts readable, also in lists and dicts."""
+    """Return numbers as they are, and make texts readable; in lists and dicts, what is no text becomes ""."""
     if isinstance(value, list):
         value = [readable(item) if isinstance(item, str) else "" for item in value[:LIST_LIMIT]]
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The records of a grading run."""
+"""Define the records that describe a grading run."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,18 @@ PASSED, FAILED, COULD_NOT_RUN = "passed", "failed", "could not run"
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test. status: passed, failed (the student's) or could not run (ours); diagnosis: an anchor in student.md."""
+    """Holds the result of one test.
 
-    __test__ = False  # not a test class for pytest
+    Attributes:
+        number, name: e.g. "1.1", and the first line of the test's docstring.
+        score, max_score: points; a practice check has a `max_score` of 0.
+        status: PASSED, FAILED (because of the submission) or COULD_NOT_RUN (because of the grader).
+        visibility, tags: when Gradescope shows the test, and what it is about, e.g. "dataset".
+        diagnosis: an anchor in docs/student.md, or "".
+        output, advice: what went wrong, and remarks that cost no points; students read both.
+    """
+
+    __test__ = False  # tells pytest that this is not a test class
 
     number: str
     name: str
@@ -25,11 +34,19 @@ class TestResult:
 
 @dataclass(frozen=True)
 class GradeReport:
-    """One graded submission.
+    """Describes one graded submission.
 
-    status: "graded" or "infrastructure fault"; sandbox: the isolation level, and `remarks` on it; accuracy: 0..1, None
-    when not measured; near_step: it is so close to a step that another machine might give other points; memory_mib:
-    the most that a worker with all its processes took; accounting: what counted it, "control group" or "processes".
+    Attributes:
+        tests: the results, in the order in which the tests ran; `score` and `max_score` are sums over them.
+        status: "graded", or "infrastructure fault" when some test could not run.
+        sandbox, remarks: the isolation level, and what is to be said about it.
+        source, scored: where the images come from, and on how many the accuracy is measured.
+        accuracy: 0 to 1; None when it was not measured.
+        near_step: whether the accuracy is so close to a step that another machine might give other points.
+        seconds, device: how long the run took, and on what.
+        seed, versions: the seed of the random numbers, and the versions of mp09, Python and PyTorch.
+        memory_mib: the most that a worker took, with all its processes.
+        accounting: what counted the memory, "control group" or "processes".
     """
 
     tests: tuple[TestResult, ...]

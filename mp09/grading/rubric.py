@@ -1,6 +1,6 @@
-"""Points, thresholds, limits and sizes: the one place for every number that decides about a grade."""
+"""Define every number that decides about a grade, in this one place: points, thresholds, limits and sizes."""
 
-# Points. The suites in tests/ use these names; together they are 100.
+# Points. The suites in tests/ use these names; together they are worth TOTAL.
 DATASET_LENGTH = 15
 LOADER_BATCHES = 15
 SAMPLE_IMAGES = 6
@@ -10,28 +10,32 @@ ACCURACY = 40
 PRACTICE = 0
 TOTAL = 100
 
-# Ten points for each accuracy that is reached.
+# Each of these accuracies that is reached gives ten points.
 ACCURACY_STEPS = (0.75, 0.80, 0.85, 0.90)
-NEAR_STEP = 0.005
-# Below this nothing was trained, so "the backbone did not change" earns nothing.
+NEAR_STEP = 0.005  # half a percentage point
+# A model below this accuracy was not trained, so its unchanged backbone earns nothing.
 TRAINED_ACCURACY = 0.50
 
-BATCH_SIZE = 64  # of the loader whose batches are counted
-SAMPLES = 64  # pictures whose contents and labels are compared
-# Of both passes: images in a batch at most; batches at least, because their order is what a submission can't know.
+BATCH_SIZE = 64  # the batch size of the loader whose batches are counted
+SAMPLES = 64  # images whose contents and labels are compared
+# The largest batch size of each pass over the test images, and its fewest batches. There must be many, because their
+# order is what a submission can't know.
 SCORED_BATCHES = (250, 16)
 REPEATED_BATCHES = (100, 20)
-TESTED = 100  # pictures that the submission's own test() is tried on, for advice
+TESTED = 100  # images that the submission's own test() is tried on, for advice
 REPEATED = 2000  # images that are classified a second time, in other batches
-AGREEMENT = 0.995  # of both; rounding that depends on the batch size changes fewer
-PIXEL_TOLERANCE = 1e-4  # on 0..1; one grey level is 0.0039
-WEIGHT_TOLERANCE = 1e-6  # float32 rounding
+# The share of these that must get the same class both times; rounding that depends on the batch size changes fewer.
+AGREEMENT = 0.995
+PIXEL_TOLERANCE = 1e-4  # of values 0 to 1, where one grey level is 0.0039
+WEIGHT_TOLERANCE = 1e-6  # what the rounding of float32 may change
 
-# Seconds. The course's own loop takes 5 to 7 minutes to train, and a batch size of 4 is slower still.
+SEED = 42  # of a submission's random numbers
+
+# Limits in seconds. The course's own loop takes 5 to 7 minutes to train, and a batch size of 4 is slower still.
 OVERALL_LIMIT_S = 900.0
 START_LIMIT_S = 120.0
 LIMITS_S = {
-    "load": 300.0,  # some train while they are imported
+    "load": 300.0,  # some submissions train while they are imported
     "length": 60.0,
     "batches": 60.0,
     "first_batch": 60.0,
@@ -42,27 +46,31 @@ LIMITS_S = {
     "tested": 120.0,
 }
 
+# Limits of a worker with all its processes.
 MEMORY_LIMIT_MIB = 6144
-MEMORY_FLOOR_MIB = 1024  # where all processes together may use less, PyTorch and the pictures have no room
+MEMORY_FLOOR_MIB = 1024  # a machine or container with less has no room for PyTorch and the images
 DISK_LIMIT_MIB = 2048
 PROCESS_LIMIT = 100
-SOURCE_LIMIT = 1 << 20  # bytes of a submitted.py; nobody writes more by hand
+SOURCE_LIMIT = 1 << 20  # bytes of submitted.py; nobody writes more by hand
 FILE_COUNT_LIMIT = 10_000  # files and folders that a submission may make
-# What Python and CUDA need from the environment; nothing else is passed on to a worker.
+# Python and CUDA need these variables of the environment; no others are passed on to a worker.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
-LOG_LIMIT = 20_000  # characters kept of what a submission prints
-OUTPUT_LIMIT = 10_000  # characters of a test's output
+LOG_LIMIT = 20_000  # bytes that are kept of what a submission prints
+OUTPUT_LIMIT = 10_000  # characters that are kept of a test's output
 
 
 def near_step(accuracy: float | None) -> bool:
-    """Whether an accuracy is within half a percentage point of a step, so that an instructor may want to look."""
+    """Return whether an accuracy is within NEAR_STEP of a step, so that an instructor may want to look."""
     return accuracy is not None and any(abs(accuracy - step) <= NEAR_STEP for step in ACCURACY_STEPS)
 
 
 def accuracy_points(accuracy: float, agreement: float = 1.0) -> int:
-    """Points for an accuracy in 0..1: an equal share of ACCURACY for each step reached.
+    """Return the points for an accuracy: an equal share of ACCURACY for each step that is reached.
 
-    The last step is not for a model whose two answers for a picture agree too rarely (share `agreement`).
+    Args:
+        accuracy: 0 to 1.
+        agreement: the share of images that got the same class in both passes, 0 to 1. Below AGREEMENT, the points for
+            the last step are not given.
     """
     reached = sum(accuracy >= step for step in ACCURACY_STEPS)
     if agreement < AGREEMENT:

@@ -1,7 +1,8 @@
-"""What a test may ask about a submission: `Submission` answers with numbers that the grader itself can check.
+"""Answer what tests ask about a submission, with numbers that the grader itself can check.
 
-Questions about data and about the model have a worker each, and one that crashed is replaced for the next question.
-Every question is asked once and its answer remembered, failures too.
+`Submission` uses one worker for questions about data and one for questions about the model. A worker that crashed is
+replaced for the next question; only a trained model is lost with its worker. Every question is asked once, and its
+answer is remembered, even if it is a failure.
 """
 
 import errno
@@ -19,32 +20,39 @@ import numpy as np
 
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch, write_batch
 from mp09.data.imageset import ImageSet
-from mp09.data.source import holdout_file
+from mp09.data.provenance import holdout_file
 from mp09.errors import GradingError, ProtocolError
 from mp09.files import list_inside, open_inside, read_at_most
 from mp09.grading import replies, rubric
 from mp09.grading.diagnose import calls, model
-from mp09.grading.diagnose.data import Samples
+from mp09.grading.diagnose.dataset import Samples
 from mp09.grading.diagnose.record import Failed
-from mp09.grading.host import Worker, WorkerEnded, arrays_of
 from mp09.grading.orders import Orders, Pass
-from mp09.grading.protocol import Message
-from mp09.grading.sandbox import Sandbox
+from mp09.grading.sandbox.host import Worker, WorkerEnded, arrays_of
+from mp09.grading.sandbox.protocol import Message
+from mp09.grading.sandbox.sandbox import Sandbox
 
 DATA_FOLDER = "cifar10_batches"
 COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"
 CHECKPOINT = "resnet18.pt"
 SUBMITTED = "submitted.py"
-READABLE = 0o644  # for a worker's own user, whatever the umask
-SAMPLED_FILES = TRAIN_FILES[:2]  # two, so that a dataset of several files is seen
-Waiting = Callable[[str, float], None]  # (operation, seconds so far)
+READABLE = 0o644  # so that a worker's own user can read a file, whatever the umask is
+SAMPLED_FILES = TRAIN_FILES[:2]  # two, to see a dataset of several files
+Waiting = Callable[[str, float], None]  # is called with the operation and the seconds that it has taken so far
 
 
 class Submission:
-    """The proxy that tests talk to.
+    """Stands for a submission in the tests, which ask it questions.
 
-    Every method raises `Failed`, with a diagnosis, when the submission's code does not do what was asked,
-    and GradingError when the grader can't do its own part.
+    Every question raises `Failed`, with a diagnosis, when the submission's code does not do what was asked, and
+    GradingError when the grader can't do its own part.
+
+    Attributes:
+        public: the images of test_batch.
+        held_out: whether there are held-out images.
+        scored: the images that the accuracy is measured on: those held out, or else the public ones.
+        about: what the latest worker said about itself: device, threads, versions, isolation, accounting.
+        measured_accuracy: what `accuracy` returned, 0 to 1; None before.
     """
 
     def __init__(
@@ -59,19 +67,22 @@ class Submission:
         waiting: Waiting | None = None,
         orders: Orders | None = None,
     ):
-        """
+        """Read the images and labels that answers are compared with; no code of the submission runs yet.
+
         Args:
-            source: the submission: submitted.py, or a folder with it.
-            kit: the folder with our models.py and resnet18.pt.
+            source: submitted.py, or a folder with it; see `read_submission`.
+            kit: the folder with the grader's own models.py and resnet18.pt.
             data: the folder with the batch files.
             scratch: an empty folder for working copies.
-            deadline: on the clock of time.monotonic().
-            orders: what is chosen at random; default: by a new secret.
+            sandbox: starts the workers.
+            deadline: when the time for the whole submission is over, on the clock of time.monotonic().
+            waiting: is called again and again while a question is waiting for its answer.
+            orders: what is chosen at random, by default with a new secret.
         """
         self._source, self._kit, self._data, self._scratch = source, kit, data, scratch
         self._sandbox, self._deadline, self._waiting = sandbox, deadline, waiting
         self._orders = orders or Orders()
-        self._questions = scratch / "questions"  # of ours alone: a submission may read it, and write nothing there
+        self._questions = scratch / "questions"  # a submission may read it, and write nothing there
         _new_folder(self._questions)
         self._workers: dict[str, Worker] = {}
         self._answers: dict[str, Message | Failed] = {}
@@ -81,7 +92,7 @@ class Submission:
         self.measured_accuracy: float | None = None
 
     def close(self) -> None:
-        """End the workers, and forget their answers: a network's tensors are large."""
+        """End the workers, and forget their answers, because a model's tensors are large."""
         self._answers.clear()
         with ExitStack() as stack:
             for group in list(self._workers):
@@ -89,36 +100,36 @@ class Submission:
 
     @property
     def peak_memory(self) -> int:
-        """Bytes that a worker with all its processes took at most."""
+        """Return the most memory that a worker took, with all its processes, in bytes."""
         return max(self._peak_memory, *(worker.peak_memory for worker in self._workers.values()), 0)
 
     def _end(self, group: str) -> None:
         self._peak_memory = self.peak_memory
         self._workers.pop(group).close()
 
-    # What tests ask -------------------------------------------------------------------------------------------------
+    # Questions that tests ask ---------------------------------------------------------------------------------------
 
     def dataset_lengths(self) -> list[tuple[int, int]]:
-        """(pictures in the file, len(build_dataset([file]))) for test_batch, and for a file of another length."""
+        """Return (images in the file, len(build_dataset([file]))) for test_batch and for a file of another length."""
         return [
             (count, self._ask("data", "length", key=file, files=[file]).fields["length"])
             for file, count in self._counted_files()
         ]
 
     def loader_batches(self) -> list[tuple[int, int]]:
-        """(pictures in the file, batches of a loader over it with batch size 64) for the same files."""
+        """Return (images in the file, batches of a loader over it with batch size 64) for the same two files."""
         return [
             (count, self._ask("data", "batches", key=file, files=[file], batch_size=rubric.BATCH_SIZE).fields["count"])
             for file, count in self._counted_files()
         ]
 
     def first_batch(self) -> list[str]:
-        """What the loader's first batch consists of, in words."""
+        """Return descriptions of the parts of the loader's first batch over test_batch."""
         reply = self._ask("data", "first_batch", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE)
         return reply.fields["parts"]
 
     def samples(self) -> Samples:
-        """Items of build_dataset([two train files], transform=ToTensor()) at positions of this run."""
+        """Return items of build_dataset([two train files], transform=ToTensor()), at the positions of this run."""
         truth = self._sampled
         wanted = self._orders.samples(self._sampled_lengths)
         reply = self._ask("data", "samples", files=self._files(*SAMPLED_FILES), indices=wanted.tolist())
@@ -136,30 +147,30 @@ class Submission:
             labels=arrays_of(reply, "labels", len(given)),
         )
 
-    def backbone(self) -> model.Backbone:
-        """Where the checkpoint's tensors are in the model that run_model() returns."""
+    def backbone(self) -> model.BackboneComparison:
+        """Return which of the checkpoint's tensors are in the model that run_model() returns, and which changed."""
         self._train()
         return self._backbone
 
     @cached_property
-    def _backbone(self) -> model.Backbone:
+    def _backbone(self) -> model.BackboneComparison:
         reply = self._ask("model", "tensors")
         return model.compare_backbone(self._answers["checkpoint"].arrays, reply.arrays, reply.fields["types"])
 
     def predictions(self) -> np.ndarray:
-        """int64 (N,): the trained model's class for each of the `scored` pictures."""
+        """Return the trained model's class for each of the `scored` images, int64 (N,); -1 where an output is NaN."""
         asked = self._orders.scored(len(self.scored))
         classes = np.empty(len(self.scored), dtype=np.int64)
         classes[asked.positions] = self._predict(SCORED, asked)
         return classes
 
     def repeated(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of some `scored` pictures, int64 (M,), and their classes when they are asked in other batches."""
+        """Return positions of some `scored` images, int64 (M,), and their classes when asked in other batches, too."""
         asked = self._orders.repeated(len(self.scored))
         return asked.positions, self._predict(REPEATED, asked)
 
     def accuracy(self) -> float:
-        """Share of `scored` pictures that are predicted rightly, 0..1; of two passes that disagree, the worse."""
+        """Return the share of `scored` images that are predicted rightly, 0 to 1; the worse of two that disagree."""
         positions, repeated = self.repeated()
         first = float(np.mean(self.predictions() == self.scored.labels))
         again = float(np.mean(repeated == self.scored.labels[positions]))
@@ -167,12 +178,12 @@ class Submission:
         return self.measured_accuracy
 
     def agreement(self) -> float:
-        """Share of the repeated pictures that got the same class both times, 0..1."""
+        """Return the share of the repeated images that got the same class both times, 0 to 1."""
         positions, repeated = self.repeated()
         return float(np.mean(self.predictions()[positions] == repeated))
 
     def _predict(self, name: str, asked: Pass) -> np.ndarray:
-        """Classes of `scored` pictures, asked with a batch file that holds dummies for labels."""
+        """Return the classes of `scored` images, which the worker gets in a batch file with dummies for labels."""
         self._train()
         file = self._question("model", name, self.scored.images[asked.positions])
         fields = {"file": file, "count": len(asked.positions), "batch_size": asked.batch_size}
@@ -182,25 +193,26 @@ class Submission:
         return predictions
 
     def _counted_files(self) -> list[tuple[str, int]]:
-        """test_batch, and a file that nobody has seen."""
+        """Return path and number of images of test_batch, and of a file that nobody has seen."""
         count = self._orders.counted(len(self.public))
         file = self._question("data", COUNTED, self.public.images[:count])
         return [(self._files(TEST_FILE)[0], len(self.public)), (file, count)]
 
     def _question(self, group: str, name: str, images: np.ndarray) -> str:
-        """The path, for the group's worker, of a batch file with these pictures and dummies for labels."""
+        """Write a batch file with these images and dummies for labels; return its path for the group's worker."""
         path = self._questions / name
         if not path.exists():
             dummies = np.zeros(len(images), dtype=np.int64)  # the labels stay here
             names = [f"{i}.png" for i in range(len(dummies))]
             write_batch(path, images, dummies, label="question", filenames=names)
             path.chmod(READABLE)
-        link = f"{DATA_FOLDER}/{name}"  # a relative path, as students write them; but it lies where they may change it
+        # Students write relative paths like this one. But the submission may change the folder that the link lies in.
+        link = f"{DATA_FOLDER}/{name}"
         still_ours = os.path.realpath(self._folder(group) / link) == os.path.realpath(path)
         return link if still_ours else str(path)
 
     def test_value(self) -> float | None:
-        """What the submission's test() returns for some public pictures; None when it is not a number or raises."""
+        """Return what the submission's test() gives for some public images; None if that is no number, or it fails."""
         try:
             self._train()
             return self._ask("model", "tested", file=self._files(TEST_FILE)[0], count=rubric.TESTED).fields["value"]
@@ -210,8 +222,9 @@ class Submission:
     # What the grader itself knows -----------------------------------------------------------------------------------
 
     def _read_truth(self) -> None:
-        """The images of test_batch, those that are scored (held out, or else public), and those of the train files that
-        `samples` takes from. They are read before a submission runs.
+        """Read the public images, the scored ones, and those of the train files that `samples` takes from.
+
+        This is done before a submission runs.
         """
         self.public = read_batch(self._data / TEST_FILE)
         holdout = holdout_file(self._data)
@@ -222,7 +235,7 @@ class Submission:
         self._sampled = ImageSet(images, labels, parts[0].classes)
         self._sampled_lengths = [len(part) for part in parts]
 
-    # How it is asked ------------------------------------------------------------------------------------------------
+    # How the submission is asked ------------------------------------------------------------------------------------
 
     @staticmethod
     def _files(*names: str) -> list[str]:
@@ -232,7 +245,7 @@ class Submission:
         self._ask("model", "train")
 
     def _ask(self, group: str, operation: str, key: str = "", **fields) -> Message:
-        """One question, asked once: the answer is remembered, a failure too. key: tells two of an operation apart."""
+        """Ask a question once, and remember its answer or failure; `key` tells two of one operation apart."""
         return self._remember(
             f"{operation} {key}".strip(), lambda: self._send(self._worker(group), operation, **fields)
         )
@@ -254,7 +267,7 @@ class Submission:
         try:
             reply = worker.request(operation, timeout_s=min(limit_s, left_s), waiting=tick, **fields)
         except WorkerEnded as ended:
-            # What was left differs from run to run, and what a student reads must not.
+            # The time that was left differs from run to run, and what a student reads must not differ.
             late = ended.kind == "time" and left_s < limit_s
             words = "no answer before the time for the whole submission was over" if late else str(ended)
             raise Failed(calls.ended(operation, ended.kind, words, worker.log)) from ended
@@ -266,8 +279,8 @@ class Submission:
             raise Failed(calls.raised(operation, raised.error)) from raised
 
     def _worker(self, group: str) -> Worker:
-        """The group's worker, with the submission loaded."""
-        if isinstance(self._answers.get("load"), Failed):  # it would fail again
+        """Return the worker of a group, "data" or "model", with the submission loaded."""
+        if isinstance(self._answers.get("load"), Failed):  # it would fail once more
             raise self._answers["load"]
         if group in self._workers and self._workers[group].alive:
             return self._workers[group]
@@ -298,7 +311,7 @@ class Submission:
         return reply
 
     def _folder(self, group: str) -> Path:
-        """The group's working copy: the submission's one file, our models.py and checkpoint, and the public data."""
+        """Return the group's working copy: submitted.py, the kit's models.py and checkpoint, and the public data."""
         folder = self._scratch / group
         if not folder.exists():
             source = read_submission(self._source)
@@ -313,16 +326,21 @@ class Submission:
             _new_folder(folder / DATA_FOLDER)
             for file in self._data.resolve().iterdir():
                 _link(file, folder / DATA_FOLDER / file.name)
-            for name in (COUNTED, SCORED, REPEATED):  # they come later
+            for name in (COUNTED, SCORED, REPEATED):  # `_question` writes them later
                 _link(self._questions / name, folder / DATA_FOLDER / name)
         return folder
 
 
 def read_submission(source: Path) -> bytes:
-    """submitted.py of a submission: the file itself, in the folder, or in the only folder in it that has one.
+    """Return the content of the submitted.py of a submission.
 
-    `source` may be a link, which is the grader's own doing; nothing in it may. Raises Failed when there is none, it is
-    reached through a link or larger than rubric.SOURCE_LIMIT; GradingError when the system won't let us read it.
+    Args:
+        source: the file itself, a folder that it lies in, or a folder with only one folder in which there is one. It
+            may be a link, because that is the grader's own doing, but nothing in it may be.
+
+    Raises:
+        Failed: there is no such file, it can only be reached through a link, or it is larger than rubric.SOURCE_LIMIT.
+        GradingError: the system does not let the grader read it.
     """
     try:
         with _open_submission(source) as file:
@@ -344,7 +362,7 @@ def _open_submission(source: Path) -> BinaryIO:
     try:
         return open_inside(source, SUBMITTED)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENXIO):  # none, or a folder or pipe of this name
+        if error.errno not in (errno.ENOENT, errno.ENXIO):  # ENXIO stands for a folder or pipe of this name
             raise
     found, links = [], False
     for name, mode in list_inside(source):
@@ -368,7 +386,7 @@ def _open_nested(source: Path, folder: str) -> BinaryIO | None:
 
 
 def _new_folder(folder: Path) -> None:
-    """One that a worker's own user may look into, whatever the umask."""
+    """Make a folder that a worker's own user may look into, whatever the umask is."""
     folder.mkdir()
     folder.chmod(0o755)
 

@@ -1,4 +1,4 @@
-"""What the suites in `tests/` are written with."""
+"""Define the base class of the suites in `tests/`."""
 
 import unittest
 
@@ -7,10 +7,14 @@ from mp09.grading.submission import Submission
 
 
 class SubmissionTest(unittest.TestCase):
-    """A test about `self.submission`.
+    """Asks `self.submission` about submitted.py, and judges the answers.
 
-    `expect` fails the test with a diagnosis, `advise` leaves a remark that costs nothing, and `score` is set by tests
-    with partial credit.
+    `expect` fails the test with a diagnosis, and `advise` leaves a remark that costs no points.
+
+    Attributes:
+        submission: set by the grader before the test runs.
+        score: points, set by a test with partial credit; None gives all points to a test that passes, else none.
+        advice: the remarks.
     """
 
     submission: Submission

@@ -1,4 +1,4 @@
-"""A grading run for the terminal."""
+"""Show a grading run in the terminal."""
 
 import textwrap
 
@@ -12,13 +12,13 @@ MARKS = {PASSED: ("✓", "green"), FAILED: ("✗", "red")}
 WORKING = {
     "load": "importing submitted.py",
     "train": "training: run_model()",
-    "predict": "classifying the test pictures",
+    "predict": "classifying the test images",
 }
-WIDTH = 100  # of a line, where the terminal is as wide
+WIDTH = 100  # columns of a line, unless the terminal is narrower
 
 
 class TerminalWatcher:
-    """Prints one line a test as it finishes, with the diagnosis below a failure, and says what is being waited for."""
+    """Prints a line for each test that finishes, with the diagnosis of a failure, and says what it is waiting for."""
 
     def __init__(self, console: Console):
         self._console = console
@@ -39,7 +39,7 @@ class TerminalWatcher:
                 self._status = self._console.status("")
                 self._status.start()
             self._status.update(text)
-        elif seconds - self._said >= 30 or seconds < self._said:  # a log file gets a line each half minute
+        elif seconds - self._said >= 30 or seconds < self._said:  # a log file gets a line every half minute
             self._said = seconds
             if seconds >= 30:
                 self._console.print(text, highlight=False)
@@ -51,7 +51,7 @@ class TerminalWatcher:
 
 
 def line(result: TestResult, width: int = WIDTH) -> Text:
-    """Mark, number, name and points of one test."""
+    """Return the line of one test: its mark, number, name and points, cut to `width` columns."""
     mark, color = MARKS.get(result.status, ("?", "yellow"))
     points = f"{result.score:g} / {result.max_score:g}" if result.max_score else "practice"
     name = textwrap.shorten(result.name, width - 18, placeholder=" …")
@@ -59,7 +59,7 @@ def line(result: TestResult, width: int = WIDTH) -> Text:
 
 
 def details(result: TestResult, width: int = WIDTH) -> list[str]:
-    """The diagnosis and the advice, indented below the line."""
+    """Return the diagnosis and the advice of a test, wrapped to `width` and indented to stand below its line."""
     texts = [result.output] if result.output else []
     texts += [f"Advice:   {text}" for text in result.advice]
     if result.diagnosis:
@@ -68,11 +68,11 @@ def details(result: TestResult, width: int = WIDTH) -> list[str]:
 
 
 def summary(report: GradeReport) -> list[str]:
-    """Score, accuracy and data source."""
+    """Return the last lines of a run: score, accuracy, data source, device, and what else is to be noted."""
     accuracy = "not measured" if report.accuracy is None else f"{report.accuracy:.4f}"
     lines = [
         f"Score     {report.score:g} / {report.max_score:g}",
-        f"Accuracy  {accuracy} on {report.scored} pictures of: {report.source}",
+        f"Accuracy  {accuracy} on {report.scored} images of: {report.source}",
         f"Run       {report.seconds:.0f} s on {report.device or 'no device'}, isolation: {report.sandbox}",
     ]
     lines += [f"Note      {remark}" for remark in report.remarks]

@@ -1,1 +1,1 @@
-"""Classifying pictures as they come, from a camera, a video or files: frames in, predictions out."""
+"""Classifies images as they come from a camera, a video or files: frames go in, predictions come out."""

@@ -1,11 +1,11 @@
-"""Frames to classify, from a camera, a video file, a picture or a folder of pictures.
+"""Reads frames to classify from a camera, a video file, an image or a folder of images.
 
     with open_source("holiday.mp4") as source:
         for frame in source:
             frame.image            # uint8 (H, W, 3), planes R, G, B
 
-Files give every frame. A live source, such as a camera, gives its newest one: those that came while the last one was
-worked on are dropped, so that what is said of a frame is never said late.
+Files give every frame. A live source, such as a camera, gives its newest frame and drops those that came while the one
+before was being classified, so that a prediction is never shown late.
 """
 
 import threading
@@ -16,25 +16,26 @@ from pathlib import Path
 
 import numpy as np
 
-from mp09.data.pictures import SUFFIXES, read_picture
+from mp09.data.class_folders import SUFFIXES, read_image
 from mp09.errors import DataError, FrameError
 from mp09.inference.opencv import cv2
 
-CAMERA_SIZE = (1280, 720)  # asked of a camera: width and height
-CAMERA_DIGITS = 3  # of a camera's number
-CAMERA_WAIT_S = 5.0  # for its next frame, before it counts as gone
-RATE = 25.0  # frames a second, of a video that does not say
-ESTIMATE = 0.97  # some kinds of file give their length only about right
+CAMERA_SIZE = (1280, 720)  # width and height that a camera is asked for
+CAMERA_DIGITS = 3  # digits that a camera's number has at most
+CAMERA_WAIT_S = 5.0  # how long a camera's next frame may take before the camera counts as gone
+RATE = 25.0  # frames a second of a video that does not say
+ESTIMATE = 0.97  # some kinds of file say only roughly how long they are
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source.
+    """A frame is one image of a source.
 
-    image: uint8 (H, W, 3), planes R, G, B
-    number: from 0; dropped ones count
-    seconds: since the first one
-    name: a file's, or the source's with the number
+    Attributes:
+        image: uint8 (H, W, 3), planes R, G, B, values 0 to 255.
+        number: counts from 0, dropped frames included.
+        seconds: the time since the first frame; 0 for image files.
+        name: the name of the image file, or that of the source with the number.
     """
 
     image: np.ndarray
@@ -43,13 +44,14 @@ class Frame:
     name: str
 
 
-class Source:
-    """Frames in their order. Use it once, in a `with` block.
+class FrameSource:
+    """A source gives frames in their order. Use it once, in a `with` block.
 
-    name: as messages have it
-    rate: frames a second; None where there is none
-    live: whether frames come by themselves, and the newest counts
-    notes: what went wrong without ending it, in words; complete when the frames have ended
+    Attributes:
+        name: what messages call the source.
+        rate: frames a second; None where the source has no rate.
+        live: whether frames come by themselves, so that only the newest counts.
+        notes: sentences about what went wrong without ending the source; complete when the frames have ended.
     """
 
     rate: float | None = None
@@ -59,7 +61,7 @@ class Source:
         self.name = name
         self.notes: list[str] = []
 
-    def __enter__(self) -> "Source":
+    def __enter__(self) -> "FrameSource":
         return self
 
     def __exit__(self, *_) -> None:
@@ -69,11 +71,11 @@ class Source:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give back what is open."""
+        """Close the file or camera that is open."""
 
 
-class Pictures(Source):
-    """Picture files; what can't be read is an error where it is the only one, and a note elsewhere."""
+class ImageFiles(FrameSource):
+    """Gives image files. One that can't be read is an error where it is the only one, and a note otherwise."""
 
     def __init__(self, name: str, files: list[Path]):
         super().__init__(name)
@@ -83,7 +85,7 @@ class Pictures(Source):
         readable = 0
         for number, path in enumerate(self.files):
             try:
-                image = read_picture(path).transpose(1, 2, 0)
+                image = read_image(path).transpose(1, 2, 0)
             except DataError as error:
                 if len(self.files) == 1:
                     raise
@@ -92,11 +94,11 @@ class Pictures(Source):
             readable += 1
             yield Frame(image, number, 0.0, path.name)
         if not readable:
-            raise FrameError(f"{self.name}: none of its {len(self.files)} pictures can be read; {self.notes[0]}")
+            raise FrameError(f"{self.name}: none of its {len(self.files)} images can be read; {self.notes[0]}")
 
 
-class _Capture(Source):
-    """What OpenCV reads."""
+class _Capture(FrameSource):
+    """Gives what OpenCV reads."""
 
     def __init__(self, name: str, what: str | int, missing: str):
         super().__init__(name)
@@ -105,7 +107,7 @@ class _Capture(Source):
             raise FrameError(f"{name}: {missing}")
 
     def _read(self) -> np.ndarray | None:
-        """The next frame in R, G, B (OpenCV's planes are B, G, R), or None."""
+        """Return the next frame with planes R, G, B (OpenCV's are B, G, R), or None."""
         there, image = self._capture.read()
         return cv2().cvtColor(image, cv2().COLOR_BGR2RGB) if there else None
 
@@ -114,7 +116,7 @@ class _Capture(Source):
 
 
 class Video(_Capture):
-    """Every frame of a video file. Raises FrameError when it is no video, or has no frame that can be read."""
+    """Gives every frame of a video file. Raises FrameError when it is no video, or no frame can be read."""
 
     def __init__(self, path: Path):
         super().__init__(
@@ -138,7 +140,7 @@ class Video(_Capture):
 
 
 class Camera(_Capture):
-    """A camera's newest frame. Raises FrameError when there is no such camera, or no more frames come."""
+    """Gives a camera's newest frame. Raises FrameError when there is no such camera, or no more frames come."""
 
     live = True
 
@@ -163,8 +165,8 @@ class Camera(_Capture):
         return FrameError(f"{self.name}: gives no more frames. Is it still plugged in?")
 
 
-class Live(Source):
-    """A video played at its own rate as if it came from a camera: for rehearsals."""
+class Live(FrameSource):
+    """Plays a video at its own rate as if it came from a camera, so that one can rehearse without a camera."""
 
     live = True
 
@@ -186,13 +188,15 @@ class Live(Source):
 
 
 def newest(frames: Iterator[Frame], gone: Callable[[], FrameError]) -> Iterator[Frame]:
-    """The newest of frames that come by themselves: those that nobody waited for are dropped.
+    """Yield the newest of frames that come by themselves, and drop those that nobody waited for.
 
-    gone: makes the error to raise when none comes for CAMERA_WAIT_S.
+    Args:
+        frames: is read in a thread of its own; an error in it is raised here.
+        gone: makes the error to raise when no frame comes for CAMERA_WAIT_S.
     """
     changed, closed = threading.Condition(), threading.Event()
-    waiting: list[Frame] = []  # one at most
-    ended: list[Exception | None] = []  # one when no more frames come
+    waiting: list[Frame] = []  # holds one frame at most
+    ended: list[Exception | None] = []  # holds the error or None as soon as no more frames come
 
     def read() -> None:
         reason = None
@@ -225,13 +229,18 @@ def newest(frames: Iterator[Frame], gone: Callable[[], FrameError]) -> Iterator[
                 return
     finally:
         closed.set()
-        reader.join(CAMERA_WAIT_S)  # or what it reads from would be closed under it
+        reader.join(CAMERA_WAIT_S)  # or its camera would be closed while it reads
 
 
-def open_source(source: str | Path, *, live: bool = False) -> Source:
-    """A camera by its number, a picture, a folder with pictures at any depth, or a video, played `live` where asked.
+def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
+    """Open a source of frames.
 
-    Raises FrameError when there is no such thing, or nothing in it.
+    Args:
+        source: the number of a camera, or the path of an image, of a folder with images at any depth, or of a video.
+        live: whether to play a video as if it came from a camera.
+
+    Raises:
+        FrameError: there is no such thing, or nothing in it.
     """
     path = Path(source)
     if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
@@ -239,10 +248,10 @@ def open_source(source: str | Path, *, live: bool = False) -> Source:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         if not files:
-            raise FrameError(f"{path}: no pictures in this folder ({', '.join(SUFFIXES)}).")
-        return Pictures(str(path), files)
+            raise FrameError(f"{path}: no images in this folder ({', '.join(SUFFIXES)}).")
+        return ImageFiles(str(path), files)
     if not path.is_file():
-        raise FrameError(f"{source}: expected a camera's number, a video, a picture or a folder; found no such file.")
+        raise FrameError(f"{source}: expected a camera's number, a video, an image or a folder; found no such file.")
     if path.suffix.lower() in SUFFIXES:
-        return Pictures(path.name, [path])
+        return ImageFiles(path.name, [path])
     return Live(Video(path)) if live else Video(path)

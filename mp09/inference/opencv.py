@@ -1,10 +1,10 @@
-"""OpenCV, loaded when it is needed, and quiet: what it complains about comes as errors of ours."""
+"""Loads OpenCV when it is needed, and keeps it quiet, as the program reports errors itself."""
 
 import os
 
 
 def cv2():
-    """The module. Raises ModuleNotFoundError."""
+    """Return the module cv2. Raises ModuleNotFoundError where OpenCV is not installed."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2

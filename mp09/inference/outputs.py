@@ -1,4 +1,4 @@
-"""Where results go: a video file, a window, pictures beside their labels. Each is used in a `with` block."""
+"""Where results go: a video file, a window, or figures of images beside their classes. Use each in a `with` block."""
 
 import os
 import sys
@@ -12,8 +12,8 @@ from mp09.inference.opencv import cv2
 from mp09.inference.panel import panel
 from mp09.inference.results import Result
 
-CODECS = {".mp4": "mp4v", ".avi": "MJPG"}  # that every build of OpenCV writes
-RATE = 25.0  # frames a second, for sources that have none
+CODECS = {".mp4": "mp4v", ".avi": "MJPG"}  # these every build of OpenCV can write
+RATE = 25.0  # frames a second for sources without a rate
 DPI = 100
 TITLE = "q quits"
 WITH_WINDOWS = (
@@ -23,10 +23,17 @@ WITH_WINDOWS = (
 
 
 class VideoFile:
-    """An annotated video. It plays as fast as what it shows: where frames were dropped, the one before stands longer.
+    """Writes an annotated video that plays as fast as what it shows.
 
-    It appears under its name when it is closed, after an error too, with what has come until then.
-    Raises FrameError when it can't be written.
+    Where frames were dropped, the frame before them is shown longer. The file appears under its name when it is
+    closed, after an error too, with all frames that came until then. Its name decides its format.
+
+    Args:
+        path: the file, whose name ends in .mp4 or .avi.
+        rate: frames a second; None stands for 25.
+
+    Raises:
+        FrameError: the name ends in neither, or the file can't be written.
     """
 
     def __init__(self, path: Path, rate: float | None):
@@ -50,7 +57,7 @@ class VideoFile:
         due = round((result.frame.seconds - self._began) * self.rate)
         while self._last is not None and self._count < due:
             self._write(self._last)
-        if self._count <= due:  # or it comes from a camera that is quicker than the file
+        if self._count <= due:  # otherwise the camera is faster than the file, which leaves this frame out
             self._write(image)
         self._last = image
 
@@ -78,13 +85,15 @@ class VideoFile:
 
 
 class Window:
-    """Annotated frames on the screen; raises StopWatchingError when q is pressed.
+    """Shows annotated frames on the screen.
 
-    Raises FrameError where there is no screen, or OpenCV has no windows.
+    Raises:
+        FrameError: there is no screen, or OpenCV has no windows.
+        StopWatchingError: when it is given a frame, and q was pressed or the window closed.
     """
 
     def __init__(self, name: str, *, wait_ms: int = 1):
-        """wait_ms: how long a frame stands; 0: until a key is pressed."""
+        """Open a window that shows each frame for `wait_ms` milliseconds, or with 0 until a key is pressed."""
         self._name, self._wait_ms = f"{name} ({TITLE})", wait_ms
         self._shape = (0, 0)
         if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -112,11 +121,14 @@ class Window:
 
 
 class StopWatchingError(Exception):
-    """Somebody pressed q, or closed the window."""
+    """Says that somebody pressed q or closed the window."""
 
 
 class Panels:
-    """A figure a picture, as PNG: one under the name given, or several in a folder of that name."""
+    """Writes a figure for each image, as PNG: a single one into the file `path`, several into a folder of that name.
+
+    Raises FrameError when a figure can't be written.
+    """
 
     def __init__(self, path: Path, *, several: bool):
         self.path, self._several = Path(path), several
@@ -135,4 +147,4 @@ class Panels:
             raise FrameError(f"{path}: could not be written ({error.strerror}).") from error
 
     def __exit__(self, *_) -> None:
-        """Every figure is written already."""
+        """Do nothing, as every figure is written already."""

@@ -1,4 +1,4 @@
-"""What is written over a frame: label, probability, frames a second."""
+"""Writes the label, its probability and the frames a second over a frame."""
 
 import time
 from collections import deque
@@ -8,20 +8,20 @@ import numpy as np
 from mp09.inference.opencv import cv2
 from mp09.inference.predictor import Prediction
 
-HEIGHT = 1 / 18  # of the letters, as a part of the frame's
-SMALLEST = 12  # pixels
+HEIGHT = 1 / 18  # height of the letters, as a part of the frame's
+SMALLEST = 12  # the least height of the letters in pixels, unless the text is too wide
 WHITE = (255, 255, 255)
-WINDOW_S = 1.0  # that frames a second are counted over
+WINDOW_S = 1.0  # how long frames are counted to get their rate
 
 
 class Rate:
-    """Frames a second, over the last second."""
+    """Counts frames a second, over the last second."""
 
     def __init__(self):
         self._times: deque[float] = deque()
 
     def tick(self) -> float:
-        """Count one frame that is ready now, and give the rate; 0 for the first one."""
+        """Count one frame that is ready now, and return the rate; it is 0 for the first frame."""
         now = time.monotonic()
         while len(self._times) > 1 and now - self._times[0] > WINDOW_S:
             self._times.popleft()
@@ -30,7 +30,7 @@ class Rate:
 
 
 def overlay(image: np.ndarray, prediction: Prediction, rate: float) -> np.ndarray:
-    """A copy of a frame, uint8 (H, W, 3), with a dark strip at its top: what is on it, and frames a second."""
+    """Return a copy of a frame, uint8 (H, W, 3), with a dark strip at its top that shows prediction and rate."""
     text = f"{prediction.label}  {prediction.probability:.0%}"
     right = f"{rate:.1f} frames/s"
     font = cv2().FontFace("sans")
@@ -41,13 +41,13 @@ def overlay(image: np.ndarray, prediction: Prediction, rate: float) -> np.ndarra
     strip = min(2 * size, height)
     drawn = image.copy()
     drawn[:strip] //= 3
-    place, room = round(1.4 * size), width - size // 2
-    cv2().putText(drawn, text, (size // 2, place), WHITE, font, size)
-    cv2().putText(drawn, right, (room - _width(right, font, size), place), WHITE, font, size)
+    baseline, width_left = round(1.4 * size), width - size // 2
+    cv2().putText(drawn, text, (size // 2, baseline), WHITE, font, size)
+    cv2().putText(drawn, right, (width_left - _width(right, font, size), baseline), WHITE, font, size)
     return drawn
 
 
 def _width(text: str, font, size: int) -> int:
-    """Of a text, in pixels."""
+    """Return the width of a text in pixels."""
     _, _, width, _ = cv2().getTextSize((0, 0), text, (0, 0), font, size)
     return width

@@ -1,4 +1,4 @@
-"""A picture beside what a network says of it."""
+"""Shows an image beside the classes that a model predicts for it."""
 
 from textwrap import fill
 
@@ -7,23 +7,23 @@ from matplotlib.figure import Figure
 
 from mp09.inference.predictor import Prediction
 
-WIDTH = 40  # letters a line
+WIDTH = 40  # letters in a line
 
 
 def panel(image: np.ndarray, prediction: Prediction, title: str) -> Figure:
-    """Two panels: the likeliest classes as text, and the picture, uint8 (H, W, 3), in its own proportions."""
+    """Return a figure with the likeliest classes on the left and the image, uint8 (H, W, 3), in its proportions."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
         axes.axis("off")
     lines = [fill(line, WIDTH, subsequent_indent="    ") for line in top_lines(prediction)]
     text = left.text(0.04, 0.5, "\n".join(lines), va="center", fontsize=14, linespacing=1.6, parse_math=False)
-    text.set_in_layout(False)  # long names make no picture small
+    text.set_in_layout(False)  # so that long names don't make the image small
     right.imshow(image)
     right.set_title(fill(title, WIDTH), parse_math=False)
     return figure
 
 
 def top_lines(prediction: Prediction) -> list[str]:
-    """The likeliest classes, as "1 goldfish: 88.4%"."""
+    """Return the likeliest classes as lines such as "1 goldfish: 88.4%"."""
     return [f"{guess.index} {guess.label}: {guess.probability:.1%}" for guess in prediction.top]

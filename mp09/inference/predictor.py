@@ -1,4 +1,4 @@
-"""A network that says what is on a picture, and how sure it is."""
+"""Predicts with a model what is on an image, and how sure that is."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,15 +12,15 @@ from torch import Tensor
 from mp09.device import synchronize
 from mp09.errors import NetworkError
 
-TOP = 5
-WARM_UP = 3  # runs
+TOP = 5  # classes
+WARM_UP = 3  # predictions
 
-# uint8 (N, 3, H, W), 0..255 -> float (N, classes), rows that add up to 1; on one device
+# Takes uint8 (N, 3, H, W), 0 to 255, and returns float (N, classes), whose rows add up to 1, on the same device.
 Probabilities = Callable[[Tensor], Tensor]
 
 
 class Guess(NamedTuple):
-    """One class: its number among the outputs, its name, its probability 0..1."""
+    """A guess is one class: its number among the outputs, its name, and its probability, 0 to 1."""
 
     index: int
     label: str
@@ -29,10 +29,11 @@ class Guess(NamedTuple):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of one picture.
+    """A prediction is what a model says of one image.
 
-    top: the likeliest classes, the likeliest first
-    latency_ms: from the picture in memory to the answer in memory
+    Attributes:
+        top: the likeliest classes, the likeliest first.
+        latency_ms: milliseconds from the image in memory to the answer in memory.
     """
 
     top: tuple[Guess, ...]
@@ -40,22 +41,29 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The likeliest class."""
+        """The name of the likeliest class."""
         return self.top[0].label
 
     @property
     def probability(self) -> float:
-        """Its probability, 0..1."""
+        """The probability of the likeliest class, 0 to 1."""
         return self.top[0].probability
 
 
 class Predictor:
-    """Classifies one picture at a time, as a camera gives them."""
+    """Classifies one image at a time, as a camera gives them."""
 
     def __init__(
         self, probabilities: Probabilities, classes: Sequence[str], *, device: torch.device | str, top: int = TOP
     ):
-        """classes: names of the outputs; without any they go by their numbers."""
+        """Make a predictor.
+
+        Args:
+            probabilities: the model, with preprocessing before it and softmax after it, on `device`.
+            classes: the names of the outputs; without any the outputs are called by their numbers.
+            device: where images are moved to.
+            top: how many classes a prediction has at most.
+        """
         self._probabilities = probabilities
         self._classes = tuple(classes)
         self._device = torch.device(device)
@@ -64,10 +72,14 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> Prediction:
-        """image: uint8 (H, W, 3), planes R, G, B, 0..255. Raises NetworkError for more or fewer outputs than names."""
+        """Classify an image, uint8 (H, W, 3), planes R, G, B, values 0 to 255.
+
+        Raises:
+            NetworkError: there are class names, but more or fewer than outputs.
+        """
         started = time.perf_counter()
-        picture = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
-        row = self._probabilities(picture)[0].float()
+        batch = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
+        row = self._probabilities(batch)[0].float()
         if self._classes and len(self._classes) != len(row):
             raise NetworkError(
                 f"{len(self._classes)} class names for {len(row)} outputs. Give the names in their order."
@@ -78,7 +90,7 @@ class Predictor:
         return Prediction(guesses, 1000 * (time.perf_counter() - started))
 
     def warm_up(self, shape: Sequence[int], runs: int = WARM_UP) -> None:
-        """Classify grey pictures, (H, W, 3), of a shape not seen before: its first calls plan, and take longer."""
+        """Classify grey images of a shape (H, W, 3) that is new: its first calls also plan, and would take longer."""
         if tuple(shape) not in self._warm:
             self._warm.add(tuple(shape))
             for _ in range(runs):

@@ -1,1 +1,1 @@
-"""Networks: published ones cut into backbone and head, freezing, heads, export."""
+"""Models: published ones are loaded and cut into backbone and head, frozen, given new heads, and exported."""

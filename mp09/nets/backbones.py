@@ -1,9 +1,9 @@
-"""Published networks, cut into a backbone (pictures -> features) and a head (features -> logits).
+"""Cuts published models into a backbone (images -> features) and a head (features -> logits).
 
-    backbone("resnet18-32")                        # the course's network for 32x32 pictures, with its resnet18.pt
-    backbone("alexnet", weights="IMAGENET1K_V1")   # all that `published` takes
+    backbone("resnet18-32")                        # the course's model for 32x32 images, with its resnet18.pt
+    backbone("alexnet", weights="IMAGENET1K_V1")   # takes whatever `published` takes
 
-SqueezeNet has no linear layer to be cut at: its features are averaged instead, and its backbone has no head.
+SqueezeNet has no linear layer at which it could be cut. Its features are averaged instead, and it has no head.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,16 @@ __all__ = ["OURS", "OUR_CLASSES", "Backbone", "backbone", "names", "read_state"]
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network in two parts, and what it expects.
+    """A backbone is a model in two parts, with what it expects.
 
-    body: float (N, 3, size, size) -> features (N, width)
-    head: features -> logits (N, classes); None where the published head is not one linear layer
-    classes: names of the head's outputs; empty when they are not known
-    weights: which ones, in words
+    Attributes:
+        name: the model's name.
+        body: maps float (N, 3, size, size) to features (N, width).
+        head: maps features to logits (N, classes); None where the published head is not one linear layer.
+        width: the number of features.
+        preprocess: what images go through before `body`.
+        classes: the names of the head's outputs; empty when they are not known.
+        weights: the name of its weights, e.g. "AlexNet_Weights.IMAGENET1K_V1", or that of their file.
     """
 
     name: str
@@ -37,9 +41,9 @@ class Backbone:
 
 
 def backbone(name: str, weights: str | Path = "default") -> Backbone:
-    """Build a network and cut it before its last linear layer.
+    """Build a model and cut it before its last linear layer.
 
-    Arguments and errors as `published`.
+    It takes the arguments of `published`, and raises the same errors.
     """
     whole = published(name, weights)
     body, head, width = _cut(whole.net)
@@ -47,9 +51,9 @@ def backbone(name: str, weights: str | Path = "default") -> Backbone:
 
 
 def _cut(net: nn.Module) -> tuple[nn.Module, nn.Linear | None, int]:
-    """(body, head, width): the last linear layer is the head, and the body passes on what it was given."""
+    """Return body, head and width: the last linear layer becomes the head, and the body gives out what it was given."""
     name, head = last_linear(net)
-    if head is None:  # SqueezeNet ends in a convolution to class maps and their average: features are averaged instead
+    if head is None:  # SqueezeNet ends in a convolution to class maps and their average; here its features are averaged
         width = net.get_submodule(SQUEEZED).in_channels
         net.classifier[1] = nn.Identity()
         return net, None, width

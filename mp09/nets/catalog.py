@@ -1,6 +1,7 @@
-"""What is published of the networks that `published` loads: figures, preprocessing, blocks, methods. Fetches nothing.
+"""Tells what is published of the models that `published` loads: figures, preprocessing, blocks and methods.
 
-torchvision's figures are those of its registry; its accuracies were measured on ImageNet-1K's validation pictures.
+Nothing is downloaded for that. The figures of torchvision's models are those in its registry, and their accuracies were
+measured on ImageNet-1K's validation split.
 """
 
 import inspect
@@ -18,15 +19,16 @@ from mp09.nets.published import OUR_PREPROCESS, OURS, check_name, make, names, p
 
 @dataclass(frozen=True)
 class Figures:
-    """What is published of one set of weights.
+    """Figures are what is published of one set of weights.
 
-    weights: which ones, in words
-    on: the pictures of top1 and top5
-    top1, top5: shares of them that were named rightly, percent; None where not published
-    outputs, parameters: how many
-    size: of its input, pixels
-    gmacs: multiplications and additions for one picture, 1e9; torchvision calls them GFLOPS
-    file_mib: size of the file
+    Attributes:
+        weights: the name of the weights, e.g. "AlexNet_Weights.IMAGENET1K_V1".
+        on: the images on which top1 and top5 were measured.
+        top1, top5: accuracies in percent; top5 is None where it is not published.
+        outputs, parameters: how many the model has.
+        size: the side of the model's input, in pixels.
+        gmacs: multiplications with additions for one image, in 1e9; torchvision calls them GFLOPS.
+        file_mib: the size of the checkpoint, in MiB.
     """
 
     weights: str
@@ -46,8 +48,8 @@ OUR_FIGURES = Figures(
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One set of weights: the name to ask for it by, its figures, and what pictures go through."""
+class CatalogEntry:
+    """An entry is one set of weights: the key to ask for it by, its figures, and what images go through."""
 
     key: str
     is_default: bool
@@ -57,44 +59,47 @@ class Entry:
 
 @dataclass(frozen=True)
 class Details:
-    """A network from outside.
+    """Details are what one can see of a model from outside.
 
-    blocks: its parts in order, (name, class, parameters)
-    methods: those of its own, with their arguments
-    load: lines of Python that give the network
+    Attributes:
+        name: the model's name.
+        entries: its sets of weights.
+        blocks: its parts in order, each (name, class, number of parameters).
+        methods: the methods that it adds to nn.Module, with their arguments.
+        load: lines of Python, each of which loads the model.
     """
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[CatalogEntry, ...]
     blocks: tuple[tuple[str, str, int], ...]
     methods: tuple[str, ...]
     load: tuple[str, ...]
 
 
 def figures(name: str, weights: str = "default") -> Figures:
-    """Of weights by their key, else of the default ones. Raises NetworkError for an unknown network."""
+    """Return the figures of weights by their key; an unknown key means the default ones. Raises as `entries` does."""
     found = {entry.key: entry for entry in entries(name)}
     usual = next(entry for entry in found.values() if entry.is_default)
     return found.get(weights, usual).figures
 
 
 def listing(part: str = "") -> dict[str, Figures]:
-    """The networks whose names contain `part`, with the figures of their default weights."""
+    """Return the models whose names contain `part`, in either case, with the figures of their default weights."""
     return {name: figures(name) for name in names() if part.lower() in name}
 
 
-def entries(name: str) -> tuple[Entry, ...]:
-    """All weights of a network. Raises NetworkError for an unknown one."""
+def entries(name: str) -> tuple[CatalogEntry, ...]:
+    """Return all sets of weights of a model. Raises NetworkError when there is no such model."""
     check_name(name)
     if name == OURS:
-        return (Entry("default", True, OUR_FIGURES, Preprocess(**OUR_PREPROCESS)),)
+        return (CatalogEntry("default", True, OUR_FIGURES, Preprocess(**OUR_PREPROCESS)),)
     found = registered(name)
     usual = found.pop("DEFAULT")
-    return tuple(Entry(key, one == usual, _figures(one), prepared_for(one)) for key, one in found.items())
+    return tuple(CatalogEntry(key, one == usual, _figures(one), prepared_for(one)) for key, one in found.items())
 
 
 def details(name: str) -> Details:
-    """Look into a network. It is built without memory for its weights. Raises NetworkError for an unknown one."""
+    """Look into a model, built without memory for its weights. Raises NetworkError when there is no such model."""
     found = entries(name)
     with _WithoutMemory():
         net = make(name)
@@ -104,14 +109,15 @@ def details(name: str) -> Details:
 
 
 def count(net: nn.Module) -> int:
-    """Its parameters."""
+    """Count the parameters of a model."""
     return sum(parameter.numel() for parameter in net.parameters())
 
 
 class _WithoutMemory(TorchFunctionMode):
-    """Layers allocate their weights with `torch.empty`: here that gives tensors that have a shape only.
+    """Within the `with` block, `torch.empty` gives tensors that have a shape and no memory.
 
-    (All of a network on the device "meta" fails where it calculates with small tensors first, as RegNet does.)
+    Layers allocate their weights with it. Building the whole model on the device "meta" would fail for models such as
+    RegNet, which calculate with small tensors while they are built.
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -136,7 +142,7 @@ def _figures(entry: WeightsEnum) -> Figures:
 
 
 def _methods(kind: type) -> tuple[str, ...]:
-    """Public methods that a network has besides those of every `nn.Module`, as "forward(x: Tensor) -> Tensor"."""
+    """Return the public methods that a class adds to nn.Module, such as "forward(x: Tensor) -> Tensor"."""
     found = {}
     for parent in reversed(kind.__mro__[: kind.__mro__.index(nn.Module)]):
         found |= {name: value for name, value in vars(parent).items() if inspect.isfunction(value)}
@@ -144,7 +150,7 @@ def _methods(kind: type) -> tuple[str, ...]:
 
 
 def _signature(function) -> str:
-    """Without `self`, and names of types without their modules."""
+    """Return the signature without `self`, and with the names of types without their modules."""
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(function))).replace("(self, ", "(")
 
 

@@ -1,4 +1,4 @@
-"""A backbone and a head as one network that takes pictures as they are."""
+"""Joins a backbone and a head into one model that takes images as they are."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,14 @@ from mp09.nets.freeze import freeze
 
 
 class Classifier(nn.Module):
-    """uint8 (N, 3, H, W), 0..255 -> logits (N, classes).
+    """Maps images uint8 (N, 3, H, W), values 0 to 255, to logits (N, classes).
 
-    `learn` says which blocks of the backbone learn, as in `freeze`; what is frozen stays in eval mode.
+    What is frozen stays in eval mode, even through `train()`.
+
+    Args:
+        backbone: gives the features (N, width).
+        head: maps the features to logits.
+        learn: which blocks of the backbone learn, as in `freeze`; 0 for none.
     """
 
     def __init__(self, backbone: Backbone, head: nn.Module, *, learn: int | str = 0):
@@ -28,11 +33,11 @@ class Classifier(nn.Module):
         return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W) -> (N, width)."""
+        """Return the features (N, width) of images uint8 (N, 3, H, W)."""
         return self.body(self.preprocess(images).to(memory_format=torch.channels_last))
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Switch between training and evaluation; what is frozen stays in evaluation, or BatchNorm would move."""
+        """Switch to train or eval mode; what is frozen stays in eval mode, or BatchNorm's statistics would move."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -40,9 +45,10 @@ class Classifier(nn.Module):
 
 
 def own_head(network: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
-    """A published network with its own head, and the names of its classes.
+    """Return a published model with its own head, and the names of its classes.
 
-    Raises NetworkError as `backbone` does, and when that head is not one linear layer.
+    Raises:
+        NetworkError: as `backbone` does, or that head is not one linear layer.
     """
     base = backbone(network, weights)
     if base.head is None:
@@ -51,9 +57,13 @@ def own_head(network: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
 
 
 def make_head(width: int, outputs: int, *, hidden: Sequence[int] = (), dropout: float = 0.0) -> nn.Sequential:
-    """features (N, width) -> logits (N, outputs), through layers of `hidden` units with ReLU (and dropout).
+    """Make a head with random weights that maps features (N, width) to logits (N, outputs).
 
-    One output is a binary head: its logit is above 0 for class 1.
+    Args:
+        width: the number of features.
+        outputs: the number of logits; a head with one is binary, and its logit is above 0 for class 1.
+        hidden: the sizes of hidden layers, each of which is followed by ReLU.
+        dropout: the probability of dropout after each hidden layer; 0 for none.
     """
     layers: list[nn.Module] = []
     for units in hidden:

@@ -1,8 +1,8 @@
-"""One file that classifies pictures as they are: TorchScript with preprocessing, backbone and head inside.
+"""Exports a model as one file that classifies images as they are: TorchScript with preprocessing, backbone and head.
 
     uint8 (N, 3, H, W) of any size -> (features float32 (N, D), logits or probabilities float32 (N, classes))
 
-Class names, normalisation and the rest of the card lie in the file too; `load_exported` gives both back.
+The file also holds a card with class names, normalisation and more; `load_exported` returns both.
 """
 
 import copy
@@ -21,17 +21,23 @@ from torch import Tensor, nn
 from mp09.errors import NetworkError
 from mp09.files import atomic_write
 
-if TYPE_CHECKING:  # whoever only loads a file need not wait for torchvision
+if TYPE_CHECKING:  # so that loading an exported model does not wait for torchvision
     from mp09.nets.classifier import Classifier
 
 CARD = "card.json"
-TOLERANCE = 1e-3  # of a logit: the same operations, scheduled differently
-TRACED, CHECKED = 4, 7  # pictures: another number than the network was traced with
+TOLERANCE = 1e-3  # by which a score may differ: the operations are the same, but scheduled differently
+TRACED, CHECKED = 4, 7  # images: a batch size that the trace has fixed shows in the check
 
 
 @dataclass(frozen=True)
 class Exported:
-    """network: called with uint8 (N, 3, H, W); card: name, classes, preprocess, width, softmax."""
+    """An exported model, as it is loaded from its file.
+
+    Attributes:
+        network: the model; call it with uint8 (N, 3, H, W), values 0 to 255.
+        card: a dict with name, classes, preprocess, width (the number of features) and softmax (whether the scores are
+            probabilities).
+    """
 
     network: torch.jit.ScriptModule
     card: dict[str, Any]
@@ -46,7 +52,7 @@ class _Pipeline(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(self.preprocess(images))
         scores = self.head(features)
-        if scores.shape[1] == 1:  # a binary head: the logit of class 1, beside 0 for class 0
+        if scores.shape[1] == 1:  # a binary head gives the logit of class 1; class 0 gets the logit 0
             scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
         return features, scores.softmax(dim=1) if self.softmax else scores
 
@@ -60,23 +66,32 @@ def export(
     softmax: bool = False,
     device: torch.device | str = "cpu",
 ) -> float:
-    """Make the file, compare it with the classifier on random pictures, and write it.
+    """Export a classifier, compare the result with it on random images, and write the file.
+
+    Args:
+        classifier: stays as it is.
+        path: the file.
+        name: goes into the card.
+        classes: the names of the outputs, two for a binary head; none when they are not known.
+        softmax: whether the exported model gives probabilities in place of logits.
+        device: where the model is traced and compared.
 
     Returns:
-        the largest difference of a score.
+        the largest difference between a score of the exported model and that of the classifier.
 
     Raises:
-        NetworkError: it can't be written, differs from the classifier, or the class names are too few or many.
+        NetworkError: a score differs by more than 0.001, there are too few or too many class names, or the file can't
+            be written.
     """
     classifier = copy.deepcopy(classifier).to(device).eval()
     size = classifier.preprocess.size
-    pictures = torch.randint(256, (CHECKED, 3, size + 9, size + 5), dtype=torch.uint8, device=device)
+    images = torch.randint(256, (CHECKED, 3, size + 9, size + 5), dtype=torch.uint8, device=device)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is no longer developed; improv's pipelines load it
-        ready = classifier.preprocess(pictures[:TRACED])
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, but improv's pipelines load it
+        ready = classifier.preprocess(images[:TRACED])
         features = classifier.body(ready)
         pipeline = _Pipeline(classifier.preprocess, classifier.body, classifier.head, softmax)
-        _, expected = pipeline(pictures)
+        _, expected = pipeline(images)
         if classes and len(classes) != expected.shape[1]:
             raise NetworkError(f"{len(classes)} class names for {expected.shape[1]} outputs.")
         pipeline = _Pipeline(
@@ -95,7 +110,7 @@ def export(
         }
         content = io.BytesIO()
         torch.jit.save(script, content, _extra_files={CARD: json.dumps(card, ensure_ascii=False)})
-        _, scores = load_exported(content, device).network(pictures)
+        _, scores = load_exported(content, device).network(images)
     difference = (scores - expected).abs().max().item()
     if not difference <= TOLERANCE:
         raise NetworkError(
@@ -111,7 +126,7 @@ def export(
 
 
 def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> Exported:
-    """Raises NetworkError when it is missing or no file of `export`."""
+    """Load an exported model. Raises NetworkError when the file is missing, damaged, or not one that `export` wrote."""
     extra = {CARD: ""}
     try:
         if not zipfile.is_zipfile(path):
@@ -119,7 +134,7 @@ def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> 
         with zipfile.ZipFile(path) as archive:
             if not any(name.endswith(f"/extra/{CARD}") for name in archive.namelist()):
                 raise ValueError(f"it holds no {CARD}")
-            if damaged := archive.testzip():  # PyTorch does not compare the checksums
+            if damaged := archive.testzip():  # PyTorch itself does not compare the checksums
                 raise ValueError(f"{damaged} in it is damaged")
         if not isinstance(path, (str, Path)):
             path.seek(0)

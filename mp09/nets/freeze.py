@@ -1,6 +1,6 @@
-"""Freezing: which blocks of a backbone learn. The frozen ones get no gradients and stay in eval mode.
+"""Freezes blocks of a backbone: they get no gradients and stay in eval mode, and only the others learn.
 
-Blocks are frozen from the input on, so nothing below the first one that learns builds a graph.
+Blocks are frozen from the input on, so nothing below the first block that learns builds a graph.
 """
 
 from torch import nn
@@ -8,14 +8,15 @@ from torchvision.models.vision_transformer import Encoder
 
 from mp09.errors import NetworkError
 
-CONTAINERS = (nn.Sequential, nn.ModuleList, Encoder)  # exactly these: their subclasses are blocks
+CONTAINERS = (nn.Sequential, nn.ModuleList, Encoder)  # these classes themselves; their subclasses are blocks
 NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 
 
 def blocks(body: nn.Module) -> list[list[nn.Module]]:
-    """The parts of a network in the order of their use.
+    """Return the blocks of a model in the order of their use, each as a list of modules.
 
-    A normalisation belongs to the layer before it; what has no parameters, such as dropout, to the one after it.
+    A normalisation belongs to the layer before it. A module without parameters, such as dropout, belongs to the layer
+    after it, and at the end to the last block.
     """
     found: list[list[nn.Module]] = []
     waiting: list[nn.Module] = []
@@ -44,10 +45,17 @@ def _parts(module: nn.Module) -> list[nn.Module]:
 
 
 def freeze(body: nn.Module, learn: int | str = 0) -> list[nn.Module]:
-    """Freeze a network but for its last `learn` blocks (0: all frozen; "all": nothing frozen); give the frozen parts.
+    """Freeze a model except for its last blocks.
 
-    The caller keeps these in eval mode through `.train()`, as `Classifier` does.
-    Raises NetworkError when there are fewer blocks.
+    Args:
+        body: the model.
+        learn: how many of the last blocks learn; 0 freezes all, "all" freezes nothing.
+
+    Returns:
+        the frozen modules, which the caller keeps in eval mode through `.train()`, as `Classifier` does.
+
+    Raises:
+        NetworkError: there are fewer blocks.
     """
     if learn == "all":
         body.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""What a network does to a picture before its first layer: size, crop, normalisation. Part of the network."""
+"""Prepares images for the first layer of a model: size, crop and normalisation. It is a part of the model."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-BOX = "box"  # each pixel the mean of those it covers; larger pictures are made by bilinear interpolation
+BOX = "box"  # each pixel is the mean of those that it covers; enlarging is bilinear
 
 
 class Preprocess(nn.Module):
-    """uint8 (N, 3, H, W), 0..255 -> normalised float (N, 3, size, size).
+    """Maps images uint8 (N, 3, H, W), values 0 to 255, to normalised float (N, 3, size, size).
 
-    Pictures of other sizes are resized so that their shorter side is `resize`, and cut to the middle, as
-    torchvision's presets do. The numbers `mean` and `std` are for pixels in 0..1, one a colour.
+    Images are resized so that their shorter side is `resize`, and cropped to their middle, as torchvision's presets do.
+    The numbers in `mean` and `std`, one for each colour, are those of pixels with values 0 to 1.
     """
 
     def __init__(
@@ -27,7 +27,14 @@ class Preprocess(nn.Module):
         resize: int | None = None,
         interpolation: str = "bilinear",
     ):
-        """interpolation: "box" (see above), or torchvision's "bilinear", "bicubic", ..."""
+        """Make the preprocessing of a model.
+
+        Args:
+            size: the side of the model's input, in pixels.
+            mean, std: three numbers each.
+            resize: the shorter side before the crop; None stands for `size`.
+            interpolation: "box" (see `BOX`), or torchvision's "bilinear", "bicubic", ...
+        """
         super().__init__()
         self.size = size
         self.resize = resize or size
@@ -44,7 +51,7 @@ class Preprocess(nn.Module):
         return functional.center_crop(self.resized(images), [self.size]) * self.scale + self.shift
 
     def resized(self, images: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W) -> the same with its shorter side of `resize` pixels."""
+        """Resize images uint8 (N, 3, H, W) so that their shorter side has `resize` pixels."""
         height, width = images.shape[-2:]
         side = min(height, width)
         if self.box and side > self.resize:
@@ -53,14 +60,14 @@ class Preprocess(nn.Module):
         return functional.resize(images, [self.resize], self.interpolation, antialias=True)
 
     def square(self, image: Tensor) -> Tensor:
-        """uint8 (3, H, W) -> uint8 (3, resize, resize): what `forward` uses of a picture, so that sizes are one."""
+        """Return what `forward` uses of an image: uint8 (3, H, W) becomes uint8 (3, resize, resize), for any H, W."""
         resized = self.resized(image[None])[0]
-        # `forward` crops once more, and rounds once more: where its crop begins in this one must be where it would have
+        # `forward` will crop again, and round again: its crop must begin where it would begin without this one.
         top, left = (round((side - self.size) / 2) - round((self.resize - self.size) / 2) for side in resized.shape[1:])
         return functional.crop(resized, top, left, self.resize, self.resize)
 
     def describe(self) -> dict:
-        """As plain values, for cards and cache keys."""
+        """Return all settings as plain values, for cards and cache keys."""
         return {
             "size": self.size,
             "resize": self.resize,

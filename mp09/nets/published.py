@@ -1,10 +1,10 @@
-"""Published networks as they are: pictures -> logits, with their preprocessing and the names of their classes.
+"""Loads published models as they are (images -> logits), with their preprocessing and the names of their classes.
 
-    published("resnet18-32")                        # the course's network for 32x32 pictures, with its resnet18.pt
-    published("alexnet", weights="IMAGENET1K_V1")   # any classification network of torchvision
-    published("densenet121", weights="mine.pt")     # a state dict of one's own; its number of classes may differ
+    published("resnet18-32")                        # the course's model for 32x32 images, with its resnet18.pt
+    published("alexnet", weights="IMAGENET1K_V1")   # any of torchvision's models for classification
+    published("densenet121", weights="mine.pt")     # a state dict of your own; its number of classes may differ
 
-Does not cover: detection, segmentation and video networks.
+It does not cover models for detection, segmentation or video.
 """
 
 import difflib
@@ -29,25 +29,29 @@ from mp09.nets.preprocess import Preprocess
 
 OURS = "resnet18-32"
 OUR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-# Trained on pictures reduced by a box filter: on others it sees less (Tiny ImageNet, 200 classes: 0.40 against 0.24).
+# The model was trained on images reduced by a box filter, and is less accurate on others: on Tiny ImageNet with its 200
+# classes, the accuracy is 0.40 with this filter and 0.24 without it.
 OUR_PREPROCESS = {"size": 32, "mean": (0.4914, 0.4822, 0.4465), "std": (0.247, 0.243, 0.261), "interpolation": "box"}
-# Further heads for training from scratch. What is published for these two takes pictures normalised in another way,
-# `transform_input`; a state dict can't say so, and is taken for one of that kind.
+# Models with auxiliary heads, which are for training from scratch. The published weights of these two take images that
+# are normalised in another way (`transform_input`). A state dict can't say so, and is taken for one of that kind.
 WITH_AUXILIARY = ("googlenet", "inception_v3")
 AUXILIARY = ("AuxLogits", "aux1", "aux2")
 SQUEEZED = "classifier.1"  # SqueezeNet's last layer, a convolution
-SHOWN = 5  # names in a message
+SHOWN = 5  # names in an error message at most
 
 
 @dataclass(frozen=True)
 class Published:
-    """A whole network, and what it expects.
+    """A published model is a whole model with what it expects.
 
-    net: float (N, 3, size, size) -> logits (N, outputs)
-    classes: names of the outputs; empty when they are not known
-    guessed: only the number of outputs, ImageNet's thousand, speaks for these names
-    weights: which ones, in words
-    file: where they were read from; None for random ones
+    Attributes:
+        name: one of `names()`.
+        net: maps float (N, 3, size, size) to logits (N, outputs).
+        preprocess: what images go through before `net`.
+        classes: the names of the outputs; empty when they are not known.
+        weights: the name of its weights, e.g. "AlexNet_Weights.IMAGENET1K_V1", or that of their file.
+        file: the checkpoint they were read from; None for random weights.
+        guessed: whether `classes` only follow from the number of outputs, which is ImageNet's thousand.
     """
 
     name: str
@@ -60,23 +64,23 @@ class Published:
 
 
 def names() -> list[str]:
-    """All networks that `published` knows."""
+    """Return the names of all models that `published` knows."""
     return [OURS, *zoo.list_models(module=zoo)]
 
 
 def registered(name: str) -> dict[str, WeightsEnum]:
-    """torchvision's weights of a network by their names, "DEFAULT" among them; without those that have no classes."""
+    """Return torchvision's weights of a model by name, "DEFAULT" among them, but only weights that have classes."""
     return {key: entry for key, entry in zoo.get_model_weights(name).__members__.items() if entry.meta["categories"]}
 
 
 def check_name(name: str) -> None:
-    """Raise NetworkError, with the nearest names, for a network that is not one of `names()`."""
+    """Raise NetworkError, with the nearest names, for a model that is not one of `names()`."""
     if name not in names():
         raise NetworkError(f"{name}: no such network. {_did_you_mean(name, names())}")
 
 
 def published(name: str, weights: str | Path = "default") -> Published:
-    """Build a network.
+    """Build a model and fill it with weights.
 
     Args:
         name: one of `names()`.
@@ -84,7 +88,7 @@ def published(name: str, weights: str | Path = "default") -> Published:
             the path of a state dict (.pt, .pth, .safetensors).
 
     Raises:
-        NetworkError: no such network or weights, weights that don't fit, a download that fails.
+        NetworkError: there is no such model, there are no such weights, they don't fit, or a download fails.
     """
     check_name(name)
     registry = {} if name == OURS else registered(name)
@@ -101,7 +105,8 @@ def published(name: str, weights: str | Path = "default") -> Published:
     elif Path(weights).suffix or Path(weights).exists():
         net, file = _filled(name, Path(weights)), Path(weights)
         known = [str(entry) for entry in registry.values() if entry.url.rpartition("/")[2] == file.name]
-        origin = known[0] if known else file.name  # torchvision's own file, fetched elsewhere, bears a checksum
+        # A file of torchvision's that was fetched elsewhere is known by its name, which contains a checksum.
+        origin = known[0] if known else file.name
         if registry and outputs(net) == len(categories := registry["DEFAULT"].meta["categories"]):
             classes, guessed = tuple(categories), not known
     else:
@@ -117,7 +122,7 @@ def _did_you_mean(name: str, known: list[str]) -> str:
 
 
 def make(name: str, **options) -> nn.Module:
-    """The network with random weights, without auxiliary heads."""
+    """Return the model with random weights, and without auxiliary heads."""
     if name == OURS:
         return ResNet(**options)
     if name in WITH_AUXILIARY:
@@ -128,7 +133,7 @@ def make(name: str, **options) -> nn.Module:
 
 
 def _fetch(name: str, chosen: WeightsEnum) -> nn.Module:
-    """The network with published weights, as torchvision itself builds it."""
+    """Return the model with published weights, as torchvision itself builds it, but without auxiliary heads."""
     try:
         net = zoo.get_model(name, weights=chosen, progress=False)
     except (OSError, URLError, RuntimeError) as error:  # RuntimeError: the checksum differs
@@ -144,12 +149,12 @@ def _fetch(name: str, chosen: WeightsEnum) -> nn.Module:
 
 
 def _kept(chosen: WeightsEnum) -> Path:
-    """Where `_fetch` leaves the file."""
+    """Return the path at which `_fetch` leaves the checkpoint."""
     return Path(torch.hub.get_dir(), "checkpoints", chosen.url.rpartition("/")[2])
 
 
 def _filled(name: str, path: Path) -> nn.Module:
-    """The network with the weights of a file, and as many outputs as these have."""
+    """Return the model with the weights of a checkpoint, and with as many outputs as these have."""
     state = read_state(path)
     options = {"transform_input": True} if name in WITH_AUXILIARY else _image_size(state)
     net = make(name, **options)
@@ -160,9 +165,10 @@ def _filled(name: str, path: Path) -> nn.Module:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from a .safetensors file, or one of PyTorch's that holds tensors only.
+    """Read a state dict from a .safetensors file, or from a checkpoint of PyTorch that holds tensors only.
 
-    Raises NetworkError when it can't be read or holds something else.
+    Raises:
+        NetworkError: the file can't be read or holds something else.
     """
     path = Path(path)
     try:
@@ -179,17 +185,17 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file raises almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NetworkError(f"{path}: could not be read as weights: {reason}") from error
-    for wrapper in ("state_dict", "model"):  # as training scripts save it
+    for wrapper in ("state_dict", "model"):  # training scripts save the state dict in one of these
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise NetworkError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
-    consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel's
+    consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel puts it before each name
     return state
 
 
 def _image_size(state: dict[str, Tensor]) -> dict[str, int]:
-    """A vision transformer's, as an option: it has a vector for each of the patches that it sees of a picture."""
+    """Return a vision transformer's image size as an option; its weights hold a vector for each patch of an image."""
     places, patch = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
     if places is None or patch is None:
         return {}
@@ -197,7 +203,7 @@ def _image_size(state: dict[str, Tensor]) -> dict[str, int]:
 
 
 def _other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:
-    """How many outputs the last layer of the state dict has, when that is another number than the network's."""
+    """Return how many outputs a state dict has, or None when the model has as many or this can't be told."""
     name, layer = last_layer(net)
     weight = state.get(f"{name}.weight")
     if weight is None or weight.shape == layer.weight.shape or weight.shape[1:] != layer.weight.shape[1:]:
@@ -206,23 +212,23 @@ def _other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:
 
 
 def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
-    """Raises NetworkError that names the tensors which don't fit."""
+    """Load a state dict into a model. Raises NetworkError, which names the tensors that don't fit."""
     own = net.state_dict()
     fitting = OrderedDict()
-    fitting._metadata = getattr(state, "_metadata", own._metadata)  # versions, by which layers rename old tensors
+    fitting._metadata = getattr(state, "_metadata", own._metadata)  # the versions by which layers rename old tensors
     shapes = []
     for key, value in state.items():
-        name = re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key)  # as the published DenseNets have it
+        name = re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key)  # the published DenseNets have old names
         if name in own and own[name].shape != value.shape:
             shapes.append(f"{name} is {tuple(value.shape)} and should be {tuple(own[name].shape)}")
         elif not name.startswith(AUXILIARY):
             fitting[name] = value
     try:
         result = net.load_state_dict(fitting, strict=False)
-    except (RuntimeError, ValueError) as error:  # of layers that rename old tensors
+    except (RuntimeError, ValueError) as error:  # raised by layers that rename old tensors
         raise NetworkError(f"{origin}: the weights don't fit this network ({str(error).splitlines()[-1]}).") from error
     wrong = {text.split()[0] for text in shapes}
-    # BatchNorm's step counter is absent in old checkpoints and no part of what a network computes.
+    # BatchNorm's step counter is absent in old checkpoints, and no part of what a model computes.
     missing = [key for key in result.missing_keys if key not in wrong and not key.endswith("num_batches_tracked")]
     faults = {"missing": missing, "unknown": result.unexpected_keys, "of another shape": shapes}
     if any(faults.values()):
@@ -235,7 +241,7 @@ def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
 
 
 def prepared_for(entry: WeightsEnum) -> Preprocess:
-    """What the pictures of one entry of torchvision's registry go through."""
+    """Return the preprocessing for one entry of torchvision's registry."""
     preset = entry.transforms()
     return Preprocess(
         preset.crop_size[0],
@@ -247,28 +253,28 @@ def prepared_for(entry: WeightsEnum) -> Preprocess:
 
 
 def _preset(net: nn.Module, registry: dict[str, WeightsEnum], origin: str) -> Preprocess:
-    """As the weights' own transforms say; for other weights, as those of the default ones."""
+    """Return the preprocessing of the weights' own transforms; for other weights that of the default ones."""
     found = [entry for entry in registry.values() if str(entry) == origin]
     preprocess = prepared_for(found[0] if found else registry["DEFAULT"])
     size = getattr(net, "image_size", preprocess.size)
     if size == preprocess.size:
         return preprocess
-    interpolation = preprocess.interpolation.value  # a vision transformer takes one size only
+    interpolation = preprocess.interpolation.value  # a vision transformer takes images of one size only
     return Preprocess(size, preprocess.mean, preprocess.std, interpolation=interpolation)
 
 
 def last_layer(net: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
-    """Name and module of the layer that gives the outputs."""
+    """Return the name and the module of the layer that gives the outputs."""
     name, layer = last_linear(net)
     return (name, layer) if layer is not None else (SQUEEZED, net.get_submodule(SQUEEZED))
 
 
 def outputs(net: nn.Module) -> int:
-    """How many there are."""
+    """Return the number of a model's outputs."""
     return last_layer(net)[1].weight.shape[0]
 
 
 def last_linear(net: nn.Module) -> tuple[str, nn.Linear | None]:
-    """Name and module; None for SqueezeNet, which ends in a convolution."""
+    """Return the name and the last linear layer; None as layer for SqueezeNet, which ends in a convolution."""
     layers = [(name, module) for name, module in net.named_modules() if isinstance(module, nn.Linear)]
     return layers[-1] if layers else ("", None)

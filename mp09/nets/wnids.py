@@ -1,6 +1,6 @@
-"""WordNet's numbers of ImageNet's thousand classes (Russakovsky et al. 2015), in the order of a network's outputs.
+"""Lists the WordNet numbers of ImageNet's thousand classes (Russakovsky et al. 2015), in the order of the outputs.
 
-torchvision names the classes, and the names of different things are alike; the numbers are not.
+torchvision has the names of the classes, but different things can have the same name. The numbers are unique.
 """
 
 _NUMBERS = """

@@ -1,1 +1,1 @@
-"""What the learning commands do: data, networks, training, features and tuning put together."""
+"""Does the work of the learning commands, for which it puts data, models, training, features and tuning together."""

@@ -1,4 +1,4 @@
-"""`python -m mp09 classify`: what a network sees on a camera, in a video or on pictures."""
+"""Says what is on the frames of a camera or a video, or on images; this is the work of `python -m mp09 classify`."""
 
 import copy
 import time
@@ -13,7 +13,7 @@ from torch import Tensor
 from mp09.data.tiny_imagenet import read_class_names
 from mp09.device import choose_device, fast_dtype
 from mp09.features.forms import fast_form
-from mp09.inference.frames import Pictures, Source
+from mp09.inference.frames import FrameSource, ImageFiles
 from mp09.inference.outputs import Panels, StopWatchingError, VideoFile, Window
 from mp09.inference.predictor import TOP, Predictor, Probabilities
 from mp09.inference.results import Result, results
@@ -25,35 +25,47 @@ from mp09.training.optim import class_logits
 
 def predictor(
     *,
-    network: str = "resnet18-32",
+    model: str = "resnet18-32",
     weights: str = "default",
-    model: Path | None = None,
+    checkpoint: Path | None = None,
     classes: Path | None = None,
     top: int = TOP,
     device: str = "auto",
 ) -> Predictor:
-    """A network ready to classify frames.
+    """Return a model that is ready to classify frames.
 
-    model: a folder that `train` wrote or a file that `export` wrote, instead of network and weights.
-    classes: a text file with the name of each output, for weights that don't know them; wnids have their words' names.
-    Raises NetworkError, TrainingError, DataError, DeviceError.
+    Args:
+        model, weights: A published model, with its own head.
+        checkpoint: A folder that `train` wrote, or a file that `export` wrote, instead of those.
+        classes: A text file with the name of each output, for weights that don't know them. WordNet numbers in it are
+            replaced by their words.
+        top: How many of the likeliest classes a prediction names.
+        device: "auto" for the fastest one, "cpu", "cuda" or "mps".
+
+    Raises:
+        NetworkError: There is no such model, its weights don't fit, its head is not one linear layer, or `checkpoint`
+            is neither a run nor an exported model.
+        TrainingError: The checkpoint of the run is damaged.
+        DataError: `classes` can't be read.
+        DeviceError: There is no such device.
     """
-    place = choose_device(device)
-    if model and Path(model).is_file():
-        exported = load_exported(model, place)
+    torch_device = choose_device(device)
+    if checkpoint and Path(checkpoint).is_file():
+        exported = load_exported(checkpoint, torch_device)
         names, probabilities = exported.card["classes"], _of_exported(exported)
-    elif model:
-        trained, card = load_trained(model)
-        names, probabilities = card["classes"], _of_classifier(trained, place)
+    elif checkpoint:
+        trained, card = load_trained(checkpoint)
+        names, probabilities = card["classes"], _of_classifier(trained, torch_device)
     else:
-        published, names = own_head(network, weights)
-        probabilities = _of_classifier(published, place)
+        published, names = own_head(model, weights)
+        probabilities = _of_classifier(published, torch_device)
     if classes:
         names = read_class_names(classes)
-    return Predictor(probabilities, names, device=place, top=top)
+    return Predictor(probabilities, names, device=torch_device, top=top)
 
 
 def _of_classifier(model: Classifier, device: torch.device) -> Probabilities:
+    """Return a function that computes probabilities with the fastest form of the model's body."""
     dtype = fast_dtype(device)
     body = fast_form(model.body, dtype).to(device)
     preprocess = copy.deepcopy(model.preprocess).to(device)
@@ -76,7 +88,13 @@ def _of_exported(exported) -> Probabilities:
 
 @dataclass(frozen=True)
 class Classified:
-    """frames: how many, of how many that came (`dropped` ones included), in so many seconds."""
+    """Says what `classify` did.
+
+    Attributes:
+        frames: The number of frames classified.
+        dropped: The number of other frames that a live source gave until then; 0 for sources that are not live.
+        seconds: How long it took.
+    """
 
     frames: int
     dropped: int
@@ -84,7 +102,7 @@ class Classified:
 
 
 def classify(
-    source: Source,
+    source: FrameSource,
     predict: Predictor,
     *,
     out: Path | None = None,
@@ -92,19 +110,30 @@ def classify(
     frames: int | None = None,
     each: Callable[[Result], None],
 ) -> Classified:
-    """Hand every result to `each`, and to a file and a window where asked; ends after so many frames, or on q.
+    """Classify the frames of a source, and hand every result to `each`, and to a file and a window where asked.
 
-    out: for a video or camera an annotated video, for pictures their panels.
-    Raises FrameError, DataError.
+    Args:
+        source: The frames.
+        predict: The model.
+        out: For a video or a camera, the file of an annotated video; for one image, the file of its panel, and for
+            several, the folder of their panels. None writes nothing.
+        show: Whether to open a window, which ends it all when q is pressed or the window is closed.
+        frames: The number of frames after which to stop; None goes on until the source ends.
+        each: Is called with every result.
+
+    Raises:
+        FrameError: The source gives nothing to classify, there is no screen for a window, or `out` can't be written.
+        DataError: The only image can't be read.
+        NetworkError: The model has more or fewer outputs than there are class names.
     """
-    pictures = isinstance(source, Pictures)
+    images = isinstance(source, ImageFiles)
     takers = [each]
     count, came, started = 0, 0, time.monotonic()
     with ExitStack() as outputs:
         if show:
-            takers.append(outputs.enter_context(Window(source.name, wait_ms=0 if pictures else 1)))
+            takers.append(outputs.enter_context(Window(source.name, wait_ms=0 if images else 1)))
         if out:
-            file = Panels(out, several=len(source.files) > 1) if pictures else VideoFile(out, source.rate)
+            file = Panels(out, several=len(source.files) > 1) if images else VideoFile(out, source.rate)
             takers.append(outputs.enter_context(file))
         try:
             for result in outputs.enter_context(closing(results(source, predict))):

@@ -1,7 +1,8 @@
-"""`python -m mp09 pretrain`: train a backbone like resnet18.pt from pictures, and measure what its card says.
+"""Trains a backbone like resnet18.pt from images, and measures what its card says.
 
-First Tiny ImageNet at 32x32, then CIFAR-10's ten classes; train splits only, the last weights are taken, and the test
-split is looked at once, at the end. Every stage is a run of its own that goes on where it was.
+This is the work of `python -m mp09 pretrain`. The model learns from Tiny ImageNet at 32x32 first, and then from
+CIFAR-10's ten classes. Only training splits are used and the last weights are taken; the test split is looked at once,
+at the end. Every stage is a run of its own that goes on where it stopped.
 """
 
 from collections.abc import Iterator
@@ -12,32 +13,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mp09.data import folders, pictures, tiny_imagenet
+from mp09.data import archives, class_folders, tiny_imagenet
+from mp09.data.archives import Progress
 from mp09.data.cifar import CLASSES
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device
 from mp09.errors import DataError, TrainingError
-from mp09.features.extract import extract
+from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import accuracy, train_head
 from mp09.files import atomic_write, write_json
 from mp09.nets.backbones import OUR_CLASSES, OURS, Backbone, backbone
 from mp09.nets.classifier import Classifier
-from mp09.recipes.progress import Progress, Say, no_progress, of_epochs, silent
+from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training.augment import crop_and_flip
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
+from mp09.training.options import FitOptions
 
 SIDE = 32
 BATCH_SIZE = 256
-PROBE_EPOCHS = 15
+PROBE_EPOCHS, PROBE_LR = 15, 3e-3
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of SGD with a one-cycle schedule on one data set."""
+    """Describes a stage, which is one run of SGD with a one-cycle schedule on one data set.
+
+    Attributes:
+        name: The name of the stage and of its folder.
+        images: The data set, "tiny-imagenet" or "cifar10".
+        epochs, lr, weight_decay, label_smoothing: As in `FitOptions`.
+    """
 
     name: str
-    pictures: str
+    images: str
     epochs: int
     lr: float
     weight_decay: float
@@ -53,11 +62,17 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Card:
-    """What was measured on CIFAR-10's test pictures: ten classes; and a linear probe on the assignment's eight."""
+    """Holds what was measured on CIFAR-10's test images.
+
+    Attributes:
+        accuracy_10: Accuracy of the checkpoint on all ten classes, 0 to 1.
+        probe_8: Accuracy of a linear probe on the assignment's eight classes, 0 to 1.
+        probe_images: How many training images the probe learned from.
+    """
 
     accuracy_10: float
     probe_8: float
-    probe_pictures: int
+    probe_images: int
 
 
 def pretrain(
@@ -71,15 +86,23 @@ def pretrain(
     progress: Progress = no_progress,
     say: Say = silent,
 ) -> tuple[Path, Card]:
-    """Run the stages into folders of `out`, write `out`/resnet18.pt in half precision, and its card beside it.
+    """Run all stages, write the checkpoint with its card, and return the checkpoint's path and the card.
 
     Args:
-        tiny: Tiny ImageNet's folder; None leaves its stage out.
-        cifar10: pictures of all ten classes in train/<class>/ and test/<class>/, a folder or an archive.
-        epochs: of each stage, instead of the recipe's.
+        tiny: The folder of Tiny ImageNet; None leaves its stage out.
+        cifar10: A folder or an archive with images of all ten classes in train/<class>/ and test/<class>/.
+        out: The folder for the stages' own folders, for resnet18.pt, which is in half precision, and resnet18.json.
+        epochs: The epochs of each stage; None takes those of STAGES.
+        device: "auto" for the fastest one, "cpu", "cuda" or "mps".
+        seed: Of everything that is random, but for the linear probe, whose seed is 0.
+        progress: Is told how far each stage is.
+        say: Is called with lines of text.
 
     Raises:
-        DataError, TrainingError, DeviceError.
+        DataError: Images are missing or damaged, or have another size.
+        TrainingError: There are more or fewer numbers of epochs than stages, a loss is not a number, a stage's folder
+            holds another run or a damaged one, or a checkpoint can't be written.
+        DeviceError: There is no such device.
     """
     stages = STAGES if tiny else STAGES[1:]
     if epochs is not None and len(epochs) != len(stages):
@@ -94,22 +117,24 @@ def pretrain(
     base = backbone(OURS, "none")
     head = base.head
     for stage in stages:
-        found = shrunk(tiny) if stage.pictures == "tiny-imagenet" else train
+        found = shrunk(tiny) if stage.images == "tiny-imagenet" else train
         if head.out_features != len(found.classes):
-            torch.manual_seed(seed)  # so that a run which was cut off begins a stage as a straight one does
+            torch.manual_seed(seed)  # so that a run that was interrupted begins a stage as one that was not
             head = torch.nn.Linear(base.width, len(found.classes))
-        say(f"{stage.name}: {stage.epochs} epochs, {len(found)} pictures")
+        say(f"{stage.name}: {stage.epochs} epochs, {len(found)} images")
         fit(
             Classifier(base, head, learn="all"),
             Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), BATCH_SIZE, shuffle=True),
-            epochs=stage.epochs,
-            optimizer="sgd",
-            lr=stage.lr,
-            weight_decay=stage.weight_decay,
-            label_smoothing=stage.label_smoothing,
+            options=FitOptions(
+                epochs=stage.epochs,
+                optimizer="sgd",
+                lr=stage.lr,
+                weight_decay=stage.weight_decay,
+                label_smoothing=stage.label_smoothing,
+                device=device,
+                seed=seed,
+            ),
             augment=crop_and_flip(),
-            device=device,
-            seed=seed,
             folder=out / stage.name,
             card={"stage": stage.name},
             watch=of_epochs(progress, say, stage.epochs),
@@ -122,7 +147,10 @@ def pretrain(
 
 
 def write_half(base: Backbone, head: torch.nn.Linear, path: Path) -> None:
-    """A state dict for models.resnet18, convolutions and fc.weight in float16. Raises TrainingError on a full disk."""
+    """Write a state dict for models.resnet18, in which convolutions and fc.weight are float16.
+
+    Raises TrainingError when it can't be written, for example because the disk is full.
+    """
     state = {**base.body.state_dict(), "fc.weight": head.weight, "fc.bias": head.bias}
     state = {name: _half(tensor.detach().cpu()) for name, tensor in state.items()}
     try:
@@ -137,45 +165,54 @@ def _half(tensor: Tensor) -> Tensor:
 
 
 def measure(path: Path, train: ImageSet, test: ImageSet, *, device: str = "auto") -> Card:
-    """The card of a checkpoint: ten-class accuracy, and a linear probe on the assignment's eight classes."""
+    """Measure what the card of a checkpoint says, on ten classes and with a linear probe on eight.
+
+    Args:
+        path: The checkpoint.
+        train, test: The images of CIFAR-10's ten classes. The probe learns from the training images.
+        device: "auto" for the fastest one, "cpu", "cuda" or "mps".
+    """
     base = backbone(OURS, path)
-    place = choose_device(device)
-    found = extract(base, test, device=device)
-    tens = accuracy(base.head.to(place), found)
-    eight_train, eight_test = (extract(base, eight_of(part), device=device) for part in (train, test))
+    torch_device, where = choose_device(device), ExtractOptions(device)
+    found = extract(base, test, where)
+    tens = accuracy(base.head.to(torch_device), found)
+    eight_train, eight_test = (extract(base, eight_of(part), where) for part in (train, test))
     torch.manual_seed(0)
     head = torch.nn.Linear(base.width, len(CLASSES))
-    train_head(head, eight_train, epochs=PROBE_EPOCHS, device=device)
+    train_head(head, eight_train, options=FitOptions(epochs=PROBE_EPOCHS, lr=PROBE_LR, device=device))
     return Card(tens, accuracy(head, eight_test), len(eight_train))
 
 
 def eight_of(found: ImageSet) -> ImageSet:
-    """The assignment's eight classes of CIFAR-10's ten, renumbered."""
+    """Return the images of the assignment's eight classes, renumbered, out of CIFAR-10's ten."""
     numbers = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in found.classes])
     labels = numbers[found.labels]
     return ImageSet(found.images[labels >= 0], labels[labels >= 0], CLASSES)
 
 
 def read_cifar10(source: Path) -> tuple[ImageSet, ImageSet]:
-    """CIFAR-10's train and test pictures, all ten classes. Raises DataError when some are missing or damaged."""
-    files = folders.read_files(source, classes=OUR_CLASSES)
+    """Read CIFAR-10's training and test images, all ten classes. Raises DataError when some are missing or damaged."""
+    files = archives.read_files(source, classes=OUR_CLASSES)
     return _decoded(files, "train"), _decoded(files, "test")
 
 
-def _decoded(files: folders.Files, split: str) -> ImageSet:
+def _decoded(files: archives.Files, split: str) -> ImageSet:
     names = [(label, name, content) for label, key in enumerate(OUR_CLASSES) for name, content in files[split, key]]
     images = np.stack(
-        [folders.decode(f"{split}/{OUR_CLASSES[label]}/{name}", content) for label, name, content in names]
+        [archives.decode(f"{split}/{OUR_CLASSES[label]}/{name}", content) for label, name, content in names]
     )
     return ImageSet(images, np.array([label for label, _, _ in names]), OUR_CLASSES)
 
 
 def shrunk(root: Path) -> ImageSet:
-    """Tiny ImageNet's training pictures at 32x32: the mean of every 2x2 pixels."""
+    """Return Tiny ImageNet's training images at 32x32, each pixel of which is the mean of 2x2 pixels.
+
+    Raises DataError when they are missing or damaged, or not 64x64.
+    """
     train, _ = tiny_imagenet.open_tiny_imagenet(root)
-    found = pictures.load_pictures(train)
+    found = class_folders.load_images(train)
     if found is None or found.images.shape[-2:] != (2 * SIDE, 2 * SIDE):
-        raise DataError(f"{root}: expected pictures of {2 * SIDE}x{2 * SIDE} pixels.")
+        raise DataError(f"{root}: expected images of {2 * SIDE}x{2 * SIDE} pixels.")
     small = np.concatenate(list(_means(found.images)))
     return ImageSet(small, found.labels, found.classes)
 

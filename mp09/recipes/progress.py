@@ -1,24 +1,24 @@
-"""How recipes tell what they are at: `progress(what, done, total)` for bars, `say(text)` for lines."""
+"""Lets recipes tell how far they are: with `progress(what, done, total)` for bars, and `say(text)` for lines."""
 
 from collections.abc import Callable
 
-from mp09.training.fit import Watch
+from mp09.data.archives import Progress
+from mp09.training.fit import WatchTraining
 from mp09.training.history import History, line
 
-Progress = Callable[[str, int, int], None]  # (what, done, total); total 0 when it is not known
 Say = Callable[[str], None]
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Tells no one."""
+    """Show no progress; it is the default of recipes."""
 
 
 def silent(text: str) -> None:
-    """Says nothing."""
+    """Print nothing; it is the default of recipes."""
 
 
-def of_epochs(progress: Progress, say: Say, epochs: int) -> Watch:
-    """For `fit`: a bar over all epochs, and a line at the end of each."""
+def of_epochs(progress: Progress, say: Say, epochs: int) -> WatchTraining:
+    """Return a `watch` for `fit` that shows a bar over all epochs, and says a line at the end of each."""
 
     def watch(history: History, batch: int, batches: int) -> None:
         progress("training", len(history) * batches + batch, epochs * batches)
@@ -29,5 +29,5 @@ def of_epochs(progress: Progress, say: Say, epochs: int) -> Watch:
 
 
 def of_features(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """For `extract`."""
+    """Return a `watch` for `extract` that shows a bar; `what` names the images."""
     return lambda done, total: progress(f"features, {what}", done, total)

@@ -1,46 +1,74 @@
-"""`python -m mp09 train`: a head on a frozen backbone, or the backbone's last blocks too, and what came of it."""
+"""Trains a head on a frozen backbone, or the backbone's last blocks too, and judges the result.
 
-from dataclasses import dataclass
+This is the work of `python -m mp09 train`.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from mp09.data.archives import Progress
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, int8_is_faster
 from mp09.errors import NetworkError, TrainingError
 from mp09.features.cache import digest_network
+from mp09.features.extract import ExtractOptions
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier, make_head
-from mp09.recipes.features import features_of
-from mp09.recipes.pictures import Data, Pictures, digest, loader
-from mp09.recipes.progress import Progress, Say, no_progress, of_epochs, silent
+from mp09.precision import AUTO
+from mp09.recipes.datasets import Data, Images, digest, loader
+from mp09.recipes.feature_sets import features_of
+from mp09.recipes.model_options import ModelOptions
+from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training import checkpoint, plots
 from mp09.training.augment import AUGMENTATIONS
 from mp09.training.fit import fit
 from mp09.training.history import History
+from mp09.training.options import FitOptions
 
 HEAD, WHOLE = "head", "whole network"  # what a checkpoint holds
 
 
 @dataclass(frozen=True)
-class Network:
-    """Which network: names as `nets.backbone` takes them, hidden layers of the head, and the blocks that learn."""
+class InputOptions:
+    """Says how images reach the model while it learns.
 
-    name: str = "resnet18-32"
-    weights: str = "default"
-    hidden: tuple[int, ...] = ()
-    dropout: float = 0.0
-    learn: int | str = 0
+    Attributes:
+        batch_size, valid_batch_size: Images in a batch. The second changes no result.
+        augment: Random changes of training images: "none", "flip", "crop" or "strong".
+        views: With a frozen backbone, how many views of each image are computed once: itself, mirrored, then moved at
+            random.
+    """
+
+    batch_size: int = 64
+    valid_batch_size: int = 256
+    augment: str = "none"
+    views: int = 1
+
+    def check(self, on_features: bool) -> None:
+        """Raise TrainingError for values that mean nothing, or nothing together."""
+        if min(self.batch_size, self.valid_batch_size) < 1:
+            sizes = f"{self.batch_size} and {self.valid_batch_size}"
+            raise TrainingError(f"batch sizes: expected 1 or more, got {sizes}.")
+        if self.views > 1 and not on_features:
+            raise TrainingError(f"views: {self.views} of each image need a frozen backbone and augment none.")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """model: with the best epoch's weights; accuracy: on the test pictures, or the validation ones where none are.
+    """What `train` gives back.
 
-    before: epochs that were already there.
+    Attributes:
+        history: One record for each epoch.
+        before: How many of these epochs were already there.
+        model: The model with the best epoch's weights.
+        accuracy: On the test images, or on the validation images where there are none; 0 to 1.
+        judged_on: Which of the two, "test" or "validation".
     """
 
     history: History
@@ -52,114 +80,107 @@ class Trained:
 
 def train(
     data: Data,
-    network: Network,
+    model: ModelOptions,
+    options: FitOptions = FitOptions(),
+    inputs: InputOptions = InputOptions(),
     *,
     out: Path,
-    epochs: int = 10,
-    batch_size: int = 64,
-    valid_batch_size: int = 256,
-    optimizer: str = "adamw",
-    lr: float = 1e-3,
-    weight_decay: float = 0.01,
-    schedule: str = "one-cycle",
-    label_smoothing: float = 0.0,
-    augment: str = "none",
-    views: int = 1,
-    patience: int | None = None,
-    precision: str = "auto",
-    device: str = "auto",
-    seed: int = 0,
     cache: Path | None = None,
     progress: Progress = no_progress,
     say: Say = silent,
 ) -> Trained:
-    """Train, write checkpoints and plots into `out`, and judge the best epoch. Run again, it goes on.
+    """Train a model, write checkpoints and plots, and judge the best epoch. Run again, it continues.
 
-    With the whole backbone frozen and no random augmentation its features are computed once. Arguments as `fit`.
-    Raises DataError, NetworkError, FeatureError, TrainingError, DeviceError.
+    With the whole backbone frozen and no random augmentation, its features are computed once and kept in `cache`.
+
+    Args:
+        data: The images.
+        model: Which model, and how much of it learns.
+        options: How it is trained.
+        inputs: How images reach it.
+        out: The folder for checkpoints and plots.
+        cache: The folder for features; None keeps none.
+        progress: Is told how far features and training are.
+        say: Is called with lines of text.
+
+    Raises:
+        DataError: An image can't be read.
+        NetworkError: There is no such model, there are no such weights, they don't fit, or there are fewer blocks.
+        FeatureError: The precision is not possible here, or the cache is damaged or can't be written.
+        TrainingError: Options are wrong, a loss is not a number, or `out` holds another run or can't be written.
+        DeviceError: There is no such device.
     """
-    on_features = network.learn == 0 and augment == "none"
-    choose_device(device)
+    on_features = model.learn == 0 and inputs.augment == "none"
+    choose_device(options.device)
+    _make_folder(out)
+    inputs.check(on_features)
+    say(f"{data.name}: {len(data.train)} images to train on, {len(data.classes)} classes")
+    torch.manual_seed(options.seed)
+    base = backbone(model.name, model.weights)
+    head = make_head(base.width, len(data.classes), hidden=model.hidden, dropout=model.dropout)
+    whole = Classifier(base, head, learn=model.learn)
+    before = checkpoint.load(out)
+    card = _card(data, model, base, inputs.batch_size, HEAD if on_features else WHOLE)
+    watch = of_epochs(progress, say, options.epochs)
+    extraction = ExtractOptions(options.device, options.precision, cache)
+    if on_features:
+        say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
+        if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
+            say("On this processor --precision int8 computes them several times as fast, a little coarser.")
+        features = features_of(base, data.train, "train", extraction, views=inputs.views, progress=progress)
+        valid = features_of(base, data.valid, "valid", extraction, progress=progress)
+        card["features"] = [features.key, valid.key]
+        sizes = {"batch_size": inputs.batch_size, "valid_batch_size": inputs.valid_batch_size}
+        history = train_head(head, features, valid, options, **sizes, folder=out, card=card, watch=watch)
+        checkpoint.load_model(out, head, "best")
+    else:
+        card["images"] = [digest(data.train), digest(data.valid)]
+        batches = loader(data.train, base.preprocess, inputs.batch_size, shuffle=True)
+        valid_batches = loader(data.valid, base.preprocess, inputs.valid_batch_size)
+        augment = AUGMENTATIONS[inputs.augment]
+        history = fit(whole, batches, valid_batches, options, augment=augment, folder=out, card=card, watch=watch)
+        checkpoint.load_model(out, whole, "best")
+        extraction = replace(extraction, cache=None)  # once the backbone learns, its features are of no use later
+    judged_on, judged = ("test", data.test) if data.test is not None else ("validation", data.valid)
+    found = features_of(base, judged, judged_on, extraction, progress=progress)
+    probabilities = probabilities_of(head, found)
+    draw(out, history, judged, found.labels, probabilities, data)
+    right = float((probabilities.argmax(axis=1) == found.labels).mean())
+    return Trained(history, before.epoch if before else 0, whole, right, judged_on)
+
+
+def _make_folder(out: Path) -> None:
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{out}: the run can't be written there ({error}).") from error
-    if min(batch_size, valid_batch_size) < 1:
-        raise TrainingError(f"batch sizes: expected 1 or more, got {batch_size} and {valid_batch_size}.")
-    if views > 1 and not on_features:
-        raise TrainingError(f"views: {views} of each picture need a frozen backbone and augment none.")
-    say(f"{data.name}: {len(data.train)} pictures to train on, {len(data.classes)} classes")
-    torch.manual_seed(seed)
-    base = backbone(network.name, network.weights)
-    head = make_head(base.width, len(data.classes), hidden=network.hidden, dropout=network.dropout)
-    before = checkpoint.load(out)
-    card = {
-        "network": network.name,
-        "weights": _lasting(network.weights),
+
+
+def _card(data: Data, model: ModelOptions, base: Backbone, batch_size: int, holds: str) -> dict[str, Any]:
+    """Return what a checkpoint says of itself; a run continues only with the same."""
+    return {
+        "network": model.name,
+        "weights": _lasting(model.weights),
         "backbone": digest_network(base.body),
-        "hidden": list(network.hidden),
-        "dropout": network.dropout,
-        "learn": network.learn,
-        "holds": HEAD if on_features else WHOLE,
+        "hidden": list(model.hidden),
+        "dropout": model.dropout,
+        "learn": model.learn,
+        "holds": holds,
         "classes": list(data.classes),
         "data": data.name,
         "batch_size": batch_size,
     }
-    how = {
-        "epochs": epochs,
-        "optimizer": optimizer,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "schedule": schedule,
-        "label_smoothing": label_smoothing,
-        "patience": patience,
-        "seed": seed,
-        "device": device,
-        "folder": out,
-        "card": card,
-        "watch": of_epochs(progress, say, epochs),
-    }
-    where = {"device": device, "precision": precision, "cache": cache, "progress": progress}
-    model = Classifier(base, head, learn=network.learn)
-    if on_features:
-        say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
-        if precision == "auto" and int8_is_faster(choose_device(device)):
-            say("On this processor --precision int8 computes them several times as fast, a little coarser.")
-        found = features_of(base, data.train, "train", views=views, **where)
-        valid = features_of(base, data.valid, "valid", **where)
-        card["features"] = [found.key, valid.key]
-        history = train_head(head, found, valid, batch_size=batch_size, valid_batch_size=valid_batch_size, **how)
-        checkpoint.load_model(out, head, "best")
-    else:
-        card["pictures"] = [digest(data.train), digest(data.valid)]
-        history = fit(
-            model,
-            loader(data.train, base.preprocess, batch_size, shuffle=True),
-            loader(data.valid, base.preprocess, valid_batch_size),
-            augment=AUGMENTATIONS[augment],
-            precision=precision,
-            **how,
-        )
-        checkpoint.load_model(out, model, "best")
-    judged_on, judged = ("test", data.test) if data.test is not None else ("validation", data.valid)
-    if not on_features:
-        where["cache"] = None  # these weights are used once
-    found = features_of(base, judged, judged_on, **where)
-    probabilities = probabilities_of(head, found)
-    draw(out, history, judged, found.labels, probabilities, data)
-    right = float((probabilities.argmax(axis=1) == found.labels).mean())
-    return Trained(history, before.epoch if before else 0, model, right, judged_on)
 
 
 def _lasting(weights: str) -> str:
-    """A file is remembered by its full path, as a later command may run in another folder."""
+    """Return a file's full path, since a later command may run in another folder."""
     return str(Path(weights).resolve()) if Path(weights).is_file() else weights
 
 
 def draw(
-    out: Path, history: History, judged: Pictures, labels: np.ndarray, probabilities: np.ndarray, data: Data
+    out: Path, history: History, judged: Images, labels: np.ndarray, probabilities: np.ndarray, data: Data
 ) -> list[Path]:
-    """Curves, confusion matrix, and the surest mistakes where the pictures lie in memory."""
+    """Draw curves and confusion matrix, and the surest mistakes where the images are in memory; return the files."""
     figures = {
         "curves": plots.curves(history, data.name),
         "confusion": plots.confusion_matrix(labels, probabilities.argmax(axis=1), data.classes),
@@ -170,16 +191,18 @@ def draw(
 
 
 def load_trained(folder: Path) -> tuple[Classifier, dict]:
-    """The network of a checkpoint that `train` wrote, with its best weights, and the checkpoint's card.
+    """Return the model of a checkpoint that `train` wrote, with its best weights, and the checkpoint's card.
 
-    Raises TrainingError and NetworkError when the checkpoint is damaged or of something else.
+    Raises:
+        TrainingError: The checkpoint is damaged.
+        NetworkError: `train` did not write this folder, or its backbone is missing or has other weights.
     """
     state = checkpoint.load(folder)
     card = state.card if state else {}
     if not {"network", "weights", "hidden", "holds", "classes"} <= card.keys():
         raise NetworkError(f"{folder}: expected a folder that `python -m mp09 train` wrote.")
     with torch.random.fork_rng():
-        torch.manual_seed(state.settings["seed"])  # of weights "none"
+        torch.manual_seed(state.settings["seed"])  # so that random weights ("none") are the same again
         base: Backbone = backbone(card["network"], card["weights"])
     if card["holds"] == HEAD and card["backbone"] != digest_network(base.body):
         raise NetworkError(f"{folder}: the head was trained on other weights than {base.weights} holds now.")

@@ -1,4 +1,7 @@
-"""`python -m mp09 tune`: look for a head's best hyper-parameters on cached features, and judge a head that has them."""
+"""Looks for a head's best hyper-parameters on cached features, and judges a head that has them.
+
+This is the work of `python -m mp09 tune`.
+"""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,84 +13,117 @@ import torch
 
 from mp09 import tuning
 from mp09.cluster import RayExecutor, connected
+from mp09.data.archives import Progress
 from mp09.errors import TrainingError
+from mp09.features.extract import ExtractOptions
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, train_head
 from mp09.nets.backbones import backbone
 from mp09.nets.classifier import make_head
-from mp09.recipes.features import features_of
-from mp09.recipes.pictures import Data
-from mp09.recipes.progress import Progress, no_progress
+from mp09.recipes.datasets import Data
+from mp09.recipes.feature_sets import ClusterOptions, features_of
+from mp09.recipes.model_options import ModelOptions
+from mp09.recipes.progress import no_progress
 from mp09.training import plots
+from mp09.training.options import FitOptions
 
 EPOCHS = 3
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """accuracy: of a head trained with the best parameters, on pictures that the search never saw; None without any."""
+    """Holds what `tune` returns.
+
+    Attributes:
+        trials: All trials, those that were already in the folder included.
+        best: The trial with the highest accuracy on the validation images.
+        accuracy: That of a head which is trained with the best parameters, on test images, which the search never saw,
+            0 to 1; None where there are none.
+    """
 
     trials: list[tuning.Trial]
     best: tuning.Trial
     accuracy: float | None
 
 
+@dataclass(frozen=True)
+class SearchOptions:
+    """Says how long a search goes on.
+
+    Attributes:
+        trials: How many trials in all, those that are already in the folder included.
+        parallel: How many run at a time; by default 1, or on a cluster as many as it has cores.
+        epochs: Of each trial.
+        seed: Of the search and of each trial.
+    """
+
+    trials: int = 30
+    parallel: int | None = None
+    epochs: int = EPOCHS
+    seed: int = 0
+
+
 def tune(
     data: Data,
+    model: ModelOptions = ModelOptions(),
+    options: SearchOptions = SearchOptions(),
+    extraction: ExtractOptions = ExtractOptions(),
     *,
-    network: str = "resnet18-32",
-    weights: str = "default",
-    trials: int = 30,
-    parallel: int | None = None,
-    epochs: int = EPOCHS,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
     out: Path,
-    cache: Path | None = None,
-    on_cluster: bool = False,
-    address: str | None = None,
-    watch: tuning.Watch | None = None,
+    cluster: ClusterOptions = ClusterOptions(),
+    watch: tuning.WatchTrials | None = None,
     progress: Progress = no_progress,
 ) -> Tuned:
-    """Search on the validation pictures, judge the best on the test ones; trials.json and plots go into `out`.
+    """Search on the validation images, and judge a head with the parameters of the best trial on the test images.
 
-    parallel: trials at a time; default: 1, or on a cluster as many as it has cores.
-    on_cluster: the trials run on Ray's cluster at `address`, see `cluster.connected`.
+    Args:
+        data: The images.
+        model: Which backbone; the search chooses the head.
+        options: How long the search goes on.
+        extraction: How features are computed.
+        out: The folder for trials and plots. A search that is found there is continued.
+        cluster: Whether trials run on a cluster. Features are always computed here.
+        watch: Is called with every trial that has ended.
+        progress: Is told how far the features are.
+
+    Raises:
+        TrainingError: Options are wrong, `out` holds another search or can't be written, or all trials failed.
+        DataError, NetworkError, FeatureError, DeviceError, ClusterError: As from `feature_sets.features`.
     """
-    if epochs < 1:
-        raise TrainingError(f"epochs: expected 1 or more, got {epochs}.")
-    base = backbone(network, weights)
-    where = {"device": device, "precision": precision, "cache": cache, "progress": progress}
-    train, valid = features_of(base, data.train, "train", **where), features_of(base, data.valid, "valid", **where)
-    evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=epochs, seed=seed)
-    with connected(address) if on_cluster else nullcontext() as ray:
+    if options.epochs < 1:
+        raise TrainingError(f"epochs: expected 1 or more, got {options.epochs}.")
+    base = backbone(model.name, model.weights)
+    train = features_of(base, data.train, "train", extraction, progress=progress)
+    valid = features_of(base, data.valid, "valid", extraction, progress=progress)
+    how = {"epochs": options.epochs, "seed": options.seed}
+    evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), **how)
+    with connected(cluster.address) if cluster.use else nullcontext() as ray:
         cores = int(ray.cluster_resources().get("CPU", 1)) if ray else 1
         found = tuning.search(
             evaluate,
-            trials=trials,
-            parallel=parallel or cores,
-            seed=seed,
+            trials=options.trials,
+            parallel=options.parallel or cores,
+            seed=options.seed,
             folder=out,
-            card={"train": train.key, "valid": valid.key, "classes": list(data.classes), "epochs": epochs},
+            card={"train": train.key, "valid": valid.key, "classes": list(data.classes), "epochs": options.epochs},
             executor=RayExecutor(ray) if ray else None,
             watch=watch,
         )
     best = tuning.best(found)
     plots.save(tuning.best_so_far(found), out / "best_so_far")
     if len(found) >= tuning.MODEL_TRIALS:
-        plots.save(tuning.contour(found, seed=seed), out / "contour")
+        plots.save(tuning.contour(found, seed=options.seed), out / "contour")
     judged = None
     if data.test is not None:
-        test = features_of(base, data.test, "test", **where)
-        judged = accuracy(trained_head(best.parameters, train, len(data.classes), epochs=epochs, seed=seed)[0], test)
+        test = features_of(base, data.test, "test", extraction, progress=progress)
+        judged = accuracy(trained_head(best.parameters, train, len(data.classes), **how)[0], test)
     return Tuned(found, best, judged)
 
 
 def evaluate_head(
     parameters: dict[str, Any], *, train: FeatureSet, valid: FeatureSet, classes: int, epochs: int, seed: int
 ) -> float:
-    """The validation accuracy of a head that is trained with these parameters, after the last epoch."""
+    """Return the validation accuracy of a head that is trained with these parameters, after the last epoch."""
     _, history = trained_head(parameters, train, classes, valid=valid, epochs=epochs, seed=seed)
     return history[-1]["valid_accuracy"]
 
@@ -101,8 +137,16 @@ def trained_head(
     epochs: int = EPOCHS,
     seed: int = 0,
 ):
-    """(head, history) of a head with parameters of the search."""
+    """Train a head with parameters of the search on the CPU, and return (head, history).
+
+    Args:
+        parameters: The value of each hyper-parameter, by its name.
+        train, valid: The features to train on and to validate with; None validates nothing.
+        classes: The number of classes.
+        epochs: How many epochs.
+        seed: Of the head's first weights and of the training.
+    """
     chosen = dict(parameters)
     torch.manual_seed(seed)
     head = make_head(train.features.shape[1], classes, hidden=tuning.HEADS[chosen.pop("head")])
-    return head, train_head(head, train, valid, epochs=epochs, seed=seed, device="cpu", **chosen)
+    return head, train_head(head, train, valid, FitOptions(epochs=epochs, seed=seed, device="cpu", **chosen))

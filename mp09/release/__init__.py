@@ -1,1 +1,1 @@
-"""Turns the one source into what students get."""
+"""Builds what leaves this repository, the students' handout and Gradescope's autograder, and validates the rubric."""

@@ -1,20 +1,20 @@
-"""Gradescope's autograder: a zip with setup.sh, run_autograder, the grading room, all tests, data and checkpoint."""
+"""Builds Gradescope's autograder: a zip with setup.sh, run_autograder, the grader, all tests, data and checkpoint."""
 
 from pathlib import Path
 
-from mp09.data.source import checked_source, holdout_file
+from mp09.data.provenance import checked_provenance, holdout_file
 from mp09.errors import ReleaseError
 from mp09.grading.gradescope import AFTER_PUBLISHED
-from mp09.grading.isolation import AUTO, PROCESS, USER
-from mp09.release.archive import room, write_zip
+from mp09.grading.sandbox.isolation import AUTO, PROCESS, USER
+from mp09.release.archive import package_files, write_zip
 from mp09.release.handout import BATCH_FILES, DATA
 
-ROOMS = ("__init__.py", "errors.py", "files.py", "trees.py", "precision.py", "data", "grading")
+PACKAGES = ("__init__.py", "errors.py", "files.py", "trees.py", "precision.py", "data", "grading")
 FILES = ("models.py", "grade.py", "resnet18.pt", "tests/test_visible.py", "tests/test_hidden.py")
-NOT_FOR_GRADING = ("jupyter", "nbval", "pytest")  # of requirements.txt
+NOT_FOR_GRADING = ("jupyter", "nbval", "pytest")  # these lines of requirements.txt are left out
 TEMPLATES = Path(__file__).with_name("templates")
-RESERVE_S = 60  # that the results are written before Gradescope's own time limit gives 0 points
-LIMITS_MIN = (2, 40)  # Gradescope's
+RESERVE_S = 60  # so many seconds earlier our time limit ends: at Gradescope's there would be 0 points
+LIMITS_MIN = (2, 40)  # the shortest and the longest time limit of an assignment at Gradescope, in minutes
 
 
 def build_autograder(
@@ -27,28 +27,31 @@ def build_autograder(
     isolation: str = USER,
     leaderboard: bool = False,
 ) -> Path:
-    """Write the autograder to `out` and return it.
+    """Write the autograder to `out` and return this path.
 
     Args:
-        kit: the repository; data: a data folder; its held-out pictures, if there are any, go in too.
-        minutes: Gradescope's time limit for the assignment, 2..40; ours is a minute below it.
-        hidden: when students see the hidden tests: one of `gradescope.VISIBILITIES`.
-        isolation: the level below which nothing is graded, "sandboxed" or "user"; "auto": any will do.
-        leaderboard: show accuracies on the assignment's leaderboard.
+        kit: the repository.
+        out: the zip file to write.
+        data: a data folder. If it has held-out images, they go in as well.
+        minutes: Gradescope's time limit for the assignment, 2 to 40 minutes. The grader's own is a minute shorter.
+        hidden: when students see the hidden tests, one of `gradescope.VISIBILITIES`.
+        isolation: the level below which nothing is graded, "sandboxed" or "user"; with "auto" any level will do.
+        leaderboard: show the accuracies on the assignment's leaderboard.
 
     Raises:
-        ReleaseError: a file is missing, or `minutes` is out of range; DataError: the data folder is not good.
+        ReleaseError: a file is missing, `minutes` is out of range, or `out` can't be written.
+        DataError: the data folder is missing or damaged.
     """
     if not LIMITS_MIN[0] <= minutes <= LIMITS_MIN[1]:
         raise ReleaseError(f"--minutes: expected {LIMITS_MIN[0]} to {LIMITS_MIN[1]}, got {minutes}.")
     if missing := [name for name in FILES if not (kit / name).is_file()]:
         raise ReleaseError(f"{kit}: {', '.join(missing)} missing; the autograder is built from the whole repository.")
-    checked_source(data)
+    checked_provenance(data)
     least = PROCESS if isolation == AUTO else isolation
     options = [f"--timeout {minutes * 60 - RESERVE_S}", f"--require-isolation {least}", f"--hidden-visibility {hidden}"]
     options += ["--leaderboard"] * leaderboard
     run = (TEMPLATES / "run_autograder").read_text(encoding="utf-8").replace("{options}", " ".join(options))
-    contents = {name: kit / name for name in FILES} | room(kit, *ROOMS)
+    contents = {name: kit / name for name in FILES} | package_files(kit, *PACKAGES)
     contents |= {"run_autograder": run, "setup.sh": TEMPLATES / "setup.sh", "requirements.txt": _requirements(kit)}
     contents |= {f"{DATA}/{name}": data / name for name in BATCH_FILES if (data / name).is_file()}
     if (private := holdout_file(data)).is_file():

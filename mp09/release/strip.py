@@ -1,9 +1,9 @@
-"""Strips a solution to the skeleton that students start from.
+"""Turns the reference solution into the skeleton that students start from, by replacing its solution regions.
+
+Each region ends with `### END SOLUTION`, and its first line says what becomes of it:
 
     ### BEGIN SOLUTION: the task in words        becomes    raise NotImplementedError("the task in words")
     ### BEGIN SOLUTION                           disappears with its contents (helpers of the reference)
-
-Each region ends with `### END SOLUTION`.
 """
 
 import json
@@ -16,9 +16,16 @@ END = re.compile(r"^\s*### END SOLUTION$")
 
 
 def strip(source: str) -> str:
-    """The skeleton of `source`. Raises ReleaseError, naming the line, for a nested, unclosed or empty region."""
+    """Return the skeleton of a solution.
+
+    Args:
+        source: the text of the solution.
+
+    Raises:
+        ReleaseError: a region is nested, unclosed, empty, or ends without having begun; the message names the line.
+    """
     kept: list[str] = []
-    opened = 0  # line where the current region began; 0 outside
+    opened = 0  # the line where the current region began; 0 outside of regions
     for number, line in enumerate(source.splitlines(), 1):
         if begin := BEGIN.match(line):
             if opened:

@@ -1,19 +1,22 @@
-"""Proves that the rubric works here: every control, mutant and attack must get exactly what it must get.
+"""Proves that the rubric works on this machine: each of many known submissions must get exactly its expected points.
 
-A folder of submissions holds
+The folder of these submissions holds three kinds of cases:
 
-    correct/*.py     controls: solutions that differ in structure
-    mutants.py       MUTANTS: mistakes, as edits of the reference
-    attacks/*/*.py   what a submission may try, by group; attacks/shapes.py builds those that are not one text file
+    correct/*.py     controls: correct solutions that differ in structure
+    mutants.py       MUTANTS: mistakes that students make, as edits of the reference solution
+    attacks/*/*.py   what a malicious submission may try, by group; attacks/shapes.py builds those that are not one
+                     text file
 
 Controls and attacks say in their first comment lines what they must get:
 
     # Kills the grader.
-    # points: 40            exactly; controls: 100 unless they say otherwise
-    # either: 10            so many points fewer will do, where accuracy can't be kept clear of a step; say why
-    # base: untrained       this text follows the reference ("reference"), one that trains briefly ("brief"), or one
-                            whose run_model() does not train ("untrained", 40 points)
-    # seconds: 20           time limit for the whole grading
+    # points: 40            exactly so many; controls must get 100 unless they say otherwise
+    # either: 10            for controls: so many points fewer are right, too, where the accuracy can't be kept clear of
+                            a step; say why
+    # base: untrained       this text is put behind the reference ("reference"), behind one that trains briefly
+                            ("brief"), or behind one whose run_model() does not train ("untrained", 40 points)
+    # diagnosis: syntax     a diagnosis that must be named
+    # seconds: 20           for attacks: time limit for the whole grading (60 unless they say otherwise)
 """
 
 import importlib.util
@@ -35,39 +38,47 @@ from rich.table import Table
 from rich.text import Text
 
 from mp09 import precision
+from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
 from mp09.errors import GradingError, ReleaseError
 from mp09.files import scratch_folder
 from mp09.grading import rubric
-from mp09.grading.grade import grade, private_parts
-from mp09.grading.isolation import PROCESS, SHARED_MEMORY
-from mp09.grading.leftovers import FOR_EVERYBODY
+from mp09.grading.assignment import Assignment, GradeOptions
+from mp09.grading.grade import grade
 from mp09.grading.report import GradeReport
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox.isolation import PROCESS, SHARED_MEMORY
+from mp09.grading.sandbox.leftovers import FOR_EVERYBODY
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.release.strip import strip
 
 CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
-MARKER = "mp09_attack"  # in the name of every file that an attack tries to leave behind; see `_marker`
+MARKER = "mp09_attack"  # every file that an attack tries to leave behind has it in its name; see `_marker`
 BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 5e-3}'))
 UNTRAINED = (
     ("    train(loader, model, nn.CrossEntropyLoss(), optimizer)\n    return model", "    return model"),
     ("features = self.backbone(x.to(memory_format=torch.channels_last))", "features = x.flatten(1)[:, :512]"),  # quick
 )
 ATTACK_SECONDS = 60.0
-MEMORY_MIB = 3072  # small, that several may run into it at a time
-GRACE_SECONDS = 20.0  # for ending processes and writing results after the time limit
-SAMPLE_POINTS = 25.0  # of the reference with --only dataset
-MARGIN = 0.02  # that accuracies keep from the steps, so that processors with other arithmetic give the same points
+MEMORY_MIB = 3072  # small, so that several submissions may run into it at the same time
+GRACE_SECONDS = 20.0  # after the time limit, for ending processes and writing results
+SAMPLE_POINTS = 25.0  # the reference gets these with --only dataset
+MARGIN = 0.02  # accuracies must be so far from the steps that other processors' arithmetic gives the same points
 
 
 @dataclass(frozen=True)
 class Case:
-    """One submission and what must come of it.
+    """Describes one submission and the result that it must get.
 
-    build: writes it into an empty folder; points: exactly; diagnosis: a key that must be named, "" for any;
-    advice: words that must be said; counts: False when the rubric can't tell it from a correct solution;
-    either: so many points fewer are right too.
+    Attributes:
+        kind: CONTROLS, MUTANTS or ATTACKS.
+        name: the case's name, unique among its kind.
+        build: writes the submission into an empty folder.
+        points: what it must get, exactly.
+        diagnosis: the key of a diagnosis that must be named; "" for any or none.
+        advice: words that must be in the advice; "" for any or none.
+        seconds: the time limit for the whole grading.
+        counts: False when the rubric can't tell it from a correct solution.
+        either: so many points fewer are right, too.
     """
 
     kind: str
@@ -82,10 +93,19 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Row:
-    """What came of a case. problem: "" when all is as it must be.
+class Verdict:
+    """Holds the result of a case.
 
-    margin: how far the accuracy is from the nearest step that decides about points; None when none was measured.
+    Attributes:
+        kind, name: the case's.
+        ok: whether all is as it must be.
+        points: what the submission got; None when the grader could not run.
+        expected: what it must get.
+        diagnoses: the keys of the diagnoses that were named, sorted.
+        seconds: how long the grading took.
+        problem: what is not as it must be; "" if `ok`.
+        margin: how far the accuracy is from the nearest step that decides about points; None when it was not measured,
+            or when the case allows two results (`either`).
     """
 
     kind: str
@@ -101,9 +121,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Validation:
-    """All rows, and where they came from."""
+    """Holds the results of all cases, the level of isolation, the duration in seconds, and remarks."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Verdict, ...]
     isolation: str
     seconds: float
     remarks: tuple[str, ...] = field(default=())
@@ -112,7 +132,7 @@ class Validation:
     def ok(self) -> bool:
         return all(row.ok for row in self.rows)
 
-    def of(self, kind: str) -> list[Row]:
+    def of(self, kind: str) -> list[Verdict]:
         return [row for row in self.rows if row.kind == kind]
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +144,7 @@ class Validation:
 
 
 def table(validation: Validation) -> Table:
-    """One line a case, for the terminal."""
+    """Return a table for the terminal, with one line for each case."""
     title = f"isolation: {validation.isolation}"
     table = Table("", "case", "points", "must be", "margin", "diagnoses", "s", title=title)
     for kind in (CONTROLS, MUTANTS, ATTACKS):
@@ -143,7 +163,15 @@ def table(validation: Validation) -> Table:
 
 
 def load_cases(folder: Path, reference: Path) -> list[Case]:
-    """All cases of a folder of submissions. Raises ReleaseError when one says nothing about its points."""
+    """Load all cases of a folder of submissions; the reference itself and its skeleton are controls, too.
+
+    Args:
+        folder: has the layout that is described at the top of this file.
+        reference: the reference solution.
+
+    Raises:
+        ReleaseError: an attack says nothing about its points, or an edit does not fit the reference.
+    """
     source = reference.read_text(encoding="utf-8")
     brief = edited(source, BRIEF)
     bases = {"reference": source, "brief": brief, "untrained": edited(source, UNTRAINED)}
@@ -162,8 +190,15 @@ def load_cases(folder: Path, reference: Path) -> list[Case]:
     return cases
 
 
+# Called with the result of a case, the number of finished cases, and the number of all.
+Told = Callable[[Verdict, int, int], None]
+
+
 def edited(source: str, edits: Iterable[tuple[str, str]]) -> str:
-    """The source with each (old, new) replaced. Raises ReleaseError when one does not apply exactly once."""
+    """Return the source after all edits, each a pair (old text, new text).
+
+    Raises ReleaseError when an old text does not occur exactly once.
+    """
     for old, new in edits:
         if source.count(old) != 1:
             raise ReleaseError(f"{source.count(old)} places for {old!r}, expected 1: the reference has changed.")
@@ -180,26 +215,49 @@ def validate(
     jobs: int = 1,
     threads: int = 1,
     isolation: str = "auto",
-    progress: Callable[[Row, int, int], None] | None = None,
+    progress: Told | None = None,
 ) -> Validation:
-    """Grade every case, `jobs` at a time, and check what came of it.
+    """Grade every case and check the results.
 
-    Without `data`, on a small drawn set (400 pictures a file, 240 held out), where accuracies must keep MARGIN from
-    the steps that decide.
-    Attacks need level "sandboxed": at level "process" they are left out, and a remark says so.
+    At level "process" attacks are left out, and a remark says so, because that level is no security boundary.
+
+    Args:
+        cases: what to grade.
+        kit: the repository.
+        tests: the folder with the rubric's tests.
+        data: a data folder. By default a small synthetic one is made, with 400 images in each file and 240 held out;
+            on that one, accuracies must also keep MARGIN from the steps that decide about points.
+        jobs: how many cases are graded at a time.
+        threads: PyTorch's threads in each grading.
+        isolation: the level of isolation, or "auto" for the highest that this machine offers.
+        progress: called with the result of a case, the number of finished cases, and the number of all.
+
+    Raises:
+        GradingError: this machine does not offer the level of isolation.
+        DataError: the data folder is missing or damaged.
     """
+    if data is not None:
+        return _validate(cases, Assignment(kit, tests, data), jobs, threads, isolation, progress)
+    with scratch_folder() as folder:  # workers with a user id of their own can pass through it
+        data = folder / "cifar10_batches"
+        # The secret is fixed, so that every run has the same held-out images. It was chosen among several because
+        # with it the reference is far from the steps: the rubric is validated, not how good the reference is.
+        make_batches(data, from_synthetic(0), per_file=400, holdout=240, secret=14)
+        found = _validate(cases, Assignment(kit, tests, data), jobs, threads, isolation, progress)
+        return replace(found, rows=tuple(map(_clear_of_steps, found.rows)))
+
+
+def _validate(
+    cases: list[Case],
+    assignment: Assignment,
+    jobs: int,
+    threads: int,
+    isolation: str,
+    progress: Told | None,
+) -> Validation:
     started = time.monotonic()
-    if data is None:
-        with scratch_folder() as folder:  # workers with a user id of their own pass through it
-            data = folder / "cifar10_batches"
-            # A known secret: the same held-out images on every run. Among several, these keep the reference far
-            # from the steps: what is validated is the rubric, not how well the reference does.
-            make_batches(data, from_synthetic(0), per_file=400, holdout=240, secret=14)
-            options = {"jobs": jobs, "threads": threads, "isolation": isolation, "progress": progress}
-            found = validate(cases, kit=kit, tests=tests, data=data, **options)
-            return replace(found, rows=tuple(map(_clear_of_steps, found.rows)))
     settings = Settings(device="cpu", threads=threads, memory_mib=MEMORY_MIB, isolation=isolation)
-    guarded = private_parts(kit, tests, data)
+    guarded = assignment.private_parts
     idle: list[Sandbox] = [Sandbox(settings, guarded=guarded, close=True) for _ in range(jobs)]
     level, remarks = idle[0].level, list(idle[0].remarks)
     if settings.precision != precision.AUTO:
@@ -213,7 +271,7 @@ def validate(
         with lock:
             sandbox = idle.pop()
         try:
-            row = run_case(case, sandbox, kit=kit, tests=tests, data=data)
+            row = run_case(case, sandbox, assignment)
         finally:
             with lock:
                 idle.append(sandbox)
@@ -224,7 +282,8 @@ def validate(
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            # The long ones first, then in a mixed order: attacks, many of which wait, beside trainings.
+            # Controls take longest and come first. The others are mixed, so that attacks, many of which only wait,
+            # run beside submissions that train.
             mixed = random.Random(0).sample(cases, len(cases))
             list(pool.map(run, sorted(mixed, key=lambda case: case.kind != CONTROLS)))
     finally:
@@ -235,10 +294,15 @@ def validate(
     return Validation(tuple(rows), level, round(time.monotonic() - started, 1), tuple(remarks))
 
 
-def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path) -> Row:
-    """Grade one case, and look at what it left behind."""
+def run_case(case: Case, sandbox: Sandbox, assignment: Assignment) -> Verdict:
+    """Grade one case and check the result; for an attack, also what it left behind, and that the next one is unharmed.
+
+    Args:
+        case: what to grade.
+        sandbox: where it runs.
+        assignment: where the repository, the rubric's tests and the data lie.
+    """
     started = time.monotonic()
-    options = {"kit": kit, "tests": tests, "data": data, "sandbox": sandbox}
     with tempfile.TemporaryDirectory(prefix="mp09-case-") as scratch:
         folder, out = Path(scratch) / "submission", Path(scratch) / "results" / "results.json"
         folder.mkdir()
@@ -246,7 +310,7 @@ def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path
         case.build(folder)
         report, problems = None, []
         try:
-            report = grade(folder, out=out, timeout_s=case.seconds, **options)
+            report = grade(folder, assignment, GradeOptions(timeout_s=case.seconds), out=out, sandbox=sandbox)
             problems += _wrong(case, report)
             problems += _wrong_file(out, report)
         except GradingError as error:
@@ -255,9 +319,9 @@ def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path
         if seconds > case.seconds + GRACE_SECONDS:
             problems.append(f"took {seconds:.0f} s, {case.seconds:.0f} allowed")
     if case.kind == ATTACKS:
-        problems += _left_behind(sandbox, kit, _marker(case.name))
-        problems += _next_one(options)
-    return Row(
+        problems += _left_behind(sandbox, assignment.kit, _marker(case.name))
+        problems += _next_one(sandbox, assignment)
+    return Verdict(
         kind=case.kind,
         name=case.name,
         ok=not problems,
@@ -271,17 +335,17 @@ def run_case(case: Case, sandbox: Sandbox, *, kit: Path, tests: Path, data: Path
 
 
 def _margin(report: GradeReport) -> float | None:
-    """How far the accuracy is from the nearest step that decides about points."""
+    """Return how far the accuracy is from the nearest step that decides about points, or None without an accuracy."""
     if report.accuracy is None:
         return None
     steps = (rubric.TRAINED_ACCURACY, *rubric.ACCURACY_STEPS)
-    if "not-a-function" in {test.diagnosis for test in report.tests}:  # the last step's points are lost at any accuracy
+    if "not-a-function" in {test.diagnosis for test in report.tests}:  # it loses the last step's points at any accuracy
         steps = steps[:-1]
     return round(min(abs(report.accuracy - step) for step in steps), 4)
 
 
-def _clear_of_steps(row: Row) -> Row:
-    """A row whose points another processor's arithmetic may change is not as it must be."""
+def _clear_of_steps(row: Verdict) -> Verdict:
+    """Mark a result as wrong if another processor's arithmetic might change its points."""
     if row.margin is None or row.margin >= MARGIN:
         return row
     words = f"the accuracy is {row.margin:.4f} from a step, expected {MARGIN:g} or more"
@@ -302,7 +366,7 @@ def _wrong(case: Case, report: GradeReport) -> list[str]:
 
 
 def _wrong_file(out: Path, report: GradeReport) -> list[str]:
-    """The results file must be ours, and say what the report says."""
+    """Check that the results file was written by the grader, and agrees with the report."""
     try:
         written = json.loads(out.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -320,9 +384,9 @@ def _left_behind(sandbox: Sandbox, kit: Path, marker: str) -> list[str]:
     return problems + [f"left behind: {path}" for path in sorted(found)]
 
 
-def _next_one(options: dict[str, Any]) -> list[str]:
-    """The reference's data tests, in the same warm process, must be unimpressed."""
-    report = grade(options["kit"] / "submitted.py", only="dataset", **options)
+def _next_one(sandbox: Sandbox, assignment: Assignment) -> list[str]:
+    """Check that the reference still passes its data tests in the same sandbox after an attack."""
+    report = grade(assignment.kit / "submitted.py", assignment, GradeOptions(only="dataset"), sandbox=sandbox)
     return [] if report.score == SAMPLE_POINTS else [f"the next submission got {report.score:g} of {SAMPLE_POINTS:g}"]
 
 
@@ -351,12 +415,12 @@ def _on_base(header: dict[str, str], text: str, bases: dict[str, str]) -> str:
 
 
 def _marker(name: str) -> str:
-    """An attack's own marker: others run beside it."""
+    """Return the marker of one attack. Each has its own, because others run beside it."""
     return f"{MARKER}_{name.replace('/', '_')}"
 
 
 def _header(text: str) -> dict[str, str]:
-    """The `# key: value` lines among the first comment lines."""
+    """Return the `# key: value` lines among the first comment lines, as a dict."""
     comments = re.match(r"(#[^\n]*\n)*", text)[0]
     return dict(re.findall(r"^# (points|either|base|seconds|diagnosis): (\S+)", comments, re.MULTILINE))
 
@@ -372,6 +436,6 @@ def _shape(build: Callable[[Path, str], None], bases: dict[str, str]) -> Callabl
 def _module(path: Path):
     spec = importlib.util.spec_from_file_location(f"submissions_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module there
     spec.loader.exec_module(module)
     return module

@@ -1,8 +1,9 @@
-"""Streaming: pictures through a network in the `improv` framework, actor by actor.
+"""Streaming: images go through a model in the `improv` framework, from actor to actor.
 
     Acquirer -> Processor (one or several) -> Writer -> Acquirer
 
-The acquirer reads pictures and puts them into improv's store; what goes from actor to actor are their ids. The writer
-tells the acquirer what is written, which bounds what is on its way. improv needs packages older than the course's, and
-has an environment of its own (`make stream`); `run` drives it from here.
+The acquirer reads images and puts them into improv's store; the actors send each other only the ids of what lies there.
+The writer tells the acquirer what it has written, which bounds how many frames are on their way. improv needs older
+versions of packages than the course does, so it has an environment of its own (`make stream`), and `run` drives it from
+here.
 """

@@ -1,4 +1,7 @@
-"""The actors. improv makes them in its server and forks a process for each; what is heavy is imported after that."""
+"""The actors of a pipeline.
+
+improv makes them in its server and forks a process for each. Heavy libraries are imported only after that.
+"""
 
 import math
 import os
@@ -13,27 +16,29 @@ import numpy as np
 from improv.actor import ManagedActor, RunManager
 
 from mp09.errors import Mp09Error, StreamError
+from mp09.streaming.image_folder import Stream, StreamFrame, groups
 from mp09.streaming.messages import Answer, Group
-from mp09.streaming.pictures import Frame, Stream, groups
 from mp09.streaming.posts import PostBox
-from mp09.streaming.records import Records
-from mp09.streaming.timing import Table
+from mp09.streaming.run_files import Records
+from mp09.streaming.timing import TimeTable
 
-SIGNAL_S = 2e-3  # how long a signal is waited for; improv's 1e-6 keeps a core busy
-STEP_S = 0.05  # how long an actor works, or waits for work, before it looks for signals
+SIGNAL_S = 2e-3  # seconds to wait for a signal; improv's own 1e-6 would keep a core busy
+STEP_S = 0.05  # seconds that an actor works, or waits for work, before it looks for signals
 TOP = 5
 
 
 class Actor(ManagedActor):
-    """An actor whose errors end the run instead of only being logged.
+    """An actor whose errors end the run; improv itself would only log them.
 
-    folder: of the run. timing: whether to keep a table of times.
+    Args:
+        folder: the folder of the run.
+        timing: whether to keep a table of times in that folder.
     """
 
     def __init__(self, *args, folder: str = "", timing: bool = False):
         super().__init__(*args)
         self.folder, self.timing = Path(folder), timing
-        self.table: Table | None = None
+        self.table: TimeTable | None = None
         self.frames = 0
         self.actions = {
             "setup": self._watched(self._begin),
@@ -48,7 +53,7 @@ class Actor(ManagedActor):
             pass
 
     def runStep(self) -> None:  # noqa: N802 (improv's name)
-        """Work while there is something to do."""
+        """Work while there is something to do, but look for signals after STEP_S."""
         until = time.monotonic() + STEP_S
         while self.step() and time.monotonic() < until:
             pass
@@ -56,11 +61,11 @@ class Actor(ManagedActor):
             self.post.put("running", self.frames)
 
     def step(self) -> bool:
-        """Do one piece of work; False when there was none to do."""
+        """Do one piece of work, and return False when there was none to do."""
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Get ready, in the actor's own process."""
+        """Get ready for the first frame. This happens in the actor's own process."""
 
     def stop(self) -> None:
         if self.table:
@@ -68,13 +73,17 @@ class Actor(ManagedActor):
         self.post.put("stopped", self.frames)
 
     def links_named(self, start: str) -> list:
-        """The links `to_Processor1`, `to_Processor2`, ... in the order of their numbers."""
+        """Return the links whose names begin with `start`, e.g. `to_Processor1` and `to_Processor2`, by number."""
         names = [name for name in self.links if name.startswith(start)]
         return [self.links[name] for name in sorted(names, key=lambda name: (len(name), name))]
 
     def put(self, array: np.ndarray, name: str):
-        """An array into the store: its id. Raises StreamError; improv itself gives None."""
-        array = np.ascontiguousarray(array)  # of others the store makes a slow copy
+        """Put an array into the store and return its id.
+
+        Raises:
+            StreamError: the store did not take it, where improv itself returns None.
+        """
+        array = np.ascontiguousarray(array)  # the store copies any other array slowly
         if (key := self.client.put(array, name)) is None:
             raise StreamError(
                 f"improv's store did not take {array.nbytes / 1e6:.1f} MB. Is it full? Give it more: --store."
@@ -82,20 +91,20 @@ class Actor(ManagedActor):
         return key
 
     def get(self, key) -> np.ndarray:
-        """The array of an id. Raises StreamError."""
+        """Return the array that has this id. Raises StreamError when the store does not have it."""
         try:
             return self.client.getID(key)
-        except Exception as error:  # improv's own can't be made by its own code
+        except Exception as error:  # improv means to raise an error of its own, and fails to make it
             raise StreamError("improv's store has lost an array. Give it more: --store.") from error
 
     def times(self, first: int, rows: Iterable[Iterable[float]]) -> None:
-        """Seconds of the frames from `first` on, for the table."""
+        """Add the seconds of the frames from `first` on to the table, if there is one."""
         if self.table:
             self.table.add(first, rows)
 
     def _begin(self) -> None:
         if self.timing:
-            self.table = Table(self.folder / f"{self.name}.csv")
+            self.table = TimeTable(self.folder / f"{self.name}.csv")
         self.prepare()
         self.post.put("ready", self.frames)
 
@@ -108,40 +117,41 @@ class Actor(ManagedActor):
                 words = str(error) if isinstance(error, Mp09Error) else f"{type(error).__name__}: {_reason(error)}"
                 try:
                     self.post.put("failed", self.frames, words)
-                except OSError:  # such as a full disk: the driver sees at least that it is gone
+                except OSError:  # e.g. a full disk: the driver sees at least that this process is gone
                     os._exit(1)
-                raise  # improv logs it
+                raise  # for improv to log
 
         return watched
 
 
 def _reason(error: Exception) -> str:
-    """One line: the first, but of TorchScript's errors the last, above which stands where it was."""
+    """Return one line of an error: the first, but of TorchScript's the last, as those above only say where it was."""
     lines = str(error).strip().splitlines() or ["no more is known"]
     return lines[-1].removeprefix("RuntimeError: ") if "TorchScript" in lines[0] else lines[0]
 
 
 class Acquirer(Actor):
-    """Reads pictures, and hands them to the processors in turn.
+    """Reads images in groups, and hands the groups to the processors in turn.
 
-    images, labels, frames: a Stream's
-    first: number of the first frame
-    size: frames a group
-    ahead: so many groups are on their way at most
-    room: and so many bytes of pictures
+    Args:
+        images, labels, frames: as in `Stream`.
+        first: the number of the first frame.
+        size: the number of frames in a group.
+        ahead: how many groups may be on their way at most.
+        budget: how many bytes of images may be on their way at most.
     """
 
-    def __init__(self, *args, images="", labels=None, frames=0, first=0, size=1, ahead=2, room=0, **options):
+    def __init__(self, *args, images="", labels=None, frames=0, first=0, size=1, ahead=2, budget=0, **options):
         super().__init__(*args, **options)
         self.stream = Stream(Path(images), Path(labels) if labels else None, frames)
-        self.frames, self.size, self.ahead, self.room = first, size, ahead, room
+        self.frames, self.size, self.ahead, self.budget = first, size, ahead, budget
 
     def prepare(self) -> None:
         self.outputs = cycle(self.links_named("to_"))
         self.groups = groups(self.stream, self.frames, self.size)
-        self.under_way: deque[int] = deque()  # bytes of each group that is not written yet
-        self.group: list[Frame] = []  # read, and waiting for room
-        self.free = 0.0  # since when the actor has nothing to read or hand on
+        self.under_way: deque[int] = deque()  # bytes of each group that is not written yet, the oldest first
+        self.group: list[StreamFrame] = []  # a group that is read, and waits for room in the store
+        self.free = 0.0  # when the last group was handed on, or the first step began
 
     def step(self) -> bool:
         self.free = self.free or time.monotonic()
@@ -152,19 +162,19 @@ class Acquirer(Actor):
             time.sleep(STEP_S)
             return False
         size = sum(frame.image.nbytes for frame in self.group if frame.image is not None)
-        if size > self.room:
+        if size > self.budget:
             raise StreamError(
                 f"{self.group[0].name}: {size / 1e6:.1f} MB of pixels a group, and half of the store is "
-                f"{self.room / 1e6:.1f} MB. Give it more (--store), or make smaller groups (--group)."
+                f"{self.budget / 1e6:.1f} MB. Give it more (--store), or make smaller groups (--group)."
             )
-        while sum(self.under_way) + size > self.room:
+        while sum(self.under_way) + size > self.budget:
             if not self._one_is_written():
                 return False
         self._hand_on(size)
         return True
 
     def _one_is_written(self) -> bool:
-        """Wait a moment for the writer to say so."""
+        """Wait a moment for the writer to report a group, and return whether it did."""
         try:
             self.q_in.get(timeout=STEP_S)
         except Empty:
@@ -197,12 +207,15 @@ class Acquirer(Actor):
 
 
 class Processor(Actor):
-    """A network's features and classes of each group.
+    """Computes a model's features and class probabilities for each group.
 
-    model: a file of `export`
-    shape: of the first group, (N, H, W, 3); the network is warmed up on such ones, `warm_up` times
-    threads: of PyTorch; 0: as it likes
-    names: of the classes, where the network's file does not say them
+    Args:
+        model: a file that `export` wrote.
+        shape: the shape (N, H, W, 3) of the first group; grey images of this shape warm the model up.
+        warm_up: how many times.
+        device: as in `choose_device`.
+        threads: how many threads PyTorch uses; 0 leaves that to PyTorch.
+        names: the class names, where the model's file does not say them.
     """
 
     def __init__(self, *args, model="", shape=(), warm_up=3, device="auto", threads=0, names=(), **options):
@@ -247,14 +260,20 @@ class Processor(Actor):
         return True
 
     def _answer(self, array: np.ndarray):
-        """uint8 (N, H, W, 3) -> likeliest classes, features (N, D), seconds (to the device, of the network)."""
+        """Run the model on images, uint8 (N, H, W, 3), values 0 to 255.
+
+        Returns:
+            for each image its likeliest classes (index, name, probability 0 to 1); features float32 (N, D); and the
+            seconds of the way to the device and of the model.
+        """
         import torch
 
         from mp09.device import synchronize
 
         began = time.monotonic()
         with torch.inference_mode():
-            images = torch.from_numpy(array.copy()).to(self.device).permute(0, 3, 1, 2)  # the store's is read-only
+            # A copy, as the store's array is read-only.
+            images = torch.from_numpy(array.copy()).to(self.device).permute(0, 3, 1, 2)
             synchronize(self.device)
             there = time.monotonic()
             features, scores = self.network(images)
@@ -269,16 +288,21 @@ class Processor(Actor):
         return self.names[index] if index < len(self.names) else str(index)
 
     def _is_right(self, label: str | None, index: int) -> bool | None:
-        """A label is a class' name or, where there is none of that name, its number."""
+        """Return whether a label means the class with this index; None where it names no class of the model.
+
+        A label is the name of a class or, when no class has that name, the number of one.
+        """
         if label in self.indices:
             return self.indices[label] == index
         return int(label) == index if label and label.isdecimal() else None
 
 
 class Writer(Actor):
-    """Writes what the processors say, in the frames' order.
+    """Writes the processors' answers in the order of the frames.
 
-    first: number of the first frame. total: how many there are in the end.
+    Args:
+        first: the number of the first frame.
+        total: how many frames there are when all are written.
     """
 
     def __init__(self, *args, first=0, total=0, **options):
@@ -319,7 +343,7 @@ class Writer(Actor):
         return True
 
     def take(self, answer: Answer, features: np.ndarray | None) -> None:
-        """Do what is to be done with an answer; features float32 (N, D), None where the picture can't be read."""
+        """Record an answer and its features, float32 (N, D), or None where the image can't be read."""
         self.records.add(answer, features)
 
     def stop(self) -> None:

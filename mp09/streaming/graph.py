@@ -1,4 +1,4 @@
-"""A pipeline's graph: improv's YAML, completed for one run."""
+"""Reads the graph of a pipeline, which is improv's YAML, and completes it for one run."""
 
 from collections.abc import Iterable
 from importlib import resources
@@ -11,11 +11,19 @@ from mp09.errors import StreamError
 
 REPEATED = "Processor"
 ACTORS = ("Acquirer", REPEATED, "Writer")
-ENDS = ("Acquirer.q_in", "Processor.q_in", "Processor.q_out", "Writer.q_out")  # what ours use; the others have any name
+# The ends of links that our actors use. The other ends may have any name.
+ENDS = ("Acquirer.q_in", "Processor.q_in", "Processor.q_out", "Writer.q_out")
 
 
 def read_graph(graph: str) -> dict[str, Any]:
-    """`demo`, `timing`, or a path. Raises StreamError when there is none, or it is no graph of ours."""
+    """Read a graph and check that a run can use it.
+
+    Args:
+        graph: "demo", "timing", or the path of a YAML file.
+
+    Raises:
+        StreamError: there is no such file, or it lacks an actor or a link that a run needs, or a link leads nowhere.
+    """
     ours = resources.files("mp09.streaming") / "graphs" / f"{graph}.yaml"
     try:
         value = yaml.safe_load((ours if ours.is_file() else Path(graph)).read_text("utf-8"))
@@ -45,9 +53,14 @@ def _are_links(connections: Any) -> bool:
 
 
 def complete(graph: dict[str, Any], *, processors: int, options: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The graph with several processors and with options for its actors; those under "" are for any other.
+    """Return the graph with several processors, and with options for its actors.
 
-    What names the processor stands there once for each: `Processor1`, `Processor2`, ...
+    Whatever names the processor is repeated for each of them: `Processor1`, `Processor2`, ...
+
+    Args:
+        graph: as `read_graph` returns it.
+        processors: how many there are.
+        options: options by the name of their actor; those under "" are for every actor that is not named.
     """
 
     def copies(*names: str) -> Iterable[str]:

@@ -1,4 +1,7 @@
-"""What goes from actor to actor: numbers, names, and ids of arrays in improv's store. Times are time.monotonic()'s."""
+"""The messages from actor to actor: numbers, names, and ids of arrays in improv's store.
+
+All times are those of time.monotonic(), in seconds.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Group:
-    """Frames of one size, one after the other; or one that can't be read.
+    """A group holds N successive frames whose images have one size, or a single frame that can't be read.
 
-    first: number of the first one, from 0
-    names: of the files
-    labels: what the pictures are said to show; None where nothing is said
-    started: when reading each began
-    error: why the only frame can't be read; empty elsewhere
-    images: id of uint8 (N, H, W, 3), planes R, G, B; None where there is an error
-    sent: when they were handed on
+    Attributes:
+        first: the number of the first frame, counted from 0.
+        names: the names of the files.
+        labels: the images' labels; None for an image without one.
+        started: when reading each image began.
+        error: why the only frame can't be read; empty otherwise.
+        images: the id of an array uint8 (N, H, W, 3), planes R, G, B; None where there is an error.
+        sent: when the acquirer handed the group on.
     """
 
     first: int
@@ -28,13 +32,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network says of a group.
+    """An answer holds what a model predicts for a group.
 
-    processor: the actor
-    top: for each frame the likeliest classes, the likeliest first: (index, name, probability 0..1)
-    right: for each frame whether the likeliest is what it is said to show; None where the network knows no such class
-    features: id of float32 (N, D); None where the group has an error
-    sent: when it was handed on
+    Attributes:
+        group: the group that is answered.
+        processor: the name of the actor that answers.
+        top: for each frame its likeliest classes (index, name, probability 0 to 1), the likeliest first.
+        right: for each frame whether its likeliest class is its label; None where the model knows no such class.
+        features: the id of an array float32 (N, D); None where the group has an error.
+        sent: when the processor handed the answer on.
     """
 
     group: Group

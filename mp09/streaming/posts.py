@@ -1,4 +1,7 @@
-"""How actors say where they are: a small file each, which the driver reads. improv itself only logs their errors."""
+"""Reports of the actors: each writes a small file about itself, and the driver reads these files.
+
+They are needed because improv itself only logs an actor's errors.
+"""
 
 import json
 import os
@@ -6,14 +9,19 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-INTERVAL_S = 0.2  # between two files with nothing but progress
+INTERVAL_S = 0.2  # seconds between two reports of nothing but progress
 
 
 @dataclass(frozen=True)
 class Post:
-    """state: started, ready, running, done, stopped or failed. frames: how many are done. error: in words.
+    """A post is what an actor reports of itself.
 
-    seconds: since the first frame's reading.
+    Attributes:
+        pid: the number of its process.
+        state: "started", "ready", "running", "done", "stopped" or "failed".
+        frames: how many frames are done.
+        error: what went wrong, in words, when the state is "failed".
+        seconds: from reading the first frame to writing the last one; the writer's, when it is "done".
     """
 
     pid: int
@@ -24,14 +32,14 @@ class Post:
 
 
 class PostBox:
-    """An actor's end."""
+    """Writes the reports of one actor, into `actor`.json in a folder."""
 
     def __init__(self, folder: Path, actor: str):
         self._path = Path(folder) / f"{actor}.json"
         self._last, self._due = None, 0.0
 
     def put(self, state: str, frames: int = 0, error: str = "", seconds: float = 0.0) -> None:
-        """Say it; progress alone is said every INTERVAL_S."""
+        """Report a state at once, and mere progress in the same state every INTERVAL_S."""
         now = time.monotonic()
         if state == self._last and now < self._due:
             return
@@ -42,7 +50,7 @@ class PostBox:
 
 
 def read_posts(folder: Path) -> dict[str, Post]:
-    """Actor -> the last it said; what a power cut left is nothing."""
+    """Return the last report of each actor by its name; a file that a power cut damaged does not count."""
     said = {}
     for path in sorted(Path(folder).glob("*.json")):
         try:

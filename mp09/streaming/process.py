@@ -1,4 +1,4 @@
-"""improv's server as a process: started, spoken to, and ended with everything it started."""
+"""Starts improv's server as a process, talks to it, and ends it together with everything it started."""
 
 import os
 import re
@@ -25,8 +25,8 @@ POLL_S = 0.05
 
 
 def improv_python() -> Path:
-    """The Python that has improv: this one, or that of `make stream`. Raises StreamError when there is none."""
-    if find_spec("improv") and find_spec("improv.nexus"):  # a folder of that name has no such module
+    """Return the Python that has improv: this one, or that of `make stream`. Raises StreamError when neither has."""
+    if find_spec("improv") and find_spec("improv.nexus"):  # a mere folder called improv has no such module
         return Path(sys.executable)
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
@@ -35,10 +35,23 @@ def improv_python() -> Path:
 
 
 class Server:
-    """Runs one graph. Use it in a `with` block, which leaves no process, no port and no file of the store behind."""
+    """Runs one graph in improv's server.
+
+    Use it in a `with` block, which leaves no process, no port and no file of the store behind.
+    """
 
     def __init__(self, graph: Path, *, store: int, log: Path, actors: Path):
-        """store: bytes. actors: a folder with modules of actors. Raises StreamError when the server does not start."""
+        """Start the server.
+
+        Args:
+            graph: the YAML file of a completed graph.
+            store: the size of improv's store, in bytes.
+            log: the file for improv's log; what the server prints goes into a file .out beside it.
+            actors: a folder whose modules the graph may take actors from.
+
+        Raises:
+            StreamError: the server does not start.
+        """
         self._log, self._output = log, log.with_suffix(".out")
         python = improv_python()
         self._socket = None
@@ -49,7 +62,7 @@ class Server:
                 [python, "-m", "mp09.streaming.server", graph, *map(str, options)],
                 env={
                     **os.environ,
-                    "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # for improv to find plasma_store
+                    "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # so that improv finds plasma_store
                     "PYTHONPATH": f"{ROOT}{os.pathsep}{actors}",
                     "PYTHONUNBUFFERED": "1",
                 },
@@ -75,7 +88,7 @@ class Server:
         self.close()
 
     def send(self, command: str) -> None:
-        """setup, run, stop or quit. Raises StreamError when improv does not answer."""
+        """Send a command: setup, run, stop or quit. Raises StreamError when improv does not answer."""
         try:
             self._socket.send_string(command)
             self._socket.recv_string()
@@ -83,10 +96,10 @@ class Server:
             raise StreamError(f"improv does not answer to {command} ({error}); see {self._log}.") from error
 
     def check(self) -> None:
-        """Raise StreamError unless the server lives."""
+        """Raise StreamError when the server has ended, or one of the processes that it needs."""
         dead = [part for part in self._parts if not is_alive(part.pid)]
         if dead:
-            time.sleep(POLL_S)  # when the server ends all of them do
+            time.sleep(POLL_S)  # all of them end when the server does, and then the server is to be named
         if (code := self._process.poll()) is not None:
             last = self._output.read_text().strip().rpartition("\n")[2]
             why = f"was killed by signal {-code}" if code < 0 else f"has ended: {last or 'it said nothing'}"
@@ -95,9 +108,13 @@ class Server:
             raise StreamError(f"improv: the {self._parts[part]} ({part.pid}) has ended by itself or was killed.")
 
     def remember(self, actors: set[int]) -> None:
-        """From now on `check` misses every process of the server but the actors', by their numbers.
+        """Have `check` watch the server's own processes: its store, and those of its links.
 
-        Raises StreamError when one has ended meanwhile.
+        Args:
+            actors: the process numbers of the actors, which are watched by their posts.
+
+        Raises:
+            StreamError: one has ended meanwhile.
         """
         try:
             for part in psutil.Process(self._process.pid).children():
@@ -108,7 +125,11 @@ class Server:
             raise StreamError(f"improv: a process of its server ({error.pid}) has ended.") from error
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
-        """Raise StreamError when the condition does not come true in time."""
+        """Wait until a condition is true.
+
+        Raises:
+            StreamError: it does not come true within `seconds`, where `what` names it; or as `check` does.
+        """
         until = time.monotonic() + seconds
         while not condition():
             self.check()
@@ -117,19 +138,22 @@ class Server:
             time.sleep(POLL_S)
 
     def memory(self) -> int:
-        """Bytes of the server and all its processes, what they share counted once (Linux) or left out (elsewhere)."""
+        """Return how many bytes of memory the server and all its processes use.
+
+        What they share counts once on Linux, and is left out on other systems.
+        """
         total = 0
         try:
             server = psutil.Process(self._process.pid)
             for process in (server, *server.children(recursive=True)):
                 usage = process.memory_full_info()
                 total += getattr(usage, "pss", usage.uss)
-        except psutil.Error:  # one has ended meanwhile
+        except psutil.Error:  # one of them has ended meanwhile
             pass
         return total
 
     def close(self) -> None:
-        """Ask the server to end, and make sure."""
+        """Ask the server to end, make sure that it does, and remove its scratch folder."""
         try:
             if self._socket and self._process.poll() is None:
                 self.send("quit")
@@ -144,25 +168,25 @@ class Server:
                 shutil.rmtree(scratch, ignore_errors=True)
 
     def _kill(self) -> None:
-        """Everything of the server's session, which it leads."""
+        """Kill every process of the session that the server leads."""
         until = time.monotonic() + END_S
         try:
             while time.monotonic() < until:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.poll()
                 time.sleep(POLL_S)
-        except (ProcessLookupError, PermissionError):  # macOS says the latter of zombies
+        except (ProcessLookupError, PermissionError):  # nobody is left; macOS raises the latter for zombies
             pass
         self._process.wait()
 
     def _said(self, what: str) -> str | None:
-        """What the server printed behind these words at the start of a line."""
+        """Return what the server printed behind these words at the start of a line, or None."""
         found = re.search(rf"^{what} (.+)\n", self._output.read_text(), re.MULTILINE)
         return found and found.group(1)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, and not only what is left of it until its parent asks."""
+    """Return whether a process runs; a zombie, which has ended and waits for its parent to ask, does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

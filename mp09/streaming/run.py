@@ -1,4 +1,4 @@
-"""Runs a pipeline: completes its graph, drives improv, watches the actors, and sums up."""
+"""Runs a pipeline: completes its graph, drives improv, watches the actors, and sums up the results."""
 
 import fcntl
 import hashlib
@@ -6,38 +6,46 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from mp09.data.archives import Progress
 from mp09.errors import StreamError
 from mp09.files import checksum, write_text
 from mp09.streaming.graph import complete, read_graph
-from mp09.streaming.pictures import Stream, groups
-from mp09.streaming.plots import plot
+from mp09.streaming.image_folder import Stream, groups
+from mp09.streaming.latency_plots import plot
 from mp09.streaming.posts import Post, read_posts
 from mp09.streaming.process import START_S, Server, is_alive
-from mp09.streaming.records import FEATURES, PREDICTIONS, cut_back
-from mp09.streaming.summary import Summary, sum_up
+from mp09.streaming.run_files import FEATURES, PREDICTIONS, cut_back
+from mp09.streaming.run_summary import RunSummary, sum_up
 
 CARD = "run.json"
-STORE = 256  # MB, or what the machine has for it
-SHARED = Path("/dev/shm")  # where improv's store lies on Linux
-SHARE = 0.8  # of what is free there
+STORE = 256  # MB; less where the machine has no room for so much
+SHARED = Path("/dev/shm")  # the folder in which improv's store lies on Linux
+SHARE = 0.8  # the part of what is free there that the store may take
 WARM_UP = 3
-READY_S = STALLED_S = 600.0  # getting ready; without a frame
+READY_S = STALLED_S = 600.0  # seconds for the actors to get ready; seconds that may pass without a frame
 MEMORY_EVERY_S = 2.0
 WATCH_S = 0.1
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """graph: demo, timing or a path. group: frames a message. store: MB."""
+    """Options say how a pipeline runs.
+
+    Attributes:
+        graph: "demo", "timing", or the path of a YAML file.
+        processors: how many processors work side by side.
+        group: the number of frames in a message.
+        warm_up: how many times each processor runs its model before the first frame.
+        device: as in `choose_device`.
+        store: the size of improv's store, in MB.
+    """
 
     graph: str = "demo"
     processors: int = 1
@@ -55,12 +63,22 @@ def run(
     *,
     resume: bool = False,
     progress: Progress | None = None,
-) -> Summary:
-    """Stream all pictures through a network, and write `out`.
+) -> RunSummary:
+    """Stream all images through a model, and write the results into a folder.
 
-    model: a file of `export`.
-    resume: go on after the last frame that `out` has.
-    Raises StreamError when something is missing, an actor fails, ends, or does nothing for too long.
+    Args:
+        stream: the images and their labels.
+        model: a file that `export` wrote.
+        out: the folder for predictions, features, tables of times, plots and a summary.
+        options: how the pipeline runs.
+        resume: whether to go on after the last frame that `out` has.
+        progress: is called with "frames", the number of frames that are written, and their total.
+
+    Returns:
+        what is in `out` in the end.
+
+    Raises:
+        StreamError: something is missing, or an actor fails, ends, or does nothing for too long.
     """
     out, model = Path(out).resolve(), Path(model)
     if not model.is_file():
@@ -72,11 +90,13 @@ def run(
         raise StreamError(f"{error.filename or out}: {error.strerror or error}.") from error
 
 
-def _run(stream: Stream, model: Path, out: Path, options: Options, resume: bool, progress: Progress | None) -> Summary:
+def _run(
+    stream: Stream, model: Path, out: Path, options: Options, resume: bool, progress: Progress | None
+) -> RunSummary:
     first, seconds, memory = _begin(stream, model, out, resume=resume), 0.0, 0
     if first < len(stream):
         graph, store = _graph(stream, model, out, first, options)
-        beside = Path(options.graph).absolute().parent  # actors of one's own lie beside their graph
+        beside = Path(options.graph).absolute().parent  # where the modules of a user's own actors lie
         try:
             with Server(graph, store=store, log=out / "improv.log", actors=beside) as server:
                 actors = list(yaml.safe_load(graph.read_text())["actors"])
@@ -97,7 +117,7 @@ def _run(stream: Stream, model: Path, out: Path, options: Options, resume: bool,
 
 
 def _folder_of_a_run(out: Path) -> Path:
-    """Make it. Raises StreamError when it holds something else."""
+    """Make the folder of a run. Raises StreamError when it holds something else."""
     out.mkdir(parents=True, exist_ok=True)
     if any(out.iterdir()) and not (out / CARD).exists():
         raise StreamError(f"{out}: is not empty, and holds no run. Choose another --out.")
@@ -106,7 +126,7 @@ def _folder_of_a_run(out: Path) -> Path:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Keep other commands out. Raises StreamError when one is at work."""
+    """Keep other commands out of the folder of a run. Raises StreamError when one of them is at work there."""
     with open(out / CARD, "a") as card:
         try:
             fcntl.flock(card, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,10 +136,10 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
-    """Make the folder of a run, new or broken off, ready; the number of the first frame."""
+    """Make the folder ready for a run, new or broken off, and return the number of its first frame."""
     names = hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in stream.files)).hexdigest()
     labels = str(Path(stream.labels).resolve()) if stream.labels else None
-    identity = {"frames": len(stream), "pictures": names, "labels": labels, "model": checksum(model)}
+    identity = {"frames": len(stream), "images": names, "labels": labels, "model": checksum(model)}
     card, lines = out / CARD, out / PREDICTIONS
     before = lines.exists() and lines.stat().st_size > 0
     if before and not resume:
@@ -132,7 +152,7 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
         if other := [name for name in identity if there.get(name, "") != identity[name]]:
             raise StreamError(f"{out}: that run had other {' and '.join(other)}. Choose another --out.")
     else:
-        card.write_text(json.dumps(identity))  # in place: the lock is on this file
+        card.write_text(json.dumps(identity))  # in place and not by renaming: the lock is on this very file
         (out / FEATURES).unlink(missing_ok=True)
     shutil.rmtree(out / "actors", ignore_errors=True)
     (out / "actors").mkdir()
@@ -141,7 +161,7 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
 
 
 def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
-    """The completed graph as a file, and the bytes of its store."""
+    """Write the completed graph, and return its path and the size of its store in bytes."""
     readable = (group for group in groups(stream, first, options.group) if group[0].image is not None)
     group = next(readable, [])
     shape = [len(group), *group[0].image.shape] if group else []
@@ -149,7 +169,7 @@ def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options)
     if SHARED.is_dir():
         store = min(store, int(SHARE * shutil.disk_usage(SHARED).free))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    common = {"folder": str(out)}  # of every actor
+    common = {"folder": str(out)}  # what every actor is given
     completed = complete(
         read_graph(options.graph),
         processors=options.processors,
@@ -162,8 +182,8 @@ def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options)
                 "frames": len(stream),
                 "first": first,
                 "size": options.group,
-                "ahead": 2 * options.processors,  # a processor has one to work on and one that waits
-                "room": store // 2,  # the other half: what nobody needs any more, until improv's store drops it
+                "ahead": 2 * options.processors,  # each processor has one group to work on and one that waits
+                "budget": store // 2,  # the other half is for arrays that are done with, until the store drops them
             },
             "Processor": {
                 **common,
@@ -183,7 +203,11 @@ def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options)
 
 
 def _drive(server: Server, posts: Path, actors: list[str], total: int, progress: Progress | None) -> tuple[float, int]:
-    """From setup to stop; the seconds it took, and the most memory that was seen, in bytes."""
+    """Take a pipeline from setup to stop.
+
+    Returns:
+        the seconds from reading the first frame to writing the last one, and the most memory that was seen, in bytes.
+    """
 
     def all_are(state: str) -> bool:
         said = read_posts(posts)
@@ -202,7 +226,7 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
         writer = said["Writer"]
         if writer.state == "done":
             break
-        if writer.state == "ready":  # improv refuses this until it has heard from all
+        if writer.state == "ready":  # improv refuses until it has heard from all actors, so this is said again
             server.send("run")
         if writer.frames != frames:
             frames, moved = writer.frames, now
@@ -222,7 +246,7 @@ def _drive(server: Server, posts: Path, actors: list[str], total: int, progress:
 
 
 def _check(posts: dict[str, Post]) -> None:
-    """Raise StreamError for an actor that failed or is no more."""
+    """Raise StreamError when an actor has failed or its process is gone."""
     for name, post in posts.items():
         if post.state == "failed":
             raise StreamError(f"{name}: {post.error}")

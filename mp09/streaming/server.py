@@ -1,10 +1,11 @@
-"""improv's server for one pipeline: `python -m mp09.streaming.server GRAPH --store BYTES --log FILE --parent PID`.
+"""Runs improv's server for one pipeline, and prints its scratch folder and its control port.
 
-It prints its scratch folder and its control port.
+    python -m mp09.streaming.server GRAPH --store BYTES --log FILE --parent PID
 
-Like `improv server`, but for the size of the store, which is 10 MB there, and for its sockets, which listen on every
-interface there and on this machine alone here. It ends when the process that started it does, and all of it with it;
-the files of the store and the links lie in the scratch folder, which improv itself would leave behind.
+It differs from `improv server` in four ways. The size of the store can be chosen, and is not always 10 MB. Its sockets
+listen on this machine alone, and not on every interface. It ends, with all its processes, when the process that
+started it ends. And the files of the store and of the links lie in a scratch folder that is removed, where improv
+itself would leave them behind.
 """
 
 import argparse
@@ -32,11 +33,12 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     args = parser.parse_args()
     _end_with_parent(signal.SIGTERM)
-    if os.getppid() != args.parent:  # it has ended already
+    if os.getppid() != args.parent:  # the parent ended before the line above
         sys.exit(1)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # a folder nobody knows would be left behind
+    # Without the mask, ending right after mkdtemp would leave a folder behind that nobody knows.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     scratch = tempfile.mkdtemp(prefix="mp09-")
-    signal.signal(signal.SIGTERM, lambda *_: _end(scratch, 1))  # until improv has its own
+    signal.signal(signal.SIGTERM, lambda *_: _end(scratch, 1))  # until improv sets a handler of its own
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     print(f"scratch {scratch}", flush=True)
     os.environ["TMPDIR"] = tempfile.tempdir = scratch
@@ -51,18 +53,19 @@ def main() -> None:
 
 
 def _end(scratch: str, code: int) -> None:
-    """At once: threads of improv that wait for a message would hold the process back."""
-    for child in multiprocessing.active_children():  # the links' queues
+    """End the process at once, as threads of improv that wait for a message would hold it back."""
+    for child in multiprocessing.active_children():  # the processes of the links' queues
         child.kill()
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(code)
 
 
 def _serve(graph: Path, store: int, log: Path, scratch: str) -> None:
-    """Until it is told to quit. Raises RuntimeError with the reason when improv refuses the graph."""
+    """Serve until improv is told to quit. Raises RuntimeError with the reason when improv refuses the graph."""
     import improv.nexus
 
-    improv.nexus.uuid = SimpleNamespace(uuid4=lambda: f"{scratch}/store")  # joined to "/tmp/", it stays what it is
+    # improv joins this name to "/tmp/", and an absolute path stays as it is.
+    improv.nexus.uuid = SimpleNamespace(uuid4=lambda: f"{scratch}/store")
     improv.nexus.zmq = SimpleNamespace(Context=_local_context())
     improv.nexus.subprocess = SimpleNamespace(
         Popen=partial(subprocess.Popen, preexec_fn=_die_with_parent), DEVNULL=subprocess.DEVNULL
@@ -72,7 +75,7 @@ def _serve(graph: Path, store: int, log: Path, scratch: str) -> None:
         control, _ = nexus.createNexus(file=graph, store_size=store)
         if missing := nexus.config.config["actors"].keys() - nexus.actors.keys():
             raise ValueError(f"no actors {', '.join(sorted(missing))}")
-    except Exception as error:  # what improv found wrong with the graph stands in its log alone
+    except Exception as error:  # only improv's log says what is wrong with the graph
         lines = log.read_text(errors="replace").splitlines()
         why = f"{type(error).__name__}: {error}"
         found = next((line for line in lines if "Error" in line or "Exception in" in line), why)
@@ -82,7 +85,7 @@ def _serve(graph: Path, store: int, log: Path, scratch: str) -> None:
 
 
 def _local_context() -> type:
-    """zmq's context, whose sockets listen on this machine alone."""
+    """Return a kind of zmq context whose sockets listen on this machine alone."""
     import zmq.asyncio
 
     class LocalSocket(zmq.asyncio.Socket):
@@ -97,11 +100,11 @@ def _local_context() -> type:
 
 def _die_with_parent() -> None:
     _end_with_parent(signal.SIGKILL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the server's own is not its children's
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the server's own handler is not for its children
 
 
 def _end_with_parent(number: int) -> None:
-    """Have Linux send this process a signal when its parent ends."""
+    """Have Linux send this process a signal when its parent ends; on other systems nothing happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 

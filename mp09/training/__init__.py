@@ -1,1 +1,1 @@
-"""Training: one loop for any network and any batches, its history, checkpoints, augmentation and plots."""
+"""Trains any model on any batches. Here are the loop, its history, checkpoints, augmentation and plots."""

@@ -1,4 +1,4 @@
-"""Random changes of training pictures, each picture its own, drawn from PyTorch's random state."""
+"""Changes training images at random, each image in its own way, with numbers from PyTorch's random state."""
 
 from collections.abc import Callable
 
@@ -7,22 +7,33 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
-Augment = Callable[[Tensor], Tensor]  # uint8 (N, 3, H, W) -> the same
+Augment = Callable[[Tensor], Tensor]  # maps images uint8 (N, 3, H, W) to changed ones
 
 
-def per_picture(transform: Callable[[Tensor], Tensor]) -> Augment:
-    """Any transform of torchvision's v2, drawn anew for every picture of a batch."""
+def per_image(transform: Callable[[Tensor], Tensor]) -> Augment:
+    """Return an augmentation that applies a transform to every image of a batch by itself.
+
+    The transforms of torchvision's v2 choose their random numbers once for a whole batch; here each image gets its own.
+
+    Args:
+        transform: Maps an image uint8 (3, H, W) to a changed one, as those of torchvision's v2 do.
+    """
     return lambda images: torch.stack([transform(image) for image in images])
 
 
 def flip(images: Tensor) -> Tensor:
-    """Mirror every second picture or so, left to right."""
+    """Mirror each image, uint8 (N, 3, H, W), left to right with a probability of one half."""
     chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(chosen, images.flip(-1), images)
 
 
 def crop_and_flip(padding: int = 4) -> Augment:
-    """Move each picture by up to `padding` pixels, filling by reflection, and mirror half of them, CIFAR's habit."""
+    """Return an augmentation that moves each image at random and mirrors about half of them, as is usual for CIFAR.
+
+    Args:
+        padding: By how many pixels an image is moved at most, up or down and left or right. What comes into view is
+            filled with a reflection of the image.
+    """
 
     def augment(images: Tensor) -> Tensor:
         n, _, height, width = images.shape
@@ -30,8 +41,8 @@ def crop_and_flip(padding: int = 4) -> Augment:
         starts = torch.randint(2 * padding + 1, (2, n), device=images.device)
         rows = starts[0, :, None] + torch.arange(height, device=images.device)
         columns = starts[1, :, None] + torch.arange(width, device=images.device)
-        picture = torch.arange(n, device=images.device)[:, None, None]
-        moved = padded.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None, :]]
+        image = torch.arange(n, device=images.device)[:, None, None]
+        moved = padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]]
         return flip(moved.permute(0, 3, 1, 2))
 
     return augment
@@ -41,7 +52,7 @@ AUGMENTATIONS: dict[str, Augment | None] = {
     "none": None,
     "flip": flip,
     "crop": crop_and_flip(),
-    "strong": per_picture(
+    "strong": per_image(
         v2.Compose(
             [
                 v2.RandomHorizontalFlip(),

@@ -1,4 +1,4 @@
-"""Batches of what lies in memory, and one process's part of every batch."""
+"""Provides batches of data in memory, and gives each of several processes its part of every batch."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,9 +8,15 @@ from torch.utils.data import DataLoader
 
 
 class Batches:
-    """Batches (x, y) of two tensors; `shuffle` draws a new order from PyTorch's random state at every pass.
+    """Gives batches (x, y) of two tensors in memory.
 
-    uint8 pictures stay uint8, so 40,000 of 32x32 take 123 MB.
+    uint8 images stay uint8, so 40,000 of 32x32 pixels take 123 MB.
+
+    Args:
+        x: The inputs (N, ...), for example images or features.
+        y: The labels (N,).
+        batch_size: Samples in a batch; the last batch may have fewer.
+        shuffle: Whether every pass takes the samples in a new order, chosen by PyTorch's random state.
     """
 
     def __init__(self, x: Tensor, y: Tensor, batch_size: int, *, shuffle: bool = False):
@@ -27,16 +33,21 @@ class Batches:
             yield self.x[chosen], self.y[chosen]
 
 
-class Share:
-    """Every batch of a loader, cut for process `rank` of `size`: the parts of all together are the batch.
+class Shard:
+    """Gives one process its part of every batch of a loader; the parts of all processes together are the batch.
 
-    A DataLoader reads only its part. A batch of fewer pictures than processes is left out.
+    Of a DataLoader, only the samples of this part are read. A batch with fewer samples than processes is left out.
+
+    Args:
+        loader: A DataLoader, or another sized iterable of batches (x, y).
+        rank: The number of this process, from 0 on.
+        size: The number of processes.
     """
 
     def __init__(self, loader: Iterable, rank: int, size: int):
         self.size = size
         self.part = slice(rank, None, size)
-        self.generator = getattr(loader, "generator", None)
+        self.generator = getattr(loader, "generator", None)  # `fit` seeds it before every epoch
         self.loader = self._reading_its_part(loader) if isinstance(loader, DataLoader) else loader
 
     def __len__(self) -> int:
@@ -64,7 +75,7 @@ class Share:
 
 
 class _Parts:
-    """A batch sampler that gives one part of another's batches."""
+    """Is a batch sampler that gives one part of every batch of another sampler."""
 
     def __init__(self, batches: Iterable[list[int]], part: slice, size: int):
         self.batches, self.part, self.size = batches, part, size

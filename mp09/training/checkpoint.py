@@ -1,7 +1,7 @@
-"""Checkpoints of a training run: a folder with tensors (.safetensors) and one readable state.json.
+"""Saves and loads the checkpoints of a training run: a folder with tensors (.safetensors) and a readable state.json.
 
-state.json is written last, in one step, and names the tensor files with their checksums: a run that ends at any moment
-leaves the checkpoint before it whole. Kept are the last epoch's tensors and the best one's.
+state.json is written last, in one step, and names the files of tensors with their checksums. So a run may end at any
+moment, and the checkpoint that it wrote before is whole. The tensors of the last epoch and of the best one are kept.
 """
 
 import hashlib
@@ -25,11 +25,16 @@ MODEL, OPTIMIZER = "model.", "optimizer."
 
 @dataclass(frozen=True)
 class State:
-    """What state.json holds.
+    """Represents the content of state.json.
 
-    settings: what the run was started with; a run goes on only with the same
-    files: epoch ("last" or "best") -> {name, sha256} of its tensors
-    optimizer, schedule: what these remember besides tensors
+    Attributes:
+        epoch: How many epochs are complete.
+        settings: What the run was started with. It is continued only with the same settings; with a constant schedule
+            the number of epochs may differ.
+        history: One record for each epoch.
+        files: For the epochs "last" and "best", the name and the sha256 of the file with their tensors.
+        optimizer, schedule: What these remember besides tensors.
+        card: Plain values that the caller of `fit` keeps in the checkpoint. A run is continued only with the same.
     """
 
     epoch: int
@@ -42,7 +47,17 @@ class State:
 
 
 def save(folder: Path, model: nn.Module, optimizer, schedule, *, history: History, settings: dict, card: dict) -> None:
-    """Write the checkpoint of the history's last epoch. Raises TrainingError when it can't; the one before it stays."""
+    """Write the checkpoint of the history's last epoch, and remove all tensors but its own and the best epoch's.
+
+    Args:
+        folder: Where the run is kept; it is made where it is missing.
+        model, optimizer, schedule: Are saved as they are after that epoch.
+        history: The records of all epochs until then.
+        settings, card: See `State`.
+
+    Raises:
+        TrainingError: It can't be written, and the previous checkpoint stays as it was; or that one is damaged.
+    """
     folder = Path(folder)
     epoch = history[-1]["epoch"]
     name = f"epoch-{epoch:04}.safetensors"
@@ -76,7 +91,11 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def load(folder: Path) -> State | None:
-    """The state in a folder; None when there is no checkpoint. Raises TrainingError when it is damaged or foreign."""
+    """Return the state in a folder; None when there is no checkpoint.
+
+    Raises:
+        TrainingError: state.json can't be read, is damaged, or is not that of a training run.
+    """
     path = Path(folder) / STATE
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -94,7 +113,16 @@ def load(folder: Path) -> State | None:
 
 
 def read_tensors(folder: Path, state: State, which: str = "last") -> dict[str, Tensor]:
-    """The tensors of an epoch, "last" or "best". Raises TrainingError when they are missing or damaged."""
+    """Return the tensors of an epoch by name, those of the model after "model.", those of the optimizer "optimizer.".
+
+    Args:
+        folder: The folder of the run.
+        state: Its state, as `load` returns it.
+        which: "last" or "best".
+
+    Raises:
+        TrainingError: The file is missing, or its checksum differs.
+    """
     path = Path(folder) / state.files[which]["name"]
     try:
         content = path.read_bytes()
@@ -106,7 +134,16 @@ def read_tensors(folder: Path, state: State, which: str = "last") -> dict[str, T
 
 
 def load_model(folder: Path, model: nn.Module, which: str = "best") -> State:
-    """Put an epoch's weights into a model. Raises TrainingError when there are none or they don't fit."""
+    """Put an epoch's weights into a model, and return the state of the run.
+
+    Args:
+        folder: The folder of the run.
+        model: Has the same structure as the one that was trained.
+        which: "best" or "last".
+
+    Raises:
+        TrainingError: There is no checkpoint, it is damaged, or its weights don't fit this model.
+    """
     state = load(folder)
     if state is None:
         raise TrainingError(f"{folder}: no checkpoint here (no {STATE}).")
@@ -115,6 +152,16 @@ def load_model(folder: Path, model: nn.Module, which: str = "best") -> State:
 
 
 def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
+    """Put the model's weights among these tensors into a model.
+
+    Args:
+        model: Is changed in place.
+        tensors: As `read_tensors` returns them.
+        folder: Where they come from, for the message of an error.
+
+    Raises:
+        TrainingError: They don't fit this model.
+    """
     weights = {key.removeprefix(MODEL): value for key, value in tensors.items() if key.startswith(MODEL)}
     try:
         model.load_state_dict(weights)
@@ -124,7 +171,11 @@ def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> N
 
 
 def restore(folder: Path, state: State, model: nn.Module, optimizer, schedule) -> History:
-    """Set model, optimizer and schedule to where the last checkpoint was; give the history until there."""
+    """Bring model, optimizer and schedule to the state of the last checkpoint, and return the history until then.
+
+    Raises:
+        TrainingError: The tensors are missing or damaged, or belong to another model or another optimizer.
+    """
     tensors = read_tensors(folder, state)
     put_weights(model, tensors, folder)
     remembered: dict[int, dict[str, Tensor]] = {}

@@ -1,205 +1,264 @@
-"""The training loop: any network, any batches, one device or several.
+"""The training loop: any model, any batches, one device or several.
 
-    history = fit(model, Batches(images, labels, 64, shuffle=True), Batches(*valid, 256), epochs=5, folder=Path("run"))
+    options = FitOptions(epochs=5)
+    history = fit(model, Batches(images, labels, 64, shuffle=True), Batches(*valid, 256), options, folder=Path("run"))
 
-Run it again with the same folder, and it goes on where it was: each epoch starts from random states of its own,
-made of seed and epoch, so nothing of them has to be kept, and model, optimizer, schedule and history are. (Not so the
-random states of a DataLoader's persistent workers: let `augment` make the random changes, or do without persistence.)
+Run it again with the same folder, and it continues where it stopped. Each epoch starts from random states of its own,
+made of the seed and the epoch's number, so that no random state has to be kept; model, optimizer, schedule and history
+are. (The random states of a DataLoader's persistent workers are the exception: let `augment` make the random changes,
+or do without persistent workers.)
 """
 
 import json
 import math
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import TrainingError
-from mp09.precision import AUTO, PRECISIONS
+from mp09.precision import AUTO
 from mp09.training import checkpoint, parallel
-from mp09.training.batches import Share
+from mp09.training.batches import Shard
 from mp09.training.history import History
-from mp09.training.optim import OPTIMIZERS, SCHEDULES, Loss, make_loss, make_optimizer, make_schedule, predictions
+from mp09.training.optim import Loss, make_loss, make_optimizer, make_schedule, predictions
+from mp09.training.options import FitOptions
 
-# (epochs so far, batch, batches): after every training batch, and after every epoch with batch 0
-Watch = Callable[[History, int, int], None]
+# Called with (history so far, batch, batches) after every training batch, and with batch 0 after every epoch.
+WatchTraining = Callable[[History, int, int], None]
+Augmentation = Callable[[Tensor], Tensor]
 
 
 def fit(
     model: nn.Module,
     train: Iterable,
     valid: Iterable | None = None,
+    options: FitOptions = FitOptions(),
     *,
-    epochs: int,
-    optimizer: str | torch.optim.Optimizer = "adamw",
-    lr: float = 1e-3,
-    weight_decay: float = 0.01,
-    schedule: str = "one-cycle",
     loss: Loss | None = None,
-    label_smoothing: float = 0.0,
-    augment: Callable[[Tensor], Tensor] | None = None,
-    patience: int | None = None,
-    precision: str = "auto",
-    device: str = "auto",
-    seed: int = 0,
+    augment: Augmentation | None = None,
     folder: Path | None = None,
     card: dict | None = None,
-    watch: Watch | None = None,
+    watch: WatchTraining | None = None,
 ) -> History:
-    """Train a model in place; it holds the last epoch's weights afterwards.
+    """Train a model in place; afterwards it holds the last epoch's weights and is in eval mode.
 
     Args:
-        train, valid: sized iterables of batches (x, y); y are class numbers int64 (N,). See `Batches`.
-        epochs: how many in all, those of a run that is taken up again included; with a constant schedule it may be
-            given more of them then.
-        optimizer: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9); or a ready one, whose lr and weight decay hold.
-        schedule: "one-cycle", "cosine" or "constant"; stepped after every batch.
-        loss: (outputs, labels) -> mean of the batch; default cross-entropy, on one logit its binary form.
-        label_smoothing: of the default loss while it learns; validation goes without.
-        augment: applied to the training x of a batch on the device.
-        patience: stop after so many epochs without a better validation accuracy.
-        precision: "float32" or "bfloat16"; "auto" is what MP09_PRECISION says, else bfloat16 where the device has
-            arithmetic for it. Of several processes all compute in bfloat16, or none.
-        folder: where checkpoints go; a run found there is taken up again.
-        card: plain values kept in the checkpoint, such as class names; a run goes on only with the same.
-        watch: told about progress.
+        model: The model; only parameters that require a gradient are trained.
+        train: A sized iterable of batches (x, y), where y are class numbers int64 (N,). See `Batches`.
+        valid: The same for validation, or None.
+        options: Epochs, optimizer, learning rate and the like.
+        loss: Takes (outputs, labels) and returns the mean over the batch. The default is cross-entropy, and its binary
+            form for a model with one logit.
+        augment: Applied to x of every training batch, on the device.
+        folder: Where checkpoints are written. A run that is found there is continued.
+        card: Plain values that are kept in the checkpoint, such as class names. A run continues only with the same.
+        watch: Is told about progress.
+
+    Returns:
+        One record for each epoch, those of a continued run included.
 
     Raises:
-        TrainingError: wrong arguments (all named at once), a loss that is no number, a checkpoint that is damaged,
-            foreign or can't be written.
-        DeviceError: no such device.
+        TrainingError: Options are wrong (all are named at once), a loss is not a number, or a checkpoint is damaged,
+            belongs to another run, or can't be written.
+        DeviceError: There is no such device.
     """
-    settings = {
-        "epochs": epochs,
-        "optimizer": optimizer,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "schedule": schedule,
-        "loss": _name(loss),
-        "label_smoothing": label_smoothing,
-        "augment": _name(augment),
-        "patience": patience,
-        "precision": precision,
-        "seed": seed,
-        "batches": len(train),
-    }
-    if not isinstance(optimizer, str):
-        settings |= {"optimizer": _name(optimizer)}
-        settings |= {key: optimizer.param_groups[0].get(key, 0) for key in ("lr", "weight_decay")}
-    _check(settings, model, known=OPTIMIZERS if isinstance(optimizer, str) else (settings["optimizer"],))
-    place = parallel.local_device(choose_device(device))
-    model.to(place)
+    options.check(model, len(train))
+    settings = _settings(options, loss=loss, augment=augment, batches=len(train))
+    device = parallel.local_device(choose_device(options.device))
+    model.to(device)
+    optimizer = options.optimizer
     if isinstance(optimizer, str):
-        optimizer = make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay)
-    rates = make_schedule(schedule, optimizer, steps=epochs * len(train))
-    losses_of = {True: loss or make_loss(label_smoothing), False: loss or make_loss(0.0)}  # while it learns, or not
+        optimizer = make_optimizer(optimizer, model, lr=options.lr, weight_decay=options.weight_decay)
+    rates = make_schedule(options.schedule, optimizer, steps=options.epochs * len(train))
     card = _plain(card or {})
-
-    with parallel.processes(place) as (rank, size):
-        dtype = fast_dtype(place) if precision == AUTO else getattr(torch, precision)
-        if size > 1 and not parallel.for_all(dtype == torch.bfloat16, place):
-            dtype = torch.float32
+    with parallel.processes(device) as (rank, size):
+        dtype = _dtype_for_all(options.precision, device, size)
         settings["precision"] = str(dtype)
-        history = _take_up(folder, settings, card, model, optimizer, rates)
-        step_model = model
+        history = _continue(folder, settings, card, model, optimizer, rates)
+        losses = _Losses(loss or make_loss(options.label_smoothing), loss or make_loss(0.0))
+        loop = _Loop(model, optimizer, rates, losses, augment, device, dtype, rank, size)
         if size > 1:
-            step_model = parallel.wrap(model, place)
-            train, valid = Share(train, rank, size), valid and Share(valid, rank, size)
-
-        def run(batches: Iterable, learn: bool) -> tuple[float, float]:
-            """One pass: the mean loss and accuracy over its pictures."""
-            step_model.train(learn)
-            losses, hits = MeanMetric().to(place), MeanMetric().to(place)
-            for number, (x, y) in enumerate(batches, 1):
-                if learn and size > 1 and number == 1:  # the order is drawn, the same for all
-                    seed_everything(epoch_seed + 1 + rank)
-                x, y = x.to(place, non_blocking=True), y.to(place, non_blocking=True)
-                if learn and augment:
-                    x = augment(x)
-                with torch.set_grad_enabled(learn):
-                    with torch.autocast(place.type, dtype, enabled=dtype != torch.float32):
-                        outputs = step_model(x)
-                    value = losses_of[learn](outputs.float(), y)
-                if not math.isfinite(value.item()):
-                    raise _no_number(f"{'training' if learn else 'validation'} batch {number}", history, folder)
-                if learn:
-                    # Processes average their gradients: each weighs its part of the batch.
-                    weight = len(y) * size / parallel.total(len(y), place) if size > 1 else 1
-                    optimizer.zero_grad()
-                    (value * weight).backward()
-                    optimizer.step()
-                    rates.step()
-                losses.update(value.detach(), len(y))
-                hits.update((predictions(outputs) == y).float().mean(), len(y))
-                if learn and watch and rank == 0:
-                    watch(history, number, len(batches))
-            if learn and not all(p.isfinite().all() for p in model.parameters()):
-                raise _no_number("the last training batch", history, folder)
-            return losses.compute().item(), hits.compute().item()
-
-        while len(history) < epochs and not _is_stuck(history, patience):
-            started = time.perf_counter()
-            epoch_seed = (seed * 1_000_003 + len(history)) % 2**62
-            _seed_epoch(train, epoch_seed)
-            row = {"epoch": len(history) + 1, "lr": optimizer.param_groups[0]["lr"]}
-            row["train_loss"], row["train_accuracy"] = run(train, learn=True)
-            if valid is not None:
-                row["valid_loss"], row["valid_accuracy"] = run(valid, learn=False)
-            history.append({**row, "seconds": time.perf_counter() - started})
+            train, valid = Shard(train, rank, size), valid and Shard(valid, rank, size)
+        while len(history) < options.epochs and not _is_stuck(history, options.patience):
+            try:
+                history.append(loop.epoch(train, valid, history, options.seed, watch))
+            except _NotANumber as error:
+                raise _no_number(str(error), history, folder) from error
             if folder and rank == 0:
                 checkpoint.save(folder, model, optimizer, rates, history=history, settings=settings, card=card)
             if watch and rank == 0:
                 watch(history, 0, len(train))
         if size > 1:
-            parallel.wait_for_all()  # the first one has written its checkpoint
+            parallel.wait_for_all()  # the first process has written its checkpoint then
     model.eval()
     return history
 
 
+class _NotANumber(Exception):  # noqa: N818 (an event that `fit` puts into words)
+    """The loss or the weights became infinite or NaN; the message says in which batch."""
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """The loss while the model learns, and the one of validation, which goes without label smoothing."""
+
+    train: Loss
+    valid: Loss
+
+
+@dataclass
+class _Loop:
+    """One process's part of a run: it goes through batches, and makes a step after each while the model learns."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    rates: LRScheduler
+    losses: _Losses
+    augment: Augmentation | None
+    device: torch.device
+    dtype: torch.dtype
+    rank: int
+    size: int
+
+    def __post_init__(self) -> None:
+        self._stepped = self.model if self.size == 1 else parallel.wrap(self.model, self.device)
+
+    def epoch(
+        self, train: Iterable, valid: Iterable | None, history: History, seed: int, watch: WatchTraining | None
+    ) -> dict:
+        """Train for one epoch, validate, and return the epoch's record."""
+        started = time.perf_counter()
+        seed = (seed * 1_000_003 + len(history)) % 2**62
+        _seed_epoch(train, seed)
+        row = {"epoch": len(history) + 1, "lr": self.optimizer.param_groups[0]["lr"]}
+        row["train_loss"], row["train_accuracy"] = self._learn(train, history, seed, watch)
+        if valid is not None:
+            row["valid_loss"], row["valid_accuracy"] = self._validate(valid)
+        return {**row, "seconds": time.perf_counter() - started}
+
+    def _learn(
+        self, batches: Iterable, history: History, seed: int, watch: WatchTraining | None
+    ) -> tuple[float, float]:
+        self._stepped.train()
+        means = _Means(self.device)
+        for number, (x, y) in enumerate(batches, 1):
+            if self.size > 1 and number == 1:  # the order is chosen by now, the same for all processes
+                seed_everything(seed + 1 + self.rank)
+            x, y = self._moved(x, y)
+            outputs, value = self._forward(self.augment(x) if self.augment else x, y, self.losses.train)
+            _check_finite(value, f"training batch {number}")
+            # Processes average their gradients, so each one's is weighed by its part of the batch.
+            weight = len(y) * self.size / parallel.total(len(y), self.device) if self.size > 1 else 1
+            self.optimizer.zero_grad()
+            (value * weight).backward()
+            self.optimizer.step()
+            self.rates.step()
+            means.add(value, outputs, y)
+            if watch and self.rank == 0:
+                watch(history, number, len(batches))
+        for parameter in self.model.parameters():
+            _check_finite(parameter, "the last training batch")
+        return means.compute()
+
+    def _validate(self, batches: Iterable) -> tuple[float, float]:
+        self._stepped.eval()
+        means = _Means(self.device)
+        with torch.no_grad():
+            for number, (x, y) in enumerate(batches, 1):
+                x, y = self._moved(x, y)
+                outputs, value = self._forward(x, y, self.losses.valid)
+                _check_finite(value, f"validation batch {number}")
+                means.add(value, outputs, y)
+        return means.compute()
+
+    def _moved(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+
+    def _forward(self, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """Return the outputs and the loss of a batch."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            outputs = self._stepped(x)
+        return outputs, loss(outputs.float(), y)
+
+
+class _Means:
+    """The mean loss and accuracy over images, of all processes."""
+
+    def __init__(self, device: torch.device):
+        self._losses, self._hits = MeanMetric().to(device), MeanMetric().to(device)
+
+    def add(self, value: Tensor, outputs: Tensor, labels: Tensor) -> None:
+        self._losses.update(value.detach(), len(labels))
+        self._hits.update((predictions(outputs) == labels).float().mean(), len(labels))
+
+    def compute(self) -> tuple[float, float]:
+        return self._losses.compute().item(), self._hits.compute().item()
+
+
+def _check_finite(value: Tensor, where: str) -> None:
+    if not (math.isfinite(value.item()) if value.ndim == 0 else value.isfinite().all()):
+        raise _NotANumber(where)
+
+
+def _dtype_for_all(precision: str, device: torch.device, size: int) -> torch.dtype:
+    """Return what the model is computed in; bfloat16 only where all processes can."""
+    dtype = fast_dtype(device) if precision == AUTO else getattr(torch, precision)
+    if size > 1 and not parallel.for_all(dtype == torch.bfloat16, device):
+        return torch.float32
+    return dtype
+
+
+def _settings(options: FitOptions, *, loss: Loss | None, augment: Augmentation | None, batches: int) -> dict:
+    """Return the plain values that a run must share with the one that it continues, as they are before it begins."""
+    settings = {
+        "epochs": options.epochs,
+        "optimizer": options.optimizer,
+        "lr": options.lr,
+        "weight_decay": options.weight_decay,
+        "schedule": options.schedule,
+        "loss": _name(loss),
+        "label_smoothing": options.label_smoothing,
+        "augment": _name(augment),
+        "patience": options.patience,
+        "precision": options.precision,
+        "seed": options.seed,
+        "batches": batches,
+    }
+    if not isinstance(options.optimizer, str):
+        settings["optimizer"] = _name(options.optimizer)
+        settings |= {key: options.optimizer.param_groups[0].get(key, 0) for key in ("lr", "weight_decay")}
+    return settings
+
+
 def _name(thing: object) -> str | None:
-    """Of a function or of something's class, for a checkpoint."""
+    """Return the name of a function, or of something's class, for a checkpoint."""
     return thing and getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
 def _plain(card: dict) -> dict:
-    """As a checkpoint gives it back: tuples are lists. Raises TrainingError when it holds other than plain values."""
+    """Return a card as a checkpoint gives it back, with lists for tuples."""
     try:
         return json.loads(json.dumps(card))
     except TypeError as error:
         raise TrainingError(f"card: expected plain values ({error}).") from error
 
 
-def _check(settings: dict, model: nn.Module, *, known: tuple[str, ...]) -> None:
-    """Raise TrainingError with everything that is wrong."""
-    rules = {
-        "epochs": (settings["epochs"] >= 1, "1 or more"),
-        "lr": (settings["lr"] > 0, "above 0"),
-        "weight_decay": (settings["weight_decay"] >= 0, "0 or more"),
-        "label_smoothing": (0 <= settings["label_smoothing"] < 1, "0 or more and below 1"),
-        "patience": (settings["patience"] is None or settings["patience"] >= 1, "1 or more"),
-        "precision": (settings["precision"] in PRECISIONS, " or ".join(PRECISIONS)),
-        "schedule": (settings["schedule"] in SCHEDULES, " or ".join(SCHEDULES)),
-        "optimizer": (settings["optimizer"] in known, " or ".join(known)),
-        "batches": (settings["batches"] >= 1, "1 or more"),
-    }
-    wrong = [f"{key}: expected {rule}, got {settings[key]!r}" for key, (holds, rule) in rules.items() if not holds]
-    if not any(p.requires_grad for p in model.parameters()):
-        wrong.append("model: expected parameters that learn, got none (all are frozen)")
-    if wrong:
-        raise TrainingError("; ".join(wrong) + ".")
-
-
-def _take_up(folder: Path | None, settings: dict, card: dict, model: nn.Module, optimizer, rates) -> History:
-    """The history of the run in the folder, whose state is put into model, optimizer and schedule; or an empty one."""
+def _continue(
+    folder: Path | None, settings: dict, card: dict, model: nn.Module, optimizer: torch.optim.Optimizer, rates
+) -> History:
+    """Return the history of the run in the folder, and put its state into model, optimizer and schedule."""
     state = checkpoint.load(folder) if folder else None
     if state is None:
         return History()
     then, now = {**state.settings, **state.card}, {**settings, **card}
-    free = {"epochs"} if settings["schedule"] == "constant" else set()  # others plan for all epochs
+    free = {"epochs"} if settings["schedule"] == "constant" else set()  # the others plan for all epochs
     differs = [key for key in {**then, **now} if key not in free and then.get(key) != now.get(key)]
     if differs:
         words = ", ".join(f"{key} {then.get(key)} (now {now.get(key)})" for key in differs)

@@ -1,27 +1,37 @@
-"""The record of a training run: one dict an epoch. Printing, plotting, early stopping and checkpoints only read it."""
+"""Holds the record of a training run, with one dict for each epoch.
+
+Printing, plotting, early stopping and checkpoints only read it.
+"""
 
 
 class History(list):
-    """One dict an epoch: epoch (from 1), lr, train_loss, train_accuracy, valid_loss, valid_accuracy, seconds.
+    """Is a list with one dict for each epoch.
 
-    Losses and accuracies (0..1) are means over pictures. Without validation pictures the valid_ entries are absent.
+    Its keys are epoch (from 1 on), lr (the learning rate at the epoch's start), train_loss, train_accuracy, valid_loss,
+    valid_accuracy and seconds. Losses and accuracies (0 to 1) are means over images. Without validation images,
+    valid_loss and valid_accuracy are absent.
     """
 
     def column(self, name: str) -> list[float]:
-        """One entry of every epoch."""
+        """Return the value of every epoch for one of the keys."""
         return [row[name] for row in self]
 
     @property
     def best(self) -> dict | None:
-        """The epoch with the highest validation accuracy (training accuracy where there is none), first of equals."""
+        """The record of the best epoch; None before the first one has ended.
+
+        The best epoch has the highest validation accuracy, or training accuracy where nothing was validated. Of several
+        equal ones, it is the first.
+        """
         return max(self, key=lambda row: row.get("valid_accuracy", row["train_accuracy"]), default=None)
 
     def epochs_since_best(self) -> int:
+        """Return how many epochs came after the best one; 0 when there are none at all."""
         return len(self) - self.best["epoch"] if self else 0
 
 
 def line(row: dict) -> str:
-    """One epoch as a line of text."""
+    """Return an epoch's record as a line of text, with losses, accuracies and seconds."""
     parts = [f"epoch {row['epoch']:3}"]
     for split in ("train", "valid"):
         if f"{split}_loss" in row:

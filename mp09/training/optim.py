@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules and losses by their names."""
+"""Makes optimizers, learning-rate schedules and losses, and reads predictions from a model's outputs."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,18 @@ OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 MOMENTUM = 0.9
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # (outputs, labels) -> the batch's mean
+Loss = Callable[[Tensor, Tensor], Tensor]  # maps (outputs, labels) to the mean loss over the batch
 
 
 def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """An optimizer of the parameters that learn; weight decay spares biases and normalisations (one-dimensional)."""
+    """Make an optimizer for all parameters of a model that require a gradient.
+
+    Args:
+        name: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9).
+        model: The model.
+        lr: The learning rate.
+        weight_decay: The weight decay of weights. Biases and normalisations, which have one dimension, are spared.
+    """
     learning = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
@@ -28,7 +35,15 @@ def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: floa
 
 
 def make_schedule(name: str, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
-    """A schedule stepped after every batch, `steps` times in all. One-cycle rises to the learning rate given."""
+    """Make a learning-rate schedule, which is to be stepped after every batch.
+
+    Args:
+        name: "one-cycle" rises to the optimizer's learning rate and then falls almost to 0, while PyTorch moves the
+            momentum (Adam's first beta) from 0.95 to 0.85 and back; "cosine" falls from that learning rate to 0;
+            "constant" keeps it.
+        optimizer: Its learning rate is changed.
+        steps: How many steps there are in all.
+    """
     if name == "one-cycle":
         peaks = [group["lr"] for group in optimizer.param_groups]
         return OneCycleLR(optimizer, peaks, total_steps=steps + 1)
@@ -38,7 +53,11 @@ def make_schedule(name: str, optimizer: torch.optim.Optimizer, *, steps: int) ->
 
 
 def make_loss(label_smoothing: float) -> Loss:
-    """Cross-entropy on logits (N, classes), or its binary form on one logit (N, 1) or (N,)."""
+    """Return a loss: cross-entropy of logits (N, classes), or its binary form for one logit, (N, 1) or (N,).
+
+    Args:
+        label_smoothing: The share of each target that is spread evenly over all classes, 0 or more and below 1.
+    """
 
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         if is_binary(outputs):
@@ -50,14 +69,15 @@ def make_loss(label_smoothing: float) -> Loss:
 
 
 def is_binary(outputs: Tensor) -> bool:
+    """Return whether outputs are one logit for each sample, (N,) or (N, 1), and not one for each class."""
     return outputs.ndim == 1 or outputs.shape[1] == 1
 
 
 def class_logits(outputs: Tensor) -> Tensor:
-    """Logits (N, classes); one logit z becomes (0, z), whose softmax is the sigmoid of z."""
+    """Return logits (N, classes). One logit z becomes (0, z), as their softmax gives class 1 the sigmoid of z."""
     return F.pad(outputs.reshape(-1, 1), (1, 0)) if is_binary(outputs) else outputs
 
 
 def predictions(outputs: Tensor) -> Tensor:
-    """Class numbers (N,): the largest logit, or for one logit whether it is above 0."""
+    """Return class numbers (N,): that of the largest logit, or for one logit 1 where it is above 0, else 0."""
     return class_logits(outputs).argmax(dim=1)

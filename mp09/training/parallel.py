@@ -1,4 +1,9 @@
-"""Several processes that train one model, as `torchrun` starts them: `torchrun --nproc-per-node 2 -m mp09 train …`"""
+"""Lets several processes train one model, as `torchrun` starts them.
+
+    torchrun --nproc-per-node 2 -m mp09 train …
+
+`wrap`, `wait_for_all`, `for_all` and `total` need connected processes: call them within the block of `processes`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[tuple[int, int]]:
-    """(rank, size): which of how many processes this is; they are connected meanwhile. (0, 1) without torchrun."""
+    """Connect the processes within the block, and give (rank, size): the number of this one, and how many there are.
+
+    Without torchrun this is (0, 1). Processes that are connected already stay so after the block.
+
+    Args:
+        device: What this process computes on; GPUs are connected by NCCL, other devices by Gloo.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or not distributed.is_available():
         yield 0, 1
         return
@@ -26,29 +37,32 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """torchrun's processes on one machine take one GPU each."""
+    """Return the GPU of this process, since torchrun's processes on one machine take one GPU each.
+
+    A device with an index, and one that is no GPU, stay as they are.
+    """
     if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
 
 
 def wrap(model: nn.Module, device: torch.device) -> nn.Module:
-    """A model whose gradients are means over all processes."""
+    """Wrap a model so that its gradients are means over all processes."""
     return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
 
 def wait_for_all() -> None:
-    """Go on when all processes are here."""
+    """Wait until all processes have called this."""
     distributed.barrier()
 
 
 def for_all(holds: bool, device: torch.device) -> bool:
-    """Whether it holds in every process."""
+    """Return whether `holds` is true in every process."""
     return total(int(holds), device) == distributed.get_world_size()
 
 
 def total(count: int, device: torch.device) -> int:
-    """The sum of all processes' counts."""
+    """Return the sum of the counts of all processes."""
     value = torch.tensor(count, device=device)
     distributed.all_reduce(value)
     return int(value)

@@ -1,4 +1,4 @@
-"""Pictures of a training run: curves, confusion matrix, most confident mistakes. Written as PNG and SVG."""
+"""Draws the curves, confusion matrix and most confident mistakes of a training run, and writes PNG and SVG files."""
 
 import io
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from mp09.files import atomic_write
 from mp09.training.history import History
 
 FORMATS = ("png", "svg")
-TRAIN, VALID = "#1f77b4", "#d55e00"  # told apart by colour-blind readers too
-CLASSES_WITH_NUMBERS = 20  # a confusion matrix of more has no room for them
+TRAIN, VALID = "#1f77b4", "#d55e00"  # colours that colour-blind readers tell apart, too
+CLASSES_WITH_NUMBERS = 20  # a confusion matrix of more classes has no room for numbers
 
 
 def curves(history: History, title: str = "") -> Figure:
-    """Loss, accuracy and seconds against the epoch."""
+    """Plot loss, accuracy and seconds of every epoch; the history must have one at least."""
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     figure.suptitle(title)
     epochs = history.column("epoch")
@@ -49,7 +49,15 @@ def curves(history: History, title: str = "") -> Figure:
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Rows are true classes, columns predicted ones; colours are shares of the row."""
+    """Draw how often each true class (row) was taken for each class (column).
+
+    Colours are shares of the row. The numbers are written on them for up to 20 classes.
+
+    Args:
+        labels: The true classes, int (N,).
+        predicted: The predicted classes, int (N,).
+        classes: The class names.
+    """
     count = len(classes)
     table = np.zeros((count, count), int)
     np.add.at(table, (labels, predicted), 1)
@@ -68,14 +76,22 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequenc
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     accuracy = np.trace(table) / max(table.sum(), 1)
-    axes.set_title(f"{table.sum()} pictures, accuracy {accuracy:.4f}")
+    axes.set_title(f"{table.sum()} images, accuracy {accuracy:.4f}")
     return figure
 
 
 def mistakes(
     images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], count: int = 12
 ) -> Figure:
-    """The wrongly named pictures of which the network was surest. images: uint8 (N, 3, H, W); probabilities (N, C)."""
+    """Show the images that the model took for another class with the highest probability, the surest first.
+
+    Args:
+        images: uint8 (N, 3, H, W), values 0 to 255.
+        labels: The true classes, int (N,).
+        probabilities: What the model gives each class, float (N, classes).
+        classes: The class names.
+        count: How many images are shown at most.
+    """
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:count]
@@ -96,7 +112,15 @@ def mistakes(
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `path` as .png and .svg. Raises TrainingError when that fails."""
+    """Write a figure as PNG and as SVG, and return the paths of both files.
+
+    Args:
+        figure: The figure.
+        path: The path of the files. A suffix is replaced by .png and .svg, and folders that are missing are made.
+
+    Raises:
+        TrainingError: A file can't be written.
+    """
     written = []
     for kind in FORMATS:
         content = io.BytesIO()

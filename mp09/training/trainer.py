@@ -1,4 +1,4 @@
-"""The lecture's `trainer`: one line an epoch, four lists at the end."""
+"""Offers the lecture's `trainer`, which prints one line for each epoch and returns four lists."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ from torch import nn
 
 from mp09.training.fit import fit
 from mp09.training.history import History, line
+from mp09.training.options import FitOptions
 
 
 def trainer(
@@ -20,15 +21,25 @@ def trainer(
     *,
     device: str | None = None,
 ) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Train a model; see `fit`, of which this is the short form for ready-made parts. Random by `torch.manual_seed`.
+    """Train a model in place. This is the short form of `fit` for parts that are ready to use.
+
+    It computes in float32 with a constant learning rate, and what is random depends on `torch.manual_seed`.
 
     Args:
-        criterion: takes (outputs, labels), e.g. `nn.CrossEntropyLoss()`, or `nn.BCEWithLogitsLoss()` with one logit.
-        verbose: print one line an epoch.
+        model: The model.
+        criterion: Takes (outputs, labels), e.g. `nn.CrossEntropyLoss()`, or `nn.BCEWithLogitsLoss()` with one logit.
+        optimizer: Changes the parameters of the model.
+        trainloader, validloader: Sized iterables of batches (x, y), such as a DataLoader.
+        epochs: How many epochs.
+        verbose: Whether to print one line for each epoch.
         device: "cpu", "cuda" or "mps"; the fastest one when left out.
 
     Returns:
-        (train_losses, valid_losses, train_accuracies, valid_accuracies), one number an epoch, means over pictures.
+        (train_losses, valid_losses, train_accuracies, valid_accuracies), each with one number for each epoch. The
+        numbers are means over images.
+
+    Raises:
+        TrainingError, DeviceError: As from `fit`.
     """
 
     def loss(outputs, labels):
@@ -40,18 +51,14 @@ def trainer(
         if verbose and batch == 0:
             print(line(history[-1]))
 
-    history = fit(
-        model,
-        trainloader,
-        validloader,
+    options = FitOptions(
         epochs=epochs,
         optimizer=optimizer,
         schedule="constant",
-        loss=loss,
         precision="float32",
-        seed=int(torch.randint(2**31, ())),
         device=device or "auto",
-        watch=show,
+        seed=int(torch.randint(2**31, ())),
     )
+    history = fit(model, trainloader, validloader, options, loss=loss, watch=show)
     columns = ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
     return tuple(history.column(name) for name in columns)

@@ -1,4 +1,4 @@
-"""A class is graded once, whatever happens meanwhile; a bad submission costs itself only."""
+"""Tests that a class is graded once, whatever happens meanwhile, and that a bad submission harms no other."""
 
 import os
 import signal
@@ -12,42 +12,43 @@ import psutil
 import pytest
 
 from mp09.classroom.batch import BOOK, COPIES, default_jobs, default_memory_mib, default_threads, grade_all
-from mp09.classroom.cluster import RayPool
-from mp09.classroom.collect import Handin, collect
+from mp09.classroom.collect import StudentSubmission, collect
 from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook
 from mp09.classroom.pool import LocalPool
-from mp09.classroom.task import Place, Rules
+from mp09.classroom.ray_pool import RayPool
+from mp09.classroom.task import Rules
 from mp09.cli import main
 from mp09.errors import ClassError
-from mp09.grading.machine import usable_cores
-from mp09.grading.sandbox import Settings
+from mp09.grading.assignment import Assignment
+from mp09.grading.sandbox.machine import usable_cores
+from mp09.grading.sandbox.sandbox import Settings
 from mp09.release.strip import strip
 from mp09.release.validate import UNTRAINED, edited
 from selftests.conftest import ROOT
 
 REFERENCE = (ROOT / "submitted.py").read_text()
 SKELETON = strip(REFERENCE).encode()
-QUICK = edited(REFERENCE, UNTRAINED).encode()  # 40 points
+QUICK = edited(REFERENCE, UNTRAINED).encode()  # it does not train, and gets 40 points
 HANGS = b"import time\ntime.sleep(1000)\n"
 EXITS = b"import os\nos._exit(3)\n"
 RULES = Rules(Settings(device="cpu", threads=1, isolation="process", precision="auto"), timeout_s=300)
 
 
 class Nothing:
-    """A pool that must not be asked."""
+    """Acts as a pool, and fails when it gets work."""
 
-    def run(self, work, place, rules):
+    def run(self, work, assignment, rules):
         assert not list(work)
         yield from ()
 
 
 @pytest.fixture
-def place(small_data):
-    return Place(ROOT, ROOT / "tests", small_data)
+def assignment(small_data):
+    return Assignment(ROOT, ROOT / "tests", small_data)
 
 
-def handins(**sources):
-    return [Handin(key, key.title(), source) for key, source in sources.items()]
+def submissions(**sources):
+    return [StudentSubmission(key, key.title(), source) for key, source in sources.items()]
 
 
 def book_of(out):
@@ -55,9 +56,12 @@ def book_of(out):
         return {entry.key: entry for entry in book.entries()}
 
 
-def test_a_class_is_graded_and_goes_on_where_it_was(place, tmp_path):
-    given = [*handins(anna=QUICK, ben=SKELETON, cho=EXITS, dan=None), Handin("eve", "Eve", problem="not a zip")]
-    progress = grade_all(given, tmp_path, pool=LocalPool(2), place=place, rules=RULES)
+def test_a_class_is_graded_and_goes_on_where_it_was(assignment, tmp_path):
+    given = [
+        *submissions(anna=QUICK, ben=SKELETON, cho=EXITS, dan=None),
+        StudentSubmission("eve", "Eve", problem="not a zip"),
+    ]
+    progress = grade_all(given, tmp_path, pool=LocalPool(2), assignment=assignment, rules=RULES)
     assert (progress.done, progress.failed, progress.known) == (5, 1, 0)
     book = book_of(tmp_path)
     assert {key: entry.report and entry.report.score for key, entry in book.items()} == {
@@ -69,67 +73,69 @@ def test_a_class_is_graded_and_goes_on_where_it_was(place, tmp_path):
     assert (book["eve"].status, book["eve"].problem) == (UNREADABLE, "not a zip")
     assert (tmp_path / COPIES / "anna" / "submitted.py").read_bytes() == QUICK
 
-    again = grade_all(given, tmp_path, pool=Nothing(), place=place, rules=RULES)
+    again = grade_all(given, tmp_path, pool=Nothing(), assignment=assignment, rules=RULES)
     assert (again.total, again.known) == (0, 5)
 
-    anew = [given[0], Handin("ben", "Ben", SKELETON + b"\n# again\n"), *given[2:]]
-    assert grade_all(anew, tmp_path, pool=LocalPool(1), place=place, rules=RULES).total == 1
+    anew = [given[0], StudentSubmission("ben", "Ben", SKELETON + b"\n# again\n"), *given[2:]]
+    assert grade_all(anew, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES).total == 1
     assert book_of(tmp_path)["ben"].digest != book["ben"].digest
 
 
-def test_only_what_failed_is_tried_again(place, tmp_path):
+def test_only_what_failed_is_tried_again(assignment, tmp_path):
     class Broken:
-        def run(self, work, place, rules):
+        def run(self, work, assignment, rules):
             from mp09.classroom.task import Outcome
 
             return ((key, "", Outcome(key, None, "out of order")) for key, _ in work)
 
-    given = handins(anna=SKELETON, ben=SKELETON)
-    assert grade_all(given, tmp_path, pool=Broken(), place=place, rules=RULES).failed == 2
+    given = submissions(anna=SKELETON, ben=SKELETON)
+    assert grade_all(given, tmp_path, pool=Broken(), assignment=assignment, rules=RULES).failed == 2
     assert {entry.status for entry in book_of(tmp_path).values()} == {FAULT}
-    assert grade_all(given, tmp_path, pool=Nothing(), place=place, rules=RULES).total == 0
-    assert grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES, only_failed=True).failed == 0
+    assert grade_all(given, tmp_path, pool=Nothing(), assignment=assignment, rules=RULES).total == 0
+    assert (
+        grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES, only_failed=True).failed == 0
+    )
     assert {entry.status for entry in book_of(tmp_path).values()} == {GRADED}
-    assert grade_all(given, tmp_path, pool=Nothing(), place=place, rules=RULES, only_failed=True).total == 0
+    assert grade_all(given, tmp_path, pool=Nothing(), assignment=assignment, rules=RULES, only_failed=True).total == 0
 
 
-def test_one_book_holds_one_set_of_terms(place, tmp_path):
-    given = handins(dan=None)
-    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
+def test_one_book_holds_one_set_of_terms(assignment, tmp_path):
+    given = submissions(dan=None)
+    grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES)
     other = Rules(Settings(device="cpu", threads=1, isolation="process", seed=7, precision="auto"), timeout_s=300)
     with pytest.raises(ClassError, match="seed: 42 there, 7 now"):
-        grade_all(given, tmp_path, pool=Nothing(), place=place, rules=other)
+        grade_all(given, tmp_path, pool=Nothing(), assignment=assignment, rules=other)
     assert book_of(tmp_path)["dan"].report.seed == 42
-    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=other, regrade=True)
+    grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=other, regrade=True)
     assert book_of(tmp_path)["dan"].report.seed == 7
-    (before,) = tmp_path.glob("gradebook-*.sqlite")  # nothing is lost
+    (before,) = tmp_path.glob("gradebook-*.sqlite")  # the old grades are kept
     with Gradebook(before) as book:
         assert book.entries()[0].report.seed == 42
 
 
-def test_a_forced_precision_is_one_of_the_terms(place, tmp_path, monkeypatch):
-    given = handins(dan=None)
-    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
+def test_a_forced_precision_is_one_of_the_terms(assignment, tmp_path, monkeypatch):
+    given = submissions(dan=None)
+    grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES)
     monkeypatch.setenv("MP09_PRECISION", "bfloat16")
     other = Rules(Settings(device="cpu", threads=1, isolation="process"), timeout_s=300)
     with pytest.raises(ClassError, match="precision: auto there, bfloat16 now"):
-        grade_all(given, tmp_path, pool=Nothing(), place=place, rules=other)
+        grade_all(given, tmp_path, pool=Nothing(), assignment=assignment, rules=other)
 
 
-def test_a_regrading_that_was_cut_off_goes_on(place, tmp_path):
+def test_a_regrading_that_was_cut_off_goes_on(assignment, tmp_path):
     class CutOff(LocalPool):
-        def run(self, work, place, rules):
-            return super().run(list(work)[:1], place, rules)
+        def run(self, work, assignment, rules):
+            return super().run(list(work)[:1], assignment, rules)
 
-    given = handins(dan=None, eve=None)
-    grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES)
-    grade_all(given, tmp_path, pool=CutOff(1), place=place, rules=RULES, regrade=True)
-    assert grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES).total == 1
+    given = submissions(dan=None, eve=None)
+    grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES)
+    grade_all(given, tmp_path, pool=CutOff(1), assignment=assignment, rules=RULES, regrade=True)
+    assert grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES).total == 1
 
 
-def test_a_hanging_submission_costs_itself_only(place, tmp_path):
+def test_a_hanging_submission_costs_itself_only(assignment, tmp_path):
     rules = Rules(RULES.settings, timeout_s=20)
-    grade_all(handins(mallory=HANGS, zoe=QUICK), tmp_path, pool=LocalPool(1), place=place, rules=rules)
+    grade_all(submissions(mallory=HANGS, zoe=QUICK), tmp_path, pool=LocalPool(1), assignment=assignment, rules=rules)
     book = book_of(tmp_path)
     assert (book["mallory"].report.score, book["zoe"].report.score) == (0, 40)
     assert {test.diagnosis for test in book["mallory"].report.tests} == {"ended-time"}
@@ -140,13 +146,13 @@ def grading_processes():
 
 
 def kill_grading_process():
-    while not (found := grading_processes()):  # between fork and exec it has our own command line
+    while not (found := grading_processes()):  # between fork and exec it has this process' command line
         time.sleep(0.01)
     found[0].kill()
 
 
-def test_a_grading_process_that_dies_is_replaced(place):
-    events = LocalPool(1).run([("anna", QUICK), ("ben", SKELETON)], place, RULES)
+def test_a_grading_process_that_dies_is_replaced(assignment):
+    events = LocalPool(1).run([("anna", QUICK), ("ben", SKELETON)], assignment, RULES)
     assert next(events) == ("anna", "job 1", None)
     kill_grading_process()
     outcomes = [outcome for _, _, outcome in events if outcome]
@@ -154,10 +160,10 @@ def test_a_grading_process_that_dies_is_replaced(place):
     assert not grading_processes()
 
 
-def test_a_grading_process_that_dies_twice_is_a_fault_and_leaves_nothing(place, tmp_path, monkeypatch):
+def test_a_grading_process_that_dies_twice_is_a_fault_and_leaves_nothing(assignment, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     outcomes = []
-    for _, _, outcome in LocalPool(1).run([("anna", QUICK)], place, RULES):
+    for _, _, outcome in LocalPool(1).run([("anna", QUICK)], assignment, RULES):
         if outcome is None:
             kill_grading_process()
         else:
@@ -212,7 +218,7 @@ def test_a_run_that_is_told_to_end_does_so_in_order(small_data, tmp_path, number
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in a shell's background ignore it
     )
     limit = time.monotonic() + 240
     while not (out / BOOK).exists() or _count(out) < 2:
@@ -228,37 +234,42 @@ def test_a_run_that_is_told_to_end_does_so_in_order(small_data, tmp_path, number
     assert {key: entry.report.score for key, entry in book_of(out).items()} == {"anna": 0, "ben": 0}
 
 
-def test_a_copy_that_cannot_be_written_is_one_students_problem(place, tmp_path):
+def test_a_copy_that_cannot_be_written_is_one_students_problem(assignment, tmp_path):
     (tmp_path / COPIES).mkdir()
-    (tmp_path / COPIES / "anna").write_text("a file in its place")
-    given = handins(anna=SKELETON, ben=SKELETON)
-    assert grade_all(given, tmp_path, pool=LocalPool(1), place=place, rules=RULES).failed == 1
+    (tmp_path / COPIES / "anna").write_text("a file in its assignment")
+    given = submissions(anna=SKELETON, ben=SKELETON)
+    assert grade_all(given, tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES).failed == 1
     book = book_of(tmp_path)
     assert (book["anna"].status, book["ben"].status) == (FAULT, GRADED)
     assert "could not be written" in book["anna"].problem
 
 
-def test_a_key_that_is_another_students_is_graded_anew(place, tmp_path):
-    grade_all([Handin("a_b", "a@b")], tmp_path, pool=LocalPool(1), place=place, rules=RULES)
-    assert grade_all([Handin("a_b", "a b")], tmp_path, pool=LocalPool(1), place=place, rules=RULES).total == 1
+def test_a_key_that_is_another_students_is_graded_anew(assignment, tmp_path):
+    grade_all([StudentSubmission("a_b", "a@b")], tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES)
+    assert (
+        grade_all(
+            [StudentSubmission("a_b", "a b")], tmp_path, pool=LocalPool(1), assignment=assignment, rules=RULES
+        ).total
+        == 1
+    )
     assert book_of(tmp_path)["a_b"].name == "a b"
 
 
 def _count(out: Path) -> int:
     try:
         return len(book_of(out))
-    except ClassError:  # it is being made
+    except ClassError:  # the book is still being made
         return 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray is tested on Linux")
-@pytest.mark.proof  # features/test_cluster.py is the sample of what needs Ray
+@pytest.mark.proof  # features/test_on_ray.py is the sample of what needs Ray
 @pytest.mark.usefixtures("untraced")
-def test_a_ray_cluster_gives_the_same(place, tmp_path):
+def test_a_ray_cluster_gives_the_same(assignment, tmp_path):
     pytest.importorskip("ray")
-    given = handins(anna=QUICK, ben=SKELETON, cho=EXITS)
-    grade_all(given, tmp_path / "local", pool=LocalPool(1), place=place, rules=RULES)
-    grade_all(given, tmp_path / "ray", pool=RayPool(), place=place, rules=RULES)
+    given = submissions(anna=QUICK, ben=SKELETON, cho=EXITS)
+    grade_all(given, tmp_path / "local", pool=LocalPool(1), assignment=assignment, rules=RULES)
+    grade_all(given, tmp_path / "ray", pool=RayPool(), assignment=assignment, rules=RULES)
     local, ray = book_of(tmp_path / "local"), book_of(tmp_path / "ray")
     assert {k: (e.status, e.report.tests) for k, e in local.items()} == {
         k: (e.status, e.report.tests) for k, e in ray.items()
@@ -301,10 +312,10 @@ def test_bad_input_is_one_line(small_data, tmp_path, capsys, make, options, mess
     assert not (tmp_path / "grades" / BOOK).exists()
 
 
-def test_a_folder_that_cannot_be_made(place, tmp_path):
+def test_a_folder_that_cannot_be_made(assignment, tmp_path):
     (tmp_path / "grades").write_text("a file")
     with pytest.raises(ClassError, match="grades"):
-        grade_all(handins(dan=None), tmp_path / "grades", pool=Nothing(), place=place, rules=RULES)
+        grade_all(submissions(dan=None), tmp_path / "grades", pool=Nothing(), assignment=assignment, rules=RULES)
 
 
 def test_collected_and_graded_by_the_command(small_data, tmp_path, capsys):
@@ -313,7 +324,7 @@ def test_collected_and_graded_by_the_command(small_data, tmp_path, capsys):
     (folder / "anna.py").write_bytes(SKELETON)
     (folder / "ben.zip").write_bytes(b"broken")
     options = ["--out", str(tmp_path / "grades"), "--data", str(small_data), "--jobs", "1", "--device", "cpu"]
-    assert [handin.key for handin in collect(folder)[0]] == ["anna", "ben"]
+    assert [submission.key for submission in collect(folder)[0]] == ["anna", "ben"]
     assert main(["grade-all", str(folder), *options]) == 1
     assert "graded 1, failed 1, as before 0" in capsys.readouterr().out
     assert book_of(tmp_path / "grades")["anna"].report.sandbox in ("sandboxed", "process")

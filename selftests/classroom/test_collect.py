@@ -1,4 +1,4 @@
-"""Submissions are found in every layout, and nothing that they hold can harm."""
+"""Tests that submissions are found in every layout, and that nothing in them can do harm."""
 
 import hashlib
 import io
@@ -56,18 +56,18 @@ def zipped(files, method=zipfile.ZIP_DEFLATED) -> bytes:
     return content.getvalue()
 
 
-def handins(path):
+def submissions(path):
     return collect(path)[0]
 
 
 def sources(found):
-    return {handin.name: handin.source for handin in found}
+    return {submission.name: submission.source for submission in found}
 
 
 def test_a_folder_of_folders_zips_and_files(tmp_path):
     files = {"anna/submitted.py": SOURCE, "ben.zip": zipped({"work/submitted.py": SOURCE}), "cho.py": SOURCE}
     files |= {"dan/readme.txt": "sorry", "eve/deep/er/submitted.py": SOURCE}
-    assert sources(handins(write(tmp_path, files))) == dict.fromkeys(("anna", "ben", "cho", "eve"), SOURCE) | {
+    assert sources(submissions(write(tmp_path, files))) == dict.fromkeys(("anna", "ben", "cho", "eve"), SOURCE) | {
         "dan": None
     }
 
@@ -76,11 +76,11 @@ def test_the_same_as_a_zip_with_a_folder_around_it(tmp_path):
     files = {"export/anna/submitted.py": SOURCE, "export/ben/submitted.py": SOURCE, "__MACOSX/export/._x": "junk"}
     path = tmp_path / "export.zip"
     path.write_bytes(zipped(files))
-    assert sources(handins(path)) == {"anna": SOURCE, "ben": SOURCE}
+    assert sources(submissions(path)) == {"anna": SOURCE, "ben": SOURCE}
 
 
 def test_a_folder_with_one_student(tmp_path):
-    assert sources(handins(write(tmp_path, {"anna/submitted.py": SOURCE}))) == {"anna": SOURCE}
+    assert sources(submissions(write(tmp_path, {"anna/submitted.py": SOURCE}))) == {"anna": SOURCE}
 
 
 def test_gradescopes_export(tmp_path):
@@ -88,7 +88,7 @@ def test_gradescopes_export(tmp_path):
     files |= {f"assignment_1_export/submission_{i}/submitted.py": SOURCE for i in (11, 12)}
     path = tmp_path / "export.zip"
     path.write_bytes(zipped(files))
-    first, second = handins(path)
+    first, second = submissions(path)
     assert (first.key, first.name) == ("anna_example.edu_ben_example.edu", "An\u0301na =Ormsby and Ben")
     assert (first.email, first.sid) == ("anna@example.edu,ben@example.edu", "0042")
     assert first.submitted_at.startswith("2026-11-20 12:34:56")
@@ -127,7 +127,7 @@ def test_canvas_export(tmp_path):
     ],
 )
 def test_a_zip_that_is_not_good_is_the_instructors_to_look_at(tmp_path, content, problem):
-    good, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": content}))
+    good, bad = submissions(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": content}))
     assert good.source == SOURCE
     assert bad.source is None
     assert problem in bad.problem
@@ -136,34 +136,34 @@ def test_a_zip_that_is_not_good_is_the_instructors_to_look_at(tmp_path, content,
 def test_a_zip_bomb_is_read_no_further_than_needed(tmp_path):
     bomb = zipped({"submitted.py": b"\0" * (1 << 27)})
     assert len(bomb) < 1 << 20
-    _, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bomb}))
+    _, bad = submissions(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bomb}))
     assert "larger than" in bad.problem
 
 
 def test_a_damaged_or_encrypted_member(tmp_path):
     damaged = bytearray(zipped({"submitted.py": os.urandom(5000)}))
     damaged[200:300] = bytes(100)
-    _, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bytes(damaged)}))
+    _, bad = submissions(write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": bytes(damaged)}))
     assert bad.problem
 
 
 @pytest.mark.parametrize("name", ["./submitted.py", "a//submitted.py", "a\\submitted.py"])
 def test_names_that_are_spelt_otherwise(tmp_path, name):
     files = {"anna/submitted.py": SOURCE, "ben.zip": zipped({name: SOURCE})}
-    assert sources(handins(write(tmp_path, files)))["ben"] == SOURCE
+    assert sources(submissions(write(tmp_path, files)))["ben"] == SOURCE
 
 
 def test_damage_of_every_kind_is_one_students_problem(tmp_path):
     generator = random.Random(0)
-    whole = {method: zipped({"submitted.py": SOURCE * 50}, method) for method in (0, 8)}  # stored, deflated
+    whole = {method: zipped({"submitted.py": SOURCE * 50}, method) for method in (0, 8)}  # 0: stored, 8: deflated
     for number in range(400):
         damaged = bytearray(whole[generator.choice(list(whole))])
         for _ in range(generator.randint(1, 20)):
             damaged[generator.randrange(len(damaged))] = generator.randrange(256)
         (tmp_path / f"{number}.zip").write_bytes(damaged)
-    found = handins(tmp_path)
+    found = submissions(tmp_path)
     assert len(found) == 400
-    assert 100 < sum(bool(handin.problem) for handin in found) < 400
+    assert 100 < sum(bool(submission.problem) for submission in found) < 400
 
 
 def test_what_is_no_submission_is_named(tmp_path):
@@ -178,11 +178,11 @@ def test_what_is_no_submission_is_named(tmp_path):
 def test_a_name_that_is_no_text(tmp_path):
     os.mkdir(os.fsencode(tmp_path) + b"/b\xfcb")
     write(tmp_path, {"anna\x1b]0;evil/submitted.py": SOURCE})
-    first, second = handins(tmp_path)
-    for handin in (first, second):
-        handin.name.encode()
-        assert handin.name.isprintable()
-        assert handin.key.isascii()
+    first, second = submissions(tmp_path)
+    for submission in (first, second):
+        submission.name.encode()
+        assert submission.name.isprintable()
+        assert submission.key.isascii()
 
 
 def test_pipes_are_not_waited_for(tmp_path):
@@ -194,7 +194,7 @@ def test_pipes_are_not_waited_for(tmp_path):
 
 
 def links(folder):
-    """Students who hand in anna's file: by a link to it, to its folder, in their own place, and in hers."""
+    """Make students who submit links: to anna's file or folder, in a folder of their own or instead of one."""
     write(folder, {"anna/submitted.py": SOURCE, "ben/x.txt": "x", "cho/x.txt": "x"})
     (folder / "ben" / "submitted.py").symlink_to(folder / "anna" / "submitted.py")
     (folder / "cho" / "work").symlink_to(folder / "anna")
@@ -204,7 +204,7 @@ def links(folder):
 
 def test_no_link_is_followed_and_its_student_is_told(tmp_path):
     links(tmp_path)
-    problems = {handin.key: handin.problem for handin in handins(tmp_path)}
+    problems = {submission.key: submission.problem for submission in submissions(tmp_path)}
     assert problems == {"anna": ""} | dict.fromkeys(["ben", "cho", "dan", "eve"], LINKED)
 
 
@@ -215,29 +215,29 @@ def test_a_link_in_a_zip_is_none_in_the_folder_it_becomes(tmp_path):
         link.create_system, link.external_attr = 3, 0o120777 << 16
         archive.writestr(link, "../anna")
         archive.writestr("work/submitted.py", SOURCE)
-    _, bad = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": content.getvalue()}))
+    _, bad = submissions(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": content.getvalue()}))
     assert (bad.source, bad.problem) == (None, LINKED)
 
 
 def test_the_class_itself_may_be_reached_through_a_link(tmp_path):
     write(tmp_path, {"there/class/anna/submitted.py": SOURCE})
     (tmp_path / "here").symlink_to(tmp_path / "there")
-    assert sources(handins(tmp_path / "here" / "class")) == {"anna": SOURCE}
+    assert sources(submissions(tmp_path / "here" / "class")) == {"anna": SOURCE}
     (tmp_path / "class").symlink_to("there/class")
-    assert sources(handins(tmp_path / "class")) == {"anna": SOURCE}
+    assert sources(submissions(tmp_path / "class")) == {"anna": SOURCE}
 
 
 def test_a_zip_in_a_zip_in_a_zip_is_not_opened(tmp_path):
     inner = zipped({"submitted.py": SOURCE})
-    _, nested = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": zipped({"again.zip": inner})}))
+    _, nested = submissions(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": zipped({"again.zip": inner})}))
     assert (nested.source, nested.problem) == (None, "")
 
 
 @pytest.mark.parametrize("name", ["a b", "ünal", "<script>", "a;b", ".hidden", "x" * 200])
 def test_keys_are_fit_for_file_names(tmp_path, name):
     one, _ = sorted(
-        handins(write(tmp_path, {f"{name}/submitted.py": SOURCE, "zz-other/submitted.py": SOURCE})),
-        key=lambda handin: handin.name == "zz-other",
+        submissions(write(tmp_path, {f"{name}/submitted.py": SOURCE, "zz-other/submitted.py": SOURCE})),
+        key=lambda submission: submission.name == "zz-other",
     )
     assert one.name == name
     assert not set(one.key) & set("<>; /\\")
@@ -256,29 +256,29 @@ def test_keys_are_fit_for_file_names(tmp_path, name):
 )
 def test_what_is_no_export(tmp_path, files, message):
     with pytest.raises(ClassError, match=message):
-        handins(write(tmp_path, files))
+        submissions(write(tmp_path, files))
 
 
 def test_nothing_there(tmp_path):
     with pytest.raises(ClassError, match="no such folder"):
-        handins(tmp_path / "nowhere")
+        submissions(tmp_path / "nowhere")
     (tmp_path / "file.txt").write_text("text")
     with pytest.raises(ClassError, match="not a readable zip"):
-        handins(tmp_path / "file.txt")
+        submissions(tmp_path / "file.txt")
 
 
-# One student's files are that student's problem
+# Bad files of one student do not affect the others
 
 
 def entries(number: int, claimed: int) -> bytes:
-    """A zip's directory alone, whose end says something of its own about the number of entries."""
+    """Return a zip's directory with `number` entries and no files, which claims to have `claimed` entries."""
     entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, 0, *[0] * 14)
     ends = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, claimed, claimed, len(entry) * number, 0, 0)
     return entry * number + ends
 
 
 def with_zip64(content: bytes, claimed: int) -> bytes:
-    """The same, with an end of 64 bits before the ordinary one."""
+    """Return the same zip with a 64-bit end record before the ordinary one."""
     directory, ends = content[:-22], content[-22:]
     end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, claimed, claimed, len(directory), 0)
     return directory + end + struct.pack("<4sLQL", b"PK\6\7", 0, len(directory), 1) + ends
@@ -289,19 +289,21 @@ def with_zip64(content: bytes, claimed: int) -> bytes:
 def test_the_entries_of_a_zip_are_counted_before_they_are_read(tmp_path, claimed, change):
     write(tmp_path, {"anna/submitted.py": SOURCE, "mallory.zip": change(entries(1_400_000, claimed))})
     started = time.process_time()
-    _, bad = handins(tmp_path)
+    _, bad = submissions(tmp_path)
     assert time.process_time() - started < 5
     assert bad.problem == "mallory.zip: more than 10000 files"
 
 
 def test_a_zip_within_a_zip_may_have_any_number(tmp_path):
-    files = {"submitted.py": SOURCE, "pictures.zip": entries(20_000, 20_000)}
-    _, ben = handins(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": zipped(files, zipfile.ZIP_STORED)}))
+    files = {"submitted.py": SOURCE, "images.zip": entries(20_000, 20_000)}
+    _, ben = submissions(write(tmp_path, {"anna/submitted.py": SOURCE, "ben.zip": zipped(files, zipfile.ZIP_STORED)}))
     assert ben.source == SOURCE
 
 
 def test_a_bzip2_bomb_is_not_unpacked(tmp_path):
-    _, bad = handins(write(tmp_path, {"anna.py": SOURCE, "mallory.zip": zipped({"submitted.py": bytes(1 << 26)}, 12)}))
+    _, bad = submissions(
+        write(tmp_path, {"anna.py": SOURCE, "mallory.zip": zipped({"submitted.py": bytes(1 << 26)}, 12)})
+    )
     assert (bad.source, "unusual way" in bad.problem) == (None, True)
 
 
@@ -309,13 +311,13 @@ def test_a_thousand_folders_in_one_another(tmp_path):
     write(tmp_path, {"anna/submitted.py": SOURCE})
     os.mkdir(tmp_path / "mallory")
     place = os.open(tmp_path / "mallory", os.O_RDONLY)
-    for _ in range(1200):  # more than Python may recurse
+    for _ in range(1200):  # deeper than Python's limit for recursion
         os.mkdir("d", dir_fd=place)
         outer, place = place, os.open("d", os.O_RDONLY, dir_fd=place)
         os.close(outer)
     os.close(place)
     try:
-        anna, bad = handins(tmp_path)
+        anna, bad = submissions(tmp_path)
     finally:
         subprocess.run(["rm", "-rf", tmp_path / "mallory"], check=True)
     assert (anna.source, "folders in one another" in bad.problem) == (SOURCE, True)
@@ -326,7 +328,7 @@ def test_what_lies_beside_a_file_at_the_top_does_not_matter(tmp_path):
     files |= {f"ben/venv/{number}": "" for number in range(10_050)}
     path = tmp_path / "class.zip"
     path.write_bytes(zipped(files))
-    anna, ben = handins(path)
+    anna, ben = submissions(path)
     assert (anna.source, ben.problem) == (SOURCE, "more than 10000 files")
 
 
@@ -334,22 +336,22 @@ def test_what_lies_beside_a_file_at_the_top_does_not_matter(tmp_path):
 def test_a_folder_that_may_not_be_read(tmp_path):
     write(tmp_path, {"anna/submitted.py": SOURCE, "ben/submitted.py": SOURCE})
     (tmp_path / "ben").chmod(0)
-    assert [bool(handin.problem) for handin in handins(tmp_path)] == [False, True]
+    assert [bool(submission.problem) for submission in submissions(tmp_path)] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["../../x", "a/../../x", "y" * 1001])
 def test_a_bad_name_in_a_zip_of_a_class_is_one_students(tmp_path, name):
     path = tmp_path / "class.zip"
     path.write_bytes(zipped({"anna/submitted.py": SOURCE, "ben/submitted.py": SOURCE, f"mallory/{name}": "x"}))
-    found = {handin.name: (handin.source, bool(handin.problem)) for handin in handins(path)}
+    found = {submission.name: (submission.source, bool(submission.problem)) for submission in submissions(path)}
     assert found == {"anna": (SOURCE, False), "ben": (SOURCE, False), "mallory": (None, True)}
 
 
-# Names
+# Names and keys
 
 
 def keys(folder):
-    return {handin.name: handin.key for handin in handins(folder)}
+    return {submission.name: submission.key for submission in submissions(folder)}
 
 
 ALIKE = [
@@ -364,13 +366,15 @@ ALIKE = [
 
 @pytest.mark.parametrize("names", ALIKE)
 def test_names_that_are_alike_are_distinct_submissions(tmp_path, names):
-    path = tmp_path / "class.zip"  # a folder may not tell them apart
+    path = tmp_path / "class.zip"  # not a folder: a file system may take some of the names for the same
     path.write_bytes(zipped({f"{name}/submitted.py": f"# {name}" for name in [*names, "zoe"]}))
-    found = handins(path)
-    assert {handin.name: handin.source.decode() for handin in found} == {n: f"# {n}" for n in [*names, "zoe"]}
-    assert len({unicodedata.normalize("NFD", handin.key.casefold()) for handin in found}) == len(names) + 1
-    assert max(len(handin.key.encode()) for handin in found) <= layouts.KEY_BYTES
-    assert keys(path) == {handin.name: handin.key for handin in found}
+    found = submissions(path)
+    assert {submission.name: submission.source.decode() for submission in found} == {
+        n: f"# {n}" for n in [*names, "zoe"]
+    }
+    assert len({unicodedata.normalize("NFD", submission.key.casefold()) for submission in found}) == len(names) + 1
+    assert max(len(submission.key.encode()) for submission in found) <= layouts.KEY_BYTES
+    assert keys(path) == {submission.name: submission.key for submission in found}
 
 
 def test_ordinary_names_keep_their_keys(tmp_path):
@@ -387,7 +391,7 @@ def test_who_is_called_as_the_key_keeps_it(tmp_path):
 
 def test_a_folder_and_a_zip_of_one_name(tmp_path):
     files = {"anna/submitted.py": SOURCE, "anna.zip": zipped({"submitted.py": SOURCE}), "ben.py": SOURCE}
-    anna, ben = handins(write(tmp_path, files))
+    anna, ben = submissions(write(tmp_path, files))
     assert (anna.key, anna.source, ben.source) == ("anna", None, SOURCE)
     assert "there are 2 submissions under this name" in anna.problem
 
@@ -395,7 +399,7 @@ def test_a_folder_and_a_zip_of_one_name(tmp_path):
 def test_a_name_of_canvas_that_is_cut_keeps_its_number(tmp_path):
     path = tmp_path / "class.zip"
     path.write_bytes(zipped({"\u5f35" * 150 + "_78_903_submitted.py": SOURCE, "choi_79_904_submitted.py": SOURCE}))
-    assert [handin.key.rpartition("_")[2] for handin in handins(path)] == ["79", "78"]
+    assert [submission.key.rpartition("_")[2] for submission in submissions(path)] == ["79", "78"]
 
 
 # Gradescope's metadata
@@ -407,7 +411,7 @@ OWN = "submission_1:\n  :submitters:\n  - :name: Ben\n    :email: ben@example.ed
 @pytest.mark.parametrize("place", ["anna", "submission_7", "x/anna"])
 def test_a_student_names_nobody(tmp_path, place):
     write(tmp_path, {f"{place}/submission_metadata.yml": OWN, f"{place}/submission_1/submitted.py": SOURCE})
-    assert sources(handins(tmp_path)) == {place.split("/")[0]: SOURCE}
+    assert sources(submissions(tmp_path)) == {place.split("/")[0]: SOURCE}
 
 
 def laughs(kind: str) -> str:
@@ -425,18 +429,18 @@ def test_what_repeats_itself_without_end_is_not_written_out(tmp_path, kind):
     text += "  :created_at: *a29\n"
     files = {"submission_metadata.yml": text, "submission_1/submitted.py": SOURCE}
     started = time.process_time()
-    found = {handin.key: handin for handin in handins(write(tmp_path, files))}
+    found = {submission.key: submission for submission in submissions(write(tmp_path, files))}
     assert time.process_time() - started < 5
     assert (found["cho_x"].name, found["cho_x"].sid, found["cho_x"].source) == ("cho@x", "", SOURCE)
 
 
 def test_an_alias_for_a_text_is_that_text(tmp_path):
     text = "submission_1:\n  :created_at: &1 2026-11-20\n  :submitters:\n  - :name: Cho\n    :sid: *1\n"
-    (cho,) = handins(write(tmp_path, {"submission_metadata.yml": text, "submission_1/submitted.py": SOURCE}))
+    (cho,) = submissions(write(tmp_path, {"submission_metadata.yml": text, "submission_1/submitted.py": SOURCE}))
     assert (cho.submitted_at, cho.sid) == ("2026-11-20", "2026-11-20")
 
 
 @pytest.mark.parametrize("about", ["[1]", "1", "{':submitters': 1}", "{':submitters': [1, [2]]}", "9" * 100_000])
 def test_an_entry_that_says_nothing_leaves_the_folders_name(tmp_path, about):
     files = {"submission_metadata.yml": f"{GRADESCOPE}a: {about}\n", "a/submitted.py": SOURCE}
-    assert {handin.key: handin.source for handin in handins(write(tmp_path, files))}["a"] == SOURCE
+    assert {submission.key: submission.source for submission in submissions(write(tmp_path, files))}["a"] == SOURCE

@@ -1,4 +1,4 @@
-"""A book holds what was written, all of it or nothing, and says what it can't read."""
+"""Tests that a book holds what was written, all of it or nothing, and that errors say what can't be read."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mp09.classroom.collect import Handin
+from mp09.classroom.collect import StudentSubmission
 from mp09.classroom.gradebook import FAULT, GRADED, VERSION, Gradebook, Known
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
@@ -23,7 +23,7 @@ TESTS = (
 REPORT = GradeReport(
     TESTS, 35.0, 55.0, "graded", "sandboxed", "synthetic", 8, 0.8251, 3.5, 42, True, 321, ("r",), "cpu", {"a": "1"}
 )
-HANDIN = Handin("anna", "Anna", b"x", email="a@example.edu", sid="1", submitted_at="now", late=True)
+HANDIN = StudentSubmission("anna", "Anna", b"x", email="a@example.edu", sid="1", submitted_at="now", late=True)
 TERMS = {"seed": "42"}
 
 
@@ -36,7 +36,7 @@ def test_what_goes_in_comes_out(path):
     with Gradebook(path, create=True) as book:
         book.agree(TERMS, replace=False)
         book.write(HANDIN, "d", GRADED, "", REPORT)
-        book.write(Handin("ben", "Ben"), "e", FAULT, "no disk", None)
+        book.write(StudentSubmission("ben", "Ben"), "e", FAULT, "no disk", None)
     with Gradebook(path) as book:
         anna, ben = book.entries()
         assert book.terms() == TERMS
@@ -131,7 +131,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
         with Gradebook(disk / "gradebook.sqlite", create=True) as book:
             book.write(HANDIN, "d", GRADED, "", REPORT)
             (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - (50 << 10)))
-            long = Handin("ben", "B" * 100_000)
+            long = StudentSubmission("ben", "B" * 100_000)
             with pytest.raises(ClassError, match="full"):
                 book.write(long, "e", GRADED, "", REPORT)
             assert [entry.key for entry in book.entries()] == ["anna"]
@@ -145,7 +145,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
 WRITER = f"""
 import sys
 from pathlib import Path
-from mp09.classroom.collect import Handin
+from mp09.classroom.collect import StudentSubmission
 from mp09.classroom.gradebook import GRADED, Gradebook
 from mp09.grading.report import GradeReport, TestResult
 with Gradebook(Path(sys.argv[1]), create=True) as book:

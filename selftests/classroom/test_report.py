@@ -1,4 +1,4 @@
-"""The report says what the book says, to everybody, and to hostile students' names nothing else."""
+"""Tests that the report shows what the book holds, to everybody, and that malicious names are only text in it."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from mp09.classroom import similar, tables
+from mp09.classroom import exports, similar
 from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Entry
 from mp09.classroom.page import page
 from mp09.classroom.similar import Pair, similar_pairs
@@ -56,7 +56,7 @@ def test_the_figures(entries):
     assert summary.scores[-1] == 1
     assert summary.scores[0] == 1
     assert sum(summary.scores) == 5
-    assert summary.accuracies[2] == 1  # 0.125 of twenty bins
+    assert summary.accuracies[2] == 1  # of twenty bins from 0 to 1, this one begins at 0.1 and holds 0.125
     rates = {test.number: (test.passed, test.graded) for test in summary.tests}
     assert rates == {"1.1": (4, 5), "2.1": (5, 5), "3.4": (0, 5)}
     assert [(key, [e.key for e in found]) for key, found in summary.diagnoses] == [
@@ -87,7 +87,7 @@ def rows(text):
 
 
 def test_csv_for_everybody(entries):
-    header, *plain = rows(tables.plain(entries))
+    header, *plain = rows(exports.plain(entries))
     anna = dict(zip(header, plain[0], strict=True))
     assert (anna["name"], anna["score"], anna["accuracy"], anna["1.1"], anna["3.4"]) == (
         "Anna",
@@ -99,10 +99,10 @@ def test_csv_for_everybody(entries):
     assert "2.1" not in header
     assert len(plain) == 7
     assert dict(zip(header, plain[-1], strict=True))["problem"] == "zoe.zip: broken"
-    canvas = rows(tables.canvas(entries))
+    canvas = rows(exports.canvas(entries))
     assert canvas[1][0].strip() == "Points Possible"
     assert canvas[2] == ["Anna", "", "anna", "anna@example.edu", "", "100"]
-    scope = rows(tables.gradescope(entries))
+    scope = rows(exports.gradescope(entries))
     assert scope[0][:6] == ["First Name", "Last Name", "SID", "Email", "Total Score", "Max Points"]
     assert scope[0][8] == "1.1: Dataset length (15.0 pts)"
     assert scope[1][4:7] == ["100", "100.0", "Graded"]
@@ -111,27 +111,27 @@ def test_csv_for_everybody(entries):
 
 def test_no_points_stand_for_what_could_not_be_graded():
     partial = replace(entry("faye", "Faye", 30, None), status=FAULT)
-    assert rows(tables.canvas([partial]))[2][-1] == ""
-    assert rows(tables.gradescope([partial]))[1][4:7] == ["", "", "Ungraded"]
+    assert rows(exports.canvas([partial]))[2][-1] == ""
+    assert rows(exports.gradescope([partial]))[1][4:7] == ["", "", "Ungraded"]
     assert ">30<" not in page([partial], {}).partition('class="student"')[0]
 
 
 def test_everybody_of_a_group_gets_a_line():
     group = replace(entry("a", "Anna Li and Ben", 90, 0.9), email="a@example.edu,b@example.edu", sid="1,2")
-    lines = [row[:4] for row in rows(tables.gradescope([group]))[1:]]
+    lines = [row[:4] for row in rows(exports.gradescope([group]))[1:]]
     assert lines == [["Anna", "Li", "1", "a@example.edu"], ["Ben", "", "2", "b@example.edu"]]
-    assert [row[0] for row in rows(tables.canvas([group]))[2:]] == ["Anna Li", "Ben"]
+    assert [row[0] for row in rows(exports.canvas([group]))[2:]] == ["Anna Li", "Ben"]
 
 
 def test_canvas_gets_its_own_numbers_back():
     own, other = replace(entry("li_77", "Li", 1, 0.1), sid="77"), replace(entry("x", "X", 1, 0.1), sid="88")
-    assert [row[1:3] for row in rows(tables.canvas([own, other]))[2:]] == [["77", ""], ["", "88"]]
+    assert [row[1:3] for row in rows(exports.canvas([own, other]))[2:]] == [["77", ""], ["", "88"]]
 
 
-@pytest.mark.parametrize("render", tables.FORMATS.values(), ids=tables.FORMATS)
+@pytest.mark.parametrize("render", exports.FORMATS.values(), ids=exports.FORMATS)
 def test_no_cell_is_a_formula(entries, render):
     cells = [cell for row in rows(render(entries)) for cell in row]
-    assert not [cell for cell in cells if cell.startswith(tables.FORMULA)]
+    assert not [cell for cell in cells if cell.startswith(exports.FORMULA)]
 
 
 def test_similar_pairs_leave_the_skeleton_aside(tmp_path):

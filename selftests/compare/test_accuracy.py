@@ -1,4 +1,4 @@
-"""Shares and their intervals."""
+"""Accuracies and their intervals are what the formulas say."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_the_first_guesses_count():
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(50, "50 pictures: steps of 2 points"), (10000, "steps of 0.01 points"), (1, "1 picture: 0 or 100 points")],
+    [(50, "50 images: steps of 2 points"), (10000, "steps of 0.01 points"), (1, "1 image: 0 or 100 points")],
 )
-def test_what_one_picture_is_worth(count, words):
+def test_what_one_image_is_worth(count, words):
     assert words in worth(count)

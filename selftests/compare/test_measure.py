@@ -1,4 +1,4 @@
-"""What is counted and timed is the network."""
+"""What is counted and timed is the model, and nothing else."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_counting_leaves_the_network_as_it_is():
 
 
 class Counting(nn.Module):
-    """Notes the sizes of its batches, and whether gradients were on."""
+    """Records the sizes of its batches, and whether gradients were on."""
 
     def __init__(self):
         super().__init__()
@@ -53,10 +53,10 @@ def test_the_first_passes_are_not_timed():
     assert not any(net.gradients)
 
 
-def test_a_rate_counts_pictures_and_takes_one_batch_at_least():
+def test_a_rate_counts_images_and_takes_one_batch_at_least():
     net = Counting()
     assert measure.rate(net, torch.zeros(8, 3, 2, 2), 0) > 0
-    assert net.sizes == [8, 8]  # one of them to warm up
+    assert net.sizes == [8, 8]  # one of them warms the model up
     assert measure.rate(net, torch.zeros(8, 3, 2, 2), 0.02) > 8 / 0.02
 
 

@@ -1,4 +1,4 @@
-"""Files, tables and chart say what was measured."""
+"""Files, tables and the chart show what was measured."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from mp09.errors import CompareError
 
 PUBLISHED = {"weights": "A_Weights.V1", "on": "ImageNet-1K", "top1": 56.5, "top5": 79.1}
 PUBLISHED |= {"parameters": 61_000_000, "gmacs": 0.714, "file_mib": 233.1}
-SETTINGS = {"pictures": "fifty", "count": 50, "batch": 32, "rounds": 2, "runs": 3, "torch": "2"}
+SETTINGS = {"images": "fifty", "count": 50, "batch": 32, "rounds": 2, "runs": 3, "torch": "2"}
 SETTINGS |= {"device": "a processor, 2 threads", "precision": "float32", "memory": "the process at its largest"}
 
 
@@ -35,7 +35,7 @@ def test_a_row_sums_up_its_turns():
     assert flat["latency_p95_ms"] == pytest.approx(35.0)
     assert (flat["latency_lowest_round_ms"], flat["latency_highest_round_ms"]) == (10.0, 20.0)
     assert (flat["rate"], flat["rate_lowest_round"], flat["rate_highest_round"]) == (25.0, 20.0, 30.0)
-    assert (flat["top1"], flat["pictures"]) == (0.72, 50)
+    assert (flat["top1"], flat["images"]) == (0.72, 50)
     assert flat["top1_low"] < 0.72 < flat["top1_high"]
     assert flat["published_top1"] == 56.5
 
@@ -56,7 +56,7 @@ def test_csv_and_json_hold_the_same(tmp_path):
 
 def test_tables_show_intervals_beside_what_is_published():
     accuracy, speed, size = tables(compared(row("resnet18-32:mine.pt", 10.0, 36), row("b", 20.0, None, published={})))
-    assert accuracy.title == "Accuracy: fifty, 50 pictures: steps of 2 points"
+    assert accuracy.title == "Accuracy: fifty, 50 images: steps of 2 points"
     assert accuracy.rows[0][:4] == ("resnet18-32:\n mine.pt", "72.0 [58.3, 82.5]", "82.0 [69.2, 90.2]", "56.50")
     assert accuracy.rows[1][1:] == ("-", "-", "-", "-", "-")
     assert speed.rows[1] == ("b", "40.0", "40.0", "70.0", "20.0..40.0", "25.0", "20.0..30.0", "100", "100")
@@ -74,7 +74,7 @@ def test_memory_that_is_not_known_is_left_open():
 @pytest.mark.parametrize(
     ("rows", "words", "name"),
     [
-        ([row("a", 10.0, 36), row("b", 20.0, None)], "top-1 %, 50 pictures of fifty (95 % interval)", "a"),
+        ([row("a", 10.0, 36), row("b", 20.0, None)], "top-1 %, 50 images of fifty (95 % interval)", "a"),
         ([row("a", 10.0, None)], "published top-1 % of the weights in brackets", "a (V1)"),
         ([row("a", 10.0, None, published={})], "million parameters (nothing was classified here)", "a"),
     ],

@@ -1,4 +1,4 @@
-"""Workers answer, take turns, and are gone whatever happens."""
+"""Workers answer, take turns, and end with their caller, whatever happens."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from mp09.compare.workers import Team, Worker, by_turns
+from mp09.compare.workers import ModelProcess, Team, by_turns
 from mp09.errors import CompareError
 from selftests.conftest import ROOT
 
@@ -18,13 +18,13 @@ TOY = "selftests.compare.toy"
 
 @pytest.fixture
 def worker():
-    worker = Worker(TOY)
+    worker = ModelProcess(TOY)
     yield worker
     worker.end()
 
 
 def gone(pid: int) -> bool:
-    """Within five seconds."""
+    """Return whether the process ends within five seconds."""
     limit = time.monotonic() + 5
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         if time.monotonic() > limit:
@@ -60,12 +60,12 @@ def test_an_error_is_told_and_the_worker_goes_on(do, words, worker):
 def test_a_death_is_told(do, words, worker):
     with pytest.raises(CompareError, match=words):
         worker.ask(do=do)
-    with pytest.raises(CompareError, match=words):  # and again, when it can't even be asked
+    with pytest.raises(CompareError, match=words):  # and once more, when it can't even be asked
         worker.ask(do="add", a=1, b=1)
 
 
 def test_a_module_that_can_not_be_loaded_is_told():
-    broken = Worker("selftests.compare.missing")
+    broken = ModelProcess("selftests.compare.missing")
     with pytest.raises(CompareError, match="No module named 'selftests"):
         broken.ask(do="add", a=1, b=1)
     broken.end()
@@ -107,7 +107,7 @@ def test_no_worker_is_left_after_an_error():
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_worker_is_left_when_the_caller_is_ended(end):
-    """While one of them works, and would for ten minutes."""
+    """The caller is ended while one of the workers works, as it would for ten minutes."""
     code = (
         "from mp09.compare.workers import Team\n"
         f"with Team({TOY!r}) as team:\n"
@@ -129,11 +129,11 @@ def test_no_worker_is_left_when_the_caller_is_ended(end):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a peak can't begin anew")
 def test_no_worker_inherits_anothers_memory_or_its_own_of_loading():
-    ballast = bytearray(b"x") * (300 << 20)  # the caller's own peak is no worker's
+    ballast = bytearray(b"x") * (300 << 20)  # memory that only the caller used, and that must not count for a worker
     del ballast
     found = []
     for mib in (200, 10):
-        worker = Worker(TOY)
+        worker = ModelProcess(TOY)
         found.append(worker.ask(do="use", mib=mib))
         worker.end()
     large, small = found

@@ -1,4 +1,4 @@
-"""A worker without a network, for the tests of workers."""
+"""A worker without a model, which the tests of workers use."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from mp09.errors import NetworkError
 
 
 class Served:
-    """Does what the request says."""
+    """Answers a request with the method that the request names in `do`."""
 
     def __call__(self, do, **options):
         return getattr(self, do)(**options)
@@ -34,7 +34,7 @@ class Served:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def note(self, path):
-        """Write its process number at the end of a file."""
+        """Write the number of this process at the end of a file."""
         with open(path, "a") as file:
             file.write(f"{os.getpid()}\n")
         return {}
@@ -43,7 +43,7 @@ class Served:
         time.sleep(600)
 
     def use(self, mib):
-        """The peak of memory after taking so much, and giving it back."""
+        """Return the peaks of memory after using 2 x `mib` MiB, and after a restart and then using `mib` MiB."""
         import torch
 
         from mp09.compare.memory import PeakMemory

@@ -1,4 +1,4 @@
-"""CIFAR-10's classes and Tiny ImageNet in small."""
+"""Provides small versions of CIFAR-10 and Tiny ImageNet to the tests of the data package."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ WORDS = "n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02012849\tc
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory) -> Path:
-    """A folder of PNG pictures, 12 a class to train and 4 to test; their first pixel tells class and number."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory) -> Path:
+    """Make a folder of PNG images, 12 training and 4 test images of each class; the first pixel tells them apart."""
+    folder = tmp_path_factory.mktemp("images")
     for split, count in (("train", 12), ("test", 4)):
         for label, name in enumerate((*CLASSES, "cat")):
             (folder / split / name).mkdir(parents=True)
@@ -32,7 +32,10 @@ def root(tmp_path) -> Path:
 
 
 def tiny_set(folder: Path) -> Path:
-    """Three classes of three training and two validation pictures; red is the class, green the number."""
+    """Make a Tiny ImageNet of three classes, each with three training and two validation images.
+
+    The red of an image is its class, and the green its number.
+    """
     root = folder / "tiny-imagenet-200"
     (root / "val" / "images").mkdir(parents=True)
     lines = []

@@ -82,7 +82,7 @@ def test_a_pickle_of_something_else_is_refused():
     ("content", "message"),
     [
         ({b"labels": [1]}, "expected lists b'data'"),
-        ({b"data": [np.zeros(3072, np.uint8)], b"labels": [1, 2]}, "1 pictures but 2 labels"),
+        ({b"data": [np.zeros(3072, np.uint8)], b"labels": [1, 2]}, "1 images but 2 labels"),
         ({b"data": [np.zeros(3000, np.uint8)], b"labels": [1]}, "expected lists b'data'"),
     ],
 )

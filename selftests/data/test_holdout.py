@@ -1,4 +1,4 @@
-"""Images that are held out for the grader: kept apart, from a secret, and the same until others are asked for."""
+"""Tests that held-out images are kept apart, depend on a secret, and stay the same until others are asked for."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,16 @@ import pytest
 from mp09.cli import main
 from mp09.data import prepare
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
+from mp09.data.origins import from_archive, from_images, from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.source import SOURCE_FILE, Source, holdout_file, read_source, secret_file, verify
-from mp09.data.sources import from_archive, from_images, from_synthetic
+from mp09.data.provenance import SOURCE_FILE, Provenance, holdout_file, read_provenance, secret_file, verify
 from mp09.errors import DataError
 from mp09.files import checksum
 from selftests.data.test_prepare import PER_FILE, make_archive
 
 
 def contents(folder: Path, names=(*TRAIN_FILES, TEST_FILE)) -> set[bytes]:
-    """All images of a folder's public files."""
+    """Return all images of a folder's public files."""
     return {image.tobytes() for name in names for image in read_batch(folder / name).images}
 
 
@@ -26,13 +26,13 @@ def private_images(folder: Path) -> set[bytes]:
     return {image.tobytes() for image in read_batch(holdout_file(folder)).images}
 
 
-def test_own_images_are_held_out_of_the_train_files(pictures, tmp_path):
-    make_batches(tmp_path / "whole", from_images(pictures), per_file=PER_FILE)
-    source = make_batches(tmp_path / "out", from_images(pictures), per_file=PER_FILE, holdout=40)
+def test_own_images_are_held_out_of_the_train_files(images, tmp_path):
+    make_batches(tmp_path / "whole", from_images(images), per_file=PER_FILE)
+    source = make_batches(tmp_path / "out", from_images(images), per_file=PER_FILE, holdout=40)
     private = read_batch(holdout_file(tmp_path / "out"))
     assert np.bincount(private.labels).tolist() == [5] * 8
     assert [source.counts[name] for name in (*TRAIN_FILES, TEST_FILE)] == [8] * 5 + [16]
-    assert np.array_equal(private.images[:, 0, 0, 0], private.labels)  # the pixel that tells the class
+    assert np.array_equal(private.images[:, 0, 0, 0], private.labels)  # this pixel tells the class
     assert not private_images(tmp_path / "out") & contents(tmp_path / "out")
     assert private_images(tmp_path / "out") | contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -41,7 +41,7 @@ def test_synthetic_images_are_held_out_besides_the_public_ones(tmp_path):
     whole = make_batches(tmp_path / "whole", from_synthetic(0), per_file=40)
     source = make_batches(tmp_path / "out", from_synthetic(0), per_file=40, holdout=80)
     assert np.bincount(read_batch(holdout_file(tmp_path / "out")).labels).tolist() == [10] * 8
-    assert source.checksums == whole.checksums  # nothing in the public files tells that or what is held out
+    assert source.checksums == whole.checksums  # public files don't tell that images are held out, or which
     assert not private_images(tmp_path / "out") & contents(tmp_path / "out")
 
 
@@ -56,18 +56,18 @@ def test_a_holdout_stays_when_its_successor_can_not_be_written(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("origin", ["synthetic", "own"])
-def test_a_holdout_cannot_be_repeated(origin, pictures, tmp_path):
-    """Everything that SOURCE.json says is asked for again: other images, or at least another choice and order."""
+def test_a_holdout_cannot_be_repeated(origin, images, tmp_path):
+    """Asking again for everything that SOURCE.json says gives other images, or at least another choice and order."""
     for name in ("ours", "theirs"):
         make_batches(
             tmp_path / name,
-            from_synthetic(0) if origin == "synthetic" else from_images(pictures),
+            from_synthetic(0) if origin == "synthetic" else from_images(images),
             per_file=PER_FILE,
             holdout=40,
         )
     ours, theirs = (private_images(tmp_path / name) for name in ("ours", "theirs"))
     assert not ours & theirs if origin == "synthetic" else ours != theirs
-    assert read_source(tmp_path / "ours").holdout_checksum != read_source(tmp_path / "theirs").holdout_checksum
+    assert read_provenance(tmp_path / "ours").holdout_checksum != read_provenance(tmp_path / "theirs").holdout_checksum
 
 
 def test_the_same_secret_gives_the_same_holdout(tmp_path):
@@ -76,7 +76,7 @@ def test_the_same_secret_gives_the_same_holdout(tmp_path):
         for i, secret in enumerate((0, 0, 1))
     )
     assert first.holdout_checksum == second.holdout_checksum != other.holdout_checksum
-    assert not private_images(tmp_path / "0") & contents(tmp_path / "0")  # no secret gives public images, 0 neither
+    assert not private_images(tmp_path / "0") & contents(tmp_path / "0")  # not even 0 gives public images
 
 
 @pytest.mark.parametrize("secret", [-1, 2**128])
@@ -103,7 +103,7 @@ def test_the_secret_is_kept_beside_the_held_out_images_and_nowhere_else(tmp_path
 def test_the_holdout_stays_until_another_one_is_asked_for(tmp_path):
     out, seen = tmp_path / "out", []
 
-    def make(**options) -> Source:
+    def make(**options) -> Provenance:
         source = make_batches(out, from_synthetic(0), per_file=40, **options)
         seen.append(secret_file(out).read_text() if secret_file(out).exists() else "")
         return source
@@ -115,7 +115,7 @@ def test_the_holdout_stays_until_another_one_is_asked_for(tmp_path):
     assert make(holdout=0).holdout == 0
     assert not holdout_file(out).exists()
     assert len(set(seen[:3])) == 1
-    assert len(set(seen[2:])) == 4  # that of the first, two others, none
+    assert len(set(seen[2:])) == 4  # the first secret, two others, and none
 
 
 def test_the_public_folder_is_complete_without_the_private_one(tmp_path):
@@ -127,7 +127,7 @@ def test_the_public_folder_is_complete_without_the_private_one(tmp_path):
 
 @pytest.mark.parametrize("file", [holdout_file, secret_file])
 def test_a_holdout_that_is_gone_is_not_made_anew_behind_ones_back(tmp_path, file):
-    """Students may have the public files already, and with own images those that would be held out."""
+    """Students may already have the public files. With own images these include what a new holdout would take."""
     out = tmp_path / "out"
     make_batches(out, from_synthetic(0), per_file=40, holdout=40)
     file(out).unlink()

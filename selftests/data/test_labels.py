@@ -1,4 +1,4 @@
-"""A picture is counted for the output that its label means, or the label is refused."""
+"""Tests that an image is counted for the output that its label means, or that the label is refused."""
 
 import pytest
 from PIL import Image
@@ -8,7 +8,7 @@ from mp09.errors import DataError
 from selftests.data.conftest import WORDS
 
 BIRD, MACHINE = "n02012849", "n03126707"
-# As torchvision names them: both are "crane" for WordNet.
+# These are torchvision's names. WordNet calls both the bird and the machine "crane".
 OUTPUTS = (Label(("crane bird",), BIRD, 134), Label(("crane",), MACHINE, 517), Label(("lemon",), "n07749582", 951))
 TEN = labels_of(("airplane", "sports_car", "truck"))
 
@@ -16,7 +16,7 @@ TEN = labels_of(("airplane", "sports_car", "truck"))
 @pytest.mark.parametrize(
     ("label", "place"),
     [
-        (Label(("crane",), BIRD), 0),  # its name alone would lead to the machine
+        (Label(("crane",), BIRD), 0),  # the name alone would mean the machine
         (Label(("crane", "boom"), MACHINE), 1),
         (Label((), None, 951), 2),
         (Label(("Lemon",)), 2),
@@ -77,7 +77,7 @@ def table(folder, text: str):
     return read_table(folder)
 
 
-def test_a_table_names_pictures_and_what_they_show(tmp_path):
+def test_a_table_names_images_and_what_they_show(tmp_path):
     text = (
         f"file\twnid\tlabel\timagenet_index\nb.png\t{BIRD}\tcrane\t134\na.png\t\tlemon\t\nc.png\t{BIRD}\tcrane\t134\n"
     )
@@ -92,13 +92,13 @@ def test_a_table_names_pictures_and_what_they_show(tmp_path):
     ("text", "words"),
     [
         ("", "expected the columns file, and wnid, label or imagenet_index.* found no line"),
-        ("picture\tlabel\na.png\tcat\n", "found label, picture"),
+        ("image\tlabel\na.png\tcat\n", "found image, label"),
         ("file\tsize\na.png\t3\n", "found file, size"),
         ("file\tlabel\na.png\t\n", "line 2: expected a file and what it shows"),
         ("file\tlabel\na.png\n", "line 2: expected a file and what it shows"),
         ("file\tlabel\n\n\na.png\t\n", "line 4: expected a file and what it shows, got a.png"),
         ('file\tlabel\na.png\t"cat\nb.png\tdog\n', "expected a table of UTF-8 text with tabs"),
-        ("file\tlabel\na.png\tcat\nd.png\tcat\n", "1 of 2 pictures are missing: d.png"),
+        ("file\tlabel\na.png\tcat\nd.png\tcat\n", "1 of 2 images are missing: d.png"),
         ("file\twnid\na.png\tcat\n", "line 2: expected a wnid, n and eight digits, got 'cat'"),
         ("file\timagenet_index\na.png\t1000\n", r"line 2: expected an imagenet_index of 0..999, got '1000'"),
     ],

@@ -1,4 +1,4 @@
-"""Making the data folder: from every source, over every obstacle."""
+"""Tests that the data folder is made from every source, and that every obstacle is reported."""
 
 import http.server
 import io
@@ -23,9 +23,9 @@ from mp09.cli import main
 from mp09.data import prepare
 from mp09.data.cifar import CIFAR10, CLASSES, TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.download import download
+from mp09.data.origins import from_archive, from_download, from_images, from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.source import read_source, verify
-from mp09.data.sources import from_archive, from_download, from_images, from_synthetic
+from mp09.data.provenance import read_provenance, verify
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum
 from selftests.conftest import ROOT
@@ -34,12 +34,12 @@ PER_FILE = 16
 
 
 @pytest.fixture
-def copy(pictures, tmp_path) -> Path:
-    return Path(shutil.copytree(pictures, tmp_path / "pictures"))
+def copy(images, tmp_path) -> Path:
+    return Path(shutil.copytree(images, tmp_path / "images"))
 
 
 def pack(folder: Path, target: Path) -> Path:
-    """The folder as .tar, .tar.gz, .tar.xz or .zip, below a top folder."""
+    """Pack a folder as .tar, .tar.gz, .tar.xz or .zip, inside a folder called top."""
     if target.suffix == ".zip":
         with zipfile.ZipFile(target, "w") as archive:
             for file in sorted(folder.rglob("*.png")):
@@ -51,7 +51,7 @@ def pack(folder: Path, target: Path) -> Path:
 
 
 def make_archive(path: Path, per_batch: int = 20, **changes) -> Path:
-    """A small archive in the form of the official one; all pixels of a picture are its label."""
+    """Make a small archive like the official one, in which all pixel values of an image are its label."""
     files = {"batches.meta": {b"label_names": [name.encode() for name in CIFAR10]}}
     for name in (*TRAIN_FILES, TEST_FILE):
         labels = [i % 10 for i in range(per_batch)]
@@ -76,21 +76,21 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name.startswith(".")]
 
 
-# From pictures
+# Data from image files
 
 
 @pytest.mark.parametrize("suffix", ["", ".tar", ".tar.gz", ".tar.xz", ".zip"])
-def test_folders_and_archives_of_pictures_give_the_same_batches(pictures, tmp_path, suffix):
-    source = pack(pictures, tmp_path / f"pictures{suffix}") if suffix else pictures
+def test_folders_and_archives_of_images_give_the_same_batches(images, tmp_path, suffix):
+    source = pack(images, tmp_path / f"images{suffix}") if suffix else images
     out = tmp_path / "out"
     made = make_batches(out, from_images(source), per_file=PER_FILE)
-    direct = make_batches(tmp_path / "direct", from_images(pictures), per_file=PER_FILE)
+    direct = make_batches(tmp_path / "direct", from_images(images), per_file=PER_FILE)
     assert made.checksums == direct.checksums
     assert made.counts == {**dict.fromkeys(TRAIN_FILES, 16), TEST_FILE: 16}
 
 
-def test_labels_belong_to_their_pictures_and_names(pictures, tmp_path):
-    make_batches(tmp_path / "out", from_images(pictures), per_file=PER_FILE)
+def test_labels_belong_to_their_images_and_names(images, tmp_path):
+    make_batches(tmp_path / "out", from_images(images), per_file=PER_FILE)
     for file in (*TRAIN_FILES, TEST_FILE):
         batch = read_batch(tmp_path / "out" / file)
         assert np.array_equal(batch.images[:, 0, 0, 0], batch.labels)
@@ -98,40 +98,40 @@ def test_labels_belong_to_their_pictures_and_names(pictures, tmp_path):
         assert [name.split(b"_")[0].decode() for name in names] == [CLASSES[label] for label in batch.labels]
 
 
-def test_training_and_test_pictures_stay_apart_and_balanced(pictures, tmp_path):
-    make_batches(tmp_path / "out", from_images(pictures), per_file=PER_FILE)
+def test_training_and_test_images_stay_apart_and_balanced(images, tmp_path):
+    make_batches(tmp_path / "out", from_images(images), per_file=PER_FILE)
     test = read_batch(tmp_path / "out" / TEST_FILE)
     assert set(test.images[:, 2, 0, 0]) == {1}
     assert np.bincount(test.labels).tolist() == [2] * 8
 
 
-def test_the_seed_decides_the_order(pictures, tmp_path):
-    orders = [make_batches(tmp_path / str(s), from_images(pictures), per_file=16, seed=s).checksums for s in (0, 1)]
+def test_the_seed_decides_the_order(images, tmp_path):
+    orders = [make_batches(tmp_path / str(s), from_images(images), per_file=16, seed=s).checksums for s in (0, 1)]
     assert orders[0] != orders[1]
 
 
-def test_unknown_pictures_are_not_called_cifar10(pictures, tmp_path):
-    name = make_batches(tmp_path / "out", from_images(pictures), per_file=PER_FILE).name
-    assert name == f"{pictures.name} (PNG)"
+def test_unknown_images_are_not_called_cifar10(images, tmp_path):
+    name = make_batches(tmp_path / "out", from_images(images), per_file=PER_FILE).name
+    assert name == f"{images.name} (PNG)"
 
 
 def test_a_missing_class_folder_is_named(copy, tmp_path):
     shutil.rmtree(copy / "test" / "frog")
-    with pytest.raises(DataError, match="no pictures in test/frog"):
+    with pytest.raises(DataError, match="no images in test/frog"):
         make_batches(tmp_path / "out", from_images(copy), per_file=PER_FILE)
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_pictures_are_counted(pictures, tmp_path):
-    with pytest.raises(DataError, match=r"train/airplane: expected at least 5000 pictures, found 12.*--per-file"):
-        make_batches(tmp_path / "out", from_images(pictures))
+def test_too_few_images_are_counted(images, tmp_path):
+    with pytest.raises(DataError, match=r"train/airplane: expected at least 5000 images, found 12.*--per-file"):
+        make_batches(tmp_path / "out", from_images(images))
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"no picture", "not a readable picture"), (None, "expected 32x32 pixels, got 31x32")],
+    [(b"no image", "not a readable image"), (None, "expected 32x32 pixels, got 31x32")],
 )
-def test_a_bad_picture_is_named(copy, tmp_path, content, message):
+def test_a_bad_image_is_named(copy, tmp_path, content, message):
     path = copy / "train" / "ship" / "0000.png"
     if content:
         path.write_bytes(content)
@@ -143,15 +143,15 @@ def test_a_bad_picture_is_named(copy, tmp_path, content, message):
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz", ".zip"])
-def test_a_truncated_archive_is_an_error(pictures, tmp_path, suffix):
-    path = pack(pictures, tmp_path / f"pictures{suffix}")
+def test_a_truncated_archive_is_an_error(images, tmp_path, suffix):
+    path = pack(images, tmp_path / f"images{suffix}")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match="not a complete archive"):
         make_batches(tmp_path / "out", from_images(path), per_file=PER_FILE)
 
 
-def test_an_altered_archive_is_an_error(pictures, tmp_path):
-    path = pack(pictures, tmp_path / "pictures.tar.xz")
+def test_an_altered_archive_is_an_error(images, tmp_path):
+    path = pack(images, tmp_path / "images.tar.xz")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)
@@ -164,7 +164,7 @@ def test_a_source_that_is_not_there_is_named(tmp_path):
         make_batches(tmp_path / "out", from_images(tmp_path / "nowhere"), per_file=PER_FILE)
 
 
-# From the official archive and the download
+# Data from the official archive and the download
 
 
 def test_the_archive_loses_cat_and_dog_and_is_renumbered(tmp_path):
@@ -210,7 +210,7 @@ def test_an_archive_that_is_not_there_is_named(tmp_path):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `content`, with ranges; breaks off after `stop` bytes, once."""
+    """Serves `content` or a range of it, and breaks off once, after `stop` bytes."""
 
     content = b""
     stop: int | None = None
@@ -293,13 +293,13 @@ def test_without_a_network_the_download_fails_in_words(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_source_and_network_pictures_are_drawn_and_it_says_so(tmp_path, monkeypatch):
+def test_without_a_source_and_network_synthetic_images_are_made_and_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "from_download", lambda path: from_download(path, url="http://127.0.0.1:9/nothing"))
     source = make_batches(tmp_path / "out", per_file=PER_FILE)
     assert (source.name, source.note[:33]) == ("synthetic", "CIFAR-10 could not be fetched: ht")
 
 
-# The folder
+# The folder that is made
 
 
 def test_a_complete_folder_is_kept(tmp_path):
@@ -311,11 +311,11 @@ def test_a_complete_folder_is_kept(tmp_path):
     assert (out / TEST_FILE).stat().st_mtime_ns == before
 
 
-def test_another_request_replaces_our_own_folder(pictures, tmp_path):
+def test_another_request_replaces_our_own_folder(images, tmp_path):
     out = tmp_path / "out"
     make_batches(out, from_synthetic(0), per_file=PER_FILE)
-    make_batches(out, from_images(pictures), per_file=8)
-    assert (read_source(out).per_file, len(read_batch(out / TEST_FILE))) == (8, 8)
+    make_batches(out, from_images(images), per_file=8)
+    assert (read_provenance(out).per_file, len(read_batch(out / TEST_FILE))) == (8, 8)
     assert leftovers(tmp_path) == []
 
 
@@ -341,7 +341,7 @@ def test_a_folder_of_the_course_is_used_as_it_is(tmp_path):
     out = tmp_path / "out"
     make_batches(out, from_synthetic(0), per_file=PER_FILE)
     (out / "SOURCE.json").unlink()
-    assert (make_batches(out).name, read_source(out).counts[TEST_FILE]) == ("unknown source", PER_FILE)
+    assert (make_batches(out).name, read_provenance(out).counts[TEST_FILE]) == ("unknown source", PER_FILE)
 
 
 def test_verify_names_what_changed(tmp_path):
@@ -364,7 +364,7 @@ def test_verify_needs_checksums(tmp_path):
 def test_a_damaged_source_file_is_an_error(tmp_path):
     (tmp_path / "SOURCE.json").write_text("{")
     with pytest.raises(DataError, match=r"SOURCE.json: not readable"):
-        read_source(tmp_path)
+        read_provenance(tmp_path)
 
 
 @pytest.mark.parametrize("per_file", [0, -8, 12])
@@ -389,7 +389,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
 def test_an_interrupted_run_is_completed_by_the_next(tmp_path):
     command = [sys.executable, "-m", "mp09", "data", "--synthetic", "--per-file", "1000", "--out", tmp_path / "out"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    while not leftovers(tmp_path):  # it has begun to write
+    while not leftovers(tmp_path):  # until it has begun to write
         time.sleep(0.01)
         assert process.poll() is None
     process.send_signal(signal.SIGKILL)
@@ -406,7 +406,7 @@ def test_an_interrupted_run_is_completed_by_the_next(tmp_path):
 def test_the_command_says_what_it_made(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["data", "--synthetic", "--per-file", "16", "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"{out}: synthetic, 80 pictures to train on, 16 to test on\n"
+    assert capsys.readouterr().out == f"{out}: synthetic, 80 images to train on, 16 to test on\n"
     assert main(["data", "--verify", "--out", str(out)]) == 0
 
 
@@ -418,9 +418,9 @@ def test_the_command_prints_one_line_for_an_error(tmp_path, capsys):
 
 
 def make_measured(out: Path, *arguments: str) -> tuple[float, int]:
-    """Make a full-size folder in a process of its own: seconds, and peak memory in kB.
+    """Make a full-size folder in a process of its own, and return the seconds and the peak memory in kB.
 
-    From /proc: the peak that `resource.getrusage` knows outlives exec, and is at least that of the calling process.
+    The peak comes from /proc, because that of `resource.getrusage` survives exec and would include the calling process.
     """
     code = (
         "import sys; from mp09.cli import main\n"
@@ -435,21 +435,21 @@ def make_measured(out: Path, *arguments: str) -> tuple[float, int]:
 
 
 @pytest.mark.proof
-def test_drawn_pictures_within_75_seconds_and_a_gigabyte(tmp_path):
+def test_synthetic_images_within_75_seconds_and_a_gigabyte(tmp_path):
     seconds, peak = make_measured(tmp_path / "out", "--synthetic")
-    print(f"\n48,000 drawn pictures: {seconds:.1f} s, {peak / 1e3:.0f} MB")
+    print(f"\n48,000 synthetic images: {seconds:.1f} s, {peak / 1e3:.0f} MB")
     assert (seconds < 75, peak < 1_000_000) == (True, True)
 
 
 @pytest.mark.real
-def test_real_pictures_within_a_minute_and_a_gigabyte(real_images, tmp_path):
+def test_real_images_within_a_minute_and_a_gigabyte(real_images, tmp_path):
     seconds, peak = make_measured(tmp_path / "out", "--images", real_images)
-    print(f"\n48,000 real pictures: {seconds:.1f} s, {peak / 1e3:.0f} MB")
+    print(f"\n48,000 real images: {seconds:.1f} s, {peak / 1e3:.0f} MB")
     assert (seconds < 60, peak < 1_000_000) == (True, True)
-    assert read_source(tmp_path / "out").name == "CIFAR-10 (JPEG)"
+    assert read_provenance(tmp_path / "out").name == "CIFAR-10 (JPEG)"
 
 
-# Others' files
+# Files that the command did not make
 
 
 def test_a_file_of_ours_beside_made_files_is_not_lost(tmp_path):

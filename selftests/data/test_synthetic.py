@@ -23,34 +23,34 @@ def test_pixels_use_the_whole_range(images):
 
 
 def test_planes_are_red_green_blue():
-    pictures = synthetic.draw(np.full(64, 6), seed=0)  # ships stand before sea and sky
-    assert pictures[:, 2, :4].mean() > pictures[:, 0, :4].mean()
+    images = synthetic.draw(np.full(64, 6), seed=0)  # ships are before sea and sky, which are blue
+    assert images[:, 2, :4].mean() > images[:, 0, :4].mean()
 
 
 def test_same_seed_same_bytes(images):
     assert np.array_equal(synthetic.draw(LABELS, seed=3), images)
 
 
-def test_another_seed_draws_other_pictures(images):
+def test_another_seed_draws_other_images(images):
     assert not (synthetic.draw(LABELS[:64], seed=4) == images[:64]).all(axis=(1, 2, 3)).any()
 
 
-def test_first_pictures_do_not_depend_on_how_many_follow(images):
+def test_first_images_do_not_depend_on_how_many_follow(images):
     assert np.array_equal(synthetic.draw(LABELS[:525], seed=3), images[:525])
 
 
-def test_other_labels_leave_a_picture_as_it_is(images):
+def test_other_labels_leave_an_image_as_it_is(images):
     labels = LABELS.copy()
     labels[1] = 7
     same = (synthetic.draw(labels, seed=3) == images).all(axis=(1, 2, 3))
     assert np.flatnonzero(~same).tolist() == [1]
 
 
-def test_no_two_pictures_are_alike(images):
+def test_no_two_images_are_alike(images):
     assert len({image.tobytes() for image in images}) == 600
 
 
-def test_no_labels_no_pictures():
+def test_no_labels_no_images():
     assert synthetic.draw(np.array([], dtype=np.int64)).shape == (0, 3, 32, 32)
 
 
@@ -85,12 +85,12 @@ def test_figure_fills_a_part_of_its_frame(label):
 def test_speed():
     start = time.perf_counter()
     synthetic.draw(np.zeros(2000, dtype=np.int64))
-    assert time.perf_counter() - start < 20  # 1 s on one core of a Xeon; a slow machine may take its time
+    assert time.perf_counter() - start < 20  # it takes 1 s on one core of a Xeon; slow machines may take longer
 
 
 @pytest.fixture(scope="module")
 def calibration():
-    """At 400 a file, as the other self-tests use."""
+    """Measure how hard the images are, with 400 in each file, as most self-tests have."""
     pytest.importorskip("sklearn")
     from benchmarks.calibrate_synthetic import calibrate
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mp09.data.pictures import list_pictures, load_pictures
+from mp09.data.class_folders import list_images, load_images
 from mp09.data.tiny_imagenet import create_val_folder, is_tiny_imagenet, open_tiny_imagenet, short_names, words
 from mp09.errors import DataError
 from selftests.data.conftest import WNIDS, tree
 
 
 def annotate(root: Path, text: str) -> None:
-    """Put lines above the annotations."""
+    """Insert lines above the annotations."""
     path = root / "val" / "val_annotations.txt"
     path.write_text(text + path.read_text())
 
@@ -26,15 +26,15 @@ def test_the_layout_is_recognised(root):
     assert (is_tiny_imagenet(root), is_tiny_imagenet(root / "train")) == (True, False)
 
 
-def test_classes_are_wnids_and_pictures_have_theirs(root):
-    train, val = (load_pictures(listing) for listing in open_tiny_imagenet(root))
+def test_classes_are_wnids_and_images_have_theirs(root):
+    train, val = (load_images(listing) for listing in open_tiny_imagenet(root))
     assert train.classes == val.classes == WNIDS
     assert (train.labels.tolist(), val.labels.tolist()) == ([0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 1, 1, 2, 2])
     assert np.array_equal(train.images[:, 0, 0, 0], train.labels)
     assert np.array_equal(val.images[:, 0, 0, 0], val.labels)
 
 
-def test_a_class_without_training_pictures_is_named(root):
+def test_a_class_without_training_images_is_named(root):
     shutil.rmtree(root / "train" / WNIDS[1])
     with pytest.raises(
         DataError, match=f"same class folders in train and val_by_class; only val_by_class has {WNIDS[1]}"
@@ -42,17 +42,17 @@ def test_a_class_without_training_pictures_is_named(root):
         open_tiny_imagenet(root)
 
 
-# The validation pictures by class
+# The validation images by class
 
 
 def test_image_folder_sees_the_same_classes_as_in_train(root):
     datasets = pytest.importorskip("torchvision.datasets")
     val = datasets.ImageFolder(create_val_folder(root))
     assert val.classes == datasets.ImageFolder(root / "train").classes
-    assert [path for path, _ in val.samples] == [str(file) for file in list_pictures(root / "val_by_class").files]
+    assert [path for path, _ in val.samples] == [str(file) for file in list_images(root / "val_by_class").files]
 
 
-def test_the_pictures_are_hard_links_and_stay_where_they_were(root):
+def test_the_images_are_hard_links_and_stay_where_they_were(root):
     before = tree(root / "val")
     made = create_val_folder(root) / WNIDS[0] / "val_3.JPEG"
     assert tree(root / "val") == before
@@ -61,7 +61,7 @@ def test_the_pictures_are_hard_links_and_stay_where_they_were(root):
 
 def test_a_complete_folder_is_left_as_it_is(root):
     folder = create_val_folder(root)
-    shutil.rmtree(root / "val" / "images")  # a hard link needs no other
+    shutil.rmtree(root / "val" / "images")  # a hard link does not need the other one
     before = {name: (folder / name).stat().st_ctime_ns for name in tree(folder)}
     create_val_folder(root)
     assert {name: (folder / name).stat().st_ctime_ns for name in tree(folder)} == before
@@ -88,17 +88,17 @@ def test_an_interrupted_run_is_finished_by_the_next(root, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         create_val_folder(root)
     assert (len(tree(root / "val_by_class")), (root / "val_by_class" / ".complete").exists()) == (3, False)
-    assert len(list_pictures(create_val_folder(root))) == 6
-    assert len(done) == 7  # three were there
+    assert len(list_images(create_val_folder(root))) == 6
+    assert len(done) == 7  # four calls in the first run, and three for the missing images
 
 
 @pytest.mark.parametrize("place", ["val/{0}", "val/images/{0}", "val/{0}/images"])
-def test_pictures_that_another_script_has_moved_are_found(root, place):
+def test_images_that_another_script_has_moved_are_found(root, place):
     for label, wnid in enumerate(WNIDS):
         (root / place.format(wnid)).mkdir(parents=True)
         for i in (label, 3 + label):
             (root / "val" / "images" / f"val_{i}.JPEG").rename(root / place.format(wnid) / f"val_{i}.JPEG")
-    assert len(list_pictures(create_val_folder(root))) == 6
+    assert len(list_images(create_val_folder(root))) == 6
 
 
 @pytest.mark.parametrize("name", ["val/val_annotations.txt", "wnids.txt"])
@@ -131,22 +131,22 @@ def test_an_unknown_class_is_named(root):
         create_val_folder(root)
 
 
-def test_a_picture_of_two_classes_is_an_error(root):
+def test_an_image_of_two_classes_is_an_error(root):
     annotate(root, f"val_0.JPEG\t{WNIDS[2]}\n")
     with pytest.raises(DataError, match=f"line 2: val_0.JPEG is {WNIDS[0]} here and {WNIDS[2]} above"):
         create_val_folder(root)
 
 
-def test_a_class_without_validation_pictures_is_named(root):
+def test_a_class_without_validation_images_is_named(root):
     with open(root / "wnids.txt", "a") as file:
         file.write("\nn99999999\n")
-    with pytest.raises(DataError, match=r"expected pictures of all classes in wnids\.txt, got none of n99999999"):
+    with pytest.raises(DataError, match=r"expected images of all classes in wnids\.txt, got none of n99999999"):
         create_val_folder(root)
 
 
-def test_missing_pictures_are_counted_and_nothing_is_made(root):
+def test_missing_images_are_counted_and_nothing_is_made(root):
     (root / "val" / "images" / "val_4.JPEG").unlink()
-    with pytest.raises(DataError, match=r"images: 1 of 6 annotated pictures are missing: val_4\.JPEG\. Unpack"):
+    with pytest.raises(DataError, match=r"images: 1 of 6 annotated images are missing: val_4\.JPEG\. Unpack"):
         create_val_folder(root)
     assert not (root / "val_by_class").exists()
 
@@ -167,7 +167,7 @@ def test_a_place_that_cannot_be_written_is_an_error(root):
     assert (root / "val_by_class").read_text() == "mine"
 
 
-# Names
+# Names of classes
 
 
 def test_words_are_whole(root):
@@ -188,7 +188,7 @@ def test_a_wnid_without_a_name_stands_for_itself(root):
     assert short_names(root, ["n99999999"]) == ("n99999999",)
 
 
-# Real pictures
+# Real images
 
 
 @pytest.mark.real
@@ -200,4 +200,4 @@ def test_the_real_set_loads_as_one(real_images, tmp_path):
     assert (len(train.classes), len(train), len(val), val.classes) == (200, 24_000, 10_000, train.classes)
     assert len(set(short_names(root, train.classes))) == 200
     for listing in (train, val):
-        assert load_pictures(listing).images.shape == (len(listing), 3, 64, 64)
+        assert load_images(listing).images.shape == (len(listing), 3, 64, 64)

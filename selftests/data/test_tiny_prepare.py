@@ -1,4 +1,4 @@
-"""`python -m mp09 tiny-imagenet prepare`: from the archive or the folder to pictures by class, checked."""
+"""Tests `python -m mp09 tiny-imagenet prepare`: archive or folder become checked images, sorted by class."""
 
 import io
 import shutil
@@ -16,7 +16,7 @@ from selftests.data.conftest import WNIDS, tree
 
 
 def pack(root, path):
-    """The folder as an archive of the kind that the name says."""
+    """Pack a folder as the kind of archive that the name says."""
     shutil.make_archive(
         str(path).removesuffix(".zip").removesuffix(".tar.gz"),
         "zip" if path.suffix == ".zip" else "gztar",
@@ -61,7 +61,7 @@ def test_an_interrupted_run_goes_on(archive, monkeypatch):
     def stop_half_way(source):
         for number, (name, content) in enumerate(entries(source)):
             if number == 8:
-                yield name, content[: len(content) // 2]  # as a full disk or a power cut leaves it
+                yield name, content[: len(content) // 2]  # a full disk or a power cut leaves such a file
                 raise KeyboardInterrupt
             yield name, content
 
@@ -73,15 +73,15 @@ def test_an_interrupted_run_goes_on(archive, monkeypatch):
     assert {name: (again.root / name).read_bytes() for name in tree(again.root)} == expected
 
 
-def test_a_partial_set_and_unreadable_pictures_are_reported(root, capsys):
+def test_a_partial_set_and_unreadable_images_are_reported(root, capsys):
     (root / "train" / WNIDS[0] / "images" / f"{WNIDS[0]}_0.JPEG").unlink()
-    (root / "train" / WNIDS[1] / "images" / f"{WNIDS[1]}_0.JPEG").write_bytes(b"no picture")
+    (root / "train" / WNIDS[1] / "images" / f"{WNIDS[1]}_0.JPEG").write_bytes(b"no image")
     (root / "words.txt").write_text(f"{WNIDS[0]}\tgoldfish\n")
     assert main(["tiny-imagenet", "prepare", str(root)]) == 1
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"{root}: 3 classes, 2 of them without a name in words.txt"
-    assert printed[1] == "train: 8 pictures, 2 to 3 a class; the whole set has 500"
-    assert printed[2] == "val: 6 pictures, 2 a class; the whole set has 50"
+    assert printed[1] == "train: 8 images, 2 to 3 a class; the whole set has 500"
+    assert printed[2] == "val: 6 images, 2 a class; the whole set has 50"
     assert printed[3:5] == ["unreadable: 1", f"    {root / 'train' / WNIDS[1] / 'images' / WNIDS[1]}_0.JPEG"]
     assert printed[5] == f"next: python -m mp09 train --data tiny-imagenet:{root} --unreadable skip"
 
@@ -91,7 +91,7 @@ def test_a_good_set_says_what_comes_next(root, capsys):
     assert capsys.readouterr().out.endswith(f"unreadable: 0\nnext: python -m mp09 train --data tiny-imagenet:{root}\n")
 
 
-# What is wrong
+# Errors
 
 
 def test_a_path_that_leads_out_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Items are fetched ahead by a thread, and nothing else changes."""
+"""Tests that a thread fetches items ahead, and that nothing else changes."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Features equal the network's own, are computed once, and a cache that is damaged is refused."""
+"""Tests that features equal the model's own and are computed once, and that a damaged cache is refused."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import torch
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
 from mp09.features import cache
-from mp09.features.extract import extract, stack
+from mp09.features.extract import ExtractOptions, View, extract, stack
 from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
@@ -20,6 +20,7 @@ RANDOM = np.random.default_rng(0)
 IMAGES = ImageSet(
     RANDOM.integers(0, 256, (70, 3, 32, 32), dtype=np.uint8), RANDOM.integers(0, 3, 70), ("cat", "dog", "owl")
 )
+MIRRORED = View("mirrored", lambda x: x.flip(-1))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,9 @@ def plain(base, images: np.ndarray) -> torch.Tensor:
 
 
 def of(base, data=IMAGES, **options):
-    return extract(base, data, **{"device": "cpu", "precision": "float32", "batch_size": 32} | options)
+    chosen = {"device": "cpu", "precision": "float32", "batch_size": 32} | options
+    others = {name: chosen.pop(name) for name in ("view", "key", "calibration", "watch") if name in chosen}
+    return extract(base, data, ExtractOptions(**chosen), **others)
 
 
 def test_features_are_the_networks_own(base):
@@ -52,11 +55,11 @@ def test_int8_is_near(base):
     assert 0.99 < np.corrcoef(found.features.ravel(), exact.features.ravel())[0, 1] < 0.99999
 
 
-def test_int8_of_pictures_that_are_read_one_by_one_needs_some_to_calibrate_with(base):
+def test_int8_of_images_that_are_read_one_by_one_needs_some_to_calibrate_with(base):
     def parts():
         yield torch.from_numpy(IMAGES.images), IMAGES.labels
 
-    with pytest.raises(FeatureError, match="int8 needs calibration pictures"):
+    with pytest.raises(FeatureError, match="int8 needs calibration images"):
         of(base, parts(), precision="int8")
     found = of(base, parts(), precision="int8", calibration=torch.from_numpy(IMAGES.images))
     assert np.array_equal(found.features, of(base, precision="int8", batch_size=70).features)
@@ -97,13 +100,13 @@ def test_the_second_time_comes_from_the_cache(base, tmp_path):
     assert json.loads((tmp_path / first.key / "card.json").read_text())["preprocess"]["size"] == 32
 
 
-@pytest.mark.parametrize("change", ["weights", "pictures", "labels", "preprocess", "precision", "view", "calibration"])
+@pytest.mark.parametrize("change", ["weights", "images", "labels", "preprocess", "precision", "view", "calibration"])
 def test_whatever_matters_changes_the_key(tmp_path, change):
     base, data, options = backbone("resnet18-32"), IMAGES, {}
     keys = {of(base, data, cache=tmp_path).key}
     if change == "weights":
         base.body.conv1.weight.data[0, 0, 0, 0] += 1
-    elif change == "pictures":
+    elif change == "images":
         data = ImageSet(255 - IMAGES.images, IMAGES.labels, IMAGES.classes)
     elif change == "labels":
         data = ImageSet(IMAGES.images, 2 - IMAGES.labels, IMAGES.classes)
@@ -115,7 +118,7 @@ def test_whatever_matters_changes_the_key(tmp_path, change):
         options |= {"precision": "int8", "calibration": torch.zeros(4, 3, 32, 32, dtype=torch.uint8)}
         keys = {of(base, data, cache=tmp_path, precision="int8").key}
     else:
-        options |= {"augment": lambda x: x.flip(-1), "view": "mirrored"}
+        options["view"] = MIRRORED
     keys.add(of(base, data, cache=tmp_path, **options).key)
     assert len(keys) == 2
 
@@ -129,15 +132,10 @@ def test_all_who_write_one_entry_at_once_get_it(tmp_path):
 
 
 def test_views_are_stacked(base):
-    both = stack([of(base), of(base, augment=lambda x: x.flip(-1), view="mirrored")])
+    both = stack([of(base), of(base, view=MIRRORED)])
     mirrored = plain(base, IMAGES.images[..., ::-1].copy())
     assert both.features.shape == (140, 512)
     np.testing.assert_allclose(both.features[70:], mirrored, atol=1e-4)
-
-
-def test_a_view_without_a_name_is_not_cached(base, tmp_path):
-    with pytest.raises(FeatureError, match="a cache needs a view"):
-        of(base, augment=torch.flipud, cache=tmp_path)
 
 
 def test_others_may_read_the_cache_and_what_was_left_unfinished_is_removed(base, tmp_path):
@@ -162,8 +160,8 @@ def test_a_cache_that_is_no_folder_is_refused(base, tmp_path):
         of(base, cache=tmp_path / "file")
 
 
-def test_no_pictures_are_refused(base):
-    with pytest.raises(FeatureError, match="no pictures"):
+def test_no_images_are_refused(base):
+    with pytest.raises(FeatureError, match="no images"):
         of(base, [])
 
 

@@ -1,4 +1,4 @@
-"""Heads on features: each kind learns, logistic regression becomes one linear layer with scikit-learn's own answers."""
+"""Tests that heads of each kind learn, and that logistic regression as one layer has scikit-learn's answers."""
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from mp09.errors import FeatureError
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, logistic_regression, probabilities_of, train_head
 from mp09.nets.classifier import make_head
+from mp09.training.options import FitOptions
 
 
 def features(classes: int, n: int = 400) -> FeatureSet:
@@ -23,13 +24,13 @@ def features(classes: int, n: int = 400) -> FeatureSet:
 def test_heads_of_any_depth_learn(hidden):
     torch.manual_seed(0)
     head = make_head(12, 4, hidden=hidden)
-    train_head(head, features(4), features(4), epochs=40, batch_size=32, lr=0.01, device="cpu")
+    train_head(head, features(4), features(4), FitOptions(epochs=40, lr=0.01, device="cpu"), batch_size=32)
     assert accuracy(head, features(4)) > 0.9
 
 
 def test_one_logit_is_judged_as_it_was_trained():
     head = make_head(12, 1)
-    history = train_head(head, features(2), features(2), epochs=10, batch_size=32, lr=0.01, device="cpu")
+    history = train_head(head, features(2), features(2), FitOptions(epochs=10, lr=0.01, device="cpu"), batch_size=32)
     assert accuracy(head, features(2)) == pytest.approx(history[-1]["valid_accuracy"])
     assert probabilities_of(head, features(2)).shape == (400, 2)
 
@@ -42,8 +43,8 @@ def test_logistic_regression_is_scikit_learns(classes):
     np.testing.assert_allclose(probabilities_of(layer, found), model.predict_proba(found.features), atol=1e-4)
 
 
-def test_a_class_without_pictures_is_refused():
-    with pytest.raises(FeatureError, match="no pictures of class 4"):
+def test_a_class_without_images_is_refused():
+    with pytest.raises(FeatureError, match="no images of class 4"):
         logistic_regression(features(4), 5)
 
 
@@ -52,5 +53,5 @@ def test_features_from_the_cache_are_not_written_to(tmp_path):
     np.save(tmp_path / "features.npy", found.features)
     mapped = FeatureSet(np.load(tmp_path / "features.npy", mmap_mode="r"), found.labels, "")
     torch.manual_seed(0)
-    train_head(make_head(12, 4), mapped, epochs=1, device="cpu")
+    train_head(make_head(12, 4), mapped, options=FitOptions(epochs=1, device="cpu"))
     assert np.array_equal(np.load(tmp_path / "features.npy"), found.features)

@@ -1,4 +1,4 @@
-"""Every diagnosis is reached, and has its section in docs/student.md."""
+"""Test that every diagnosis can be reached, and has its section in docs/student.md."""
 
 import re
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mp09.grading import rubric
-from mp09.grading.diagnose import calls, data, model
-from mp09.grading.diagnose.data import MEAN, ORIGINAL_LABELS, STD, Samples
+from mp09.grading.diagnose import calls, dataset, model
+from mp09.grading.diagnose.dataset import MEAN, ORIGINAL_LABELS, STD, Samples
 from selftests.conftest import ROOT
 
 RNG = np.random.default_rng(0)
@@ -51,20 +51,20 @@ IMAGE_FAULTS = {
 @pytest.mark.parametrize("fault", IMAGE_FAULTS)
 def test_wrong_images_are_explained(fault):
     images, key = IMAGE_FAULTS[fault]
-    assert data.images(samples(images)).key == key
+    assert dataset.images(samples(images)).key == key
 
 
 def test_images_must_be_floats():
-    diagnosis = data.images(samples(IMAGES, kinds="a uint8 tensor of shape (3, 32, 32)"))
+    diagnosis = dataset.images(samples(IMAGES, kinds="a uint8 tensor of shape (3, 32, 32)"))
     assert (diagnosis.key, diagnosis.got) == ("image-type", "a uint8 tensor of shape (3, 32, 32)")
 
 
 def test_no_images_at_all_is_a_matter_of_length():
-    assert data.images(samples(TRUTH[:0], LABELS[:0], length=0)).key == "dataset-length"
+    assert dataset.images(samples(TRUTH[:0], LABELS[:0], length=0)).key == "dataset-length"
 
 
 def test_right_samples_have_no_diagnosis():
-    assert (data.images(samples()), data.labels(samples())) == (None, None)
+    assert (dataset.images(samples()), dataset.labels(samples())) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -75,44 +75,44 @@ def test_right_samples_have_no_diagnosis():
         (LABELS * 0, "labels", "all the same|All labels are the same"),
         (LABELS[::-1], "labels", "Item i must have the label at i"),
         (LABELS.astype(float) + 0.5, "labels", "shifted"),
-        (LABELS[:30], "dataset-length", "Count the pictures"),
+        (LABELS[:30], "dataset-length", "Count the images"),
     ],
 )
 def test_wrong_labels_are_explained(labels, key, words):
-    diagnosis = data.labels(samples(TRUTH[: len(labels)], labels, length=800 if len(labels) == 64 else 30))
+    diagnosis = dataset.labels(samples(TRUTH[: len(labels)], labels, length=800 if len(labels) == 64 else 30))
     assert diagnosis.key == key
     assert re.search(words, diagnosis.remedy)
 
 
 def test_labels_that_are_no_numbers_are_described():
     wrong = Samples(800, IMAGES, LABELS, 800, [FLOAT] * 64, list(TRUTH), ["an object of type str"] * 64, [None] * 64)
-    assert (data.labels(wrong).key, data.labels(wrong).got) == ("label-type", "an object of type str")
+    assert (dataset.labels(wrong).key, dataset.labels(wrong).got) == ("label-type", "an object of type str")
 
 
 def test_float_and_one_hot_labels_are_accepted():
-    assert data.labels(samples(labels=LABELS.astype(np.float32))) is None
+    assert dataset.labels(samples(labels=LABELS.astype(np.float32))) is None
     one_hot = samples(labels=np.eye(8)[LABELS])
-    assert data.labels(one_hot) is None
-    assert data.is_one_hot(one_hot)
-    assert not data.is_one_hot(samples())
+    assert dataset.labels(one_hot) is None
+    assert dataset.is_one_hot(one_hot)
+    assert not dataset.is_one_hot(samples())
 
 
 @pytest.mark.parametrize(
-    ("got", "words"), [(6, "number of keys"), (8000 * 3072, "bytes"), (1, "extend"), (7999, "Count the pictures")]
+    ("got", "words"), [(6, "number of keys"), (8000 * 3072, "bytes"), (1, "extend"), (7999, "Count the images")]
 )
 def test_wrong_lengths_are_explained(got, words):
-    assert words in data.length(8000, got).remedy
+    assert words in dataset.length(8000, got).remedy
 
 
 @pytest.mark.parametrize(("got", "words"), [(400, "One batch an item"), (6, "drop_last"), (13, "loader_params")])
 def test_wrong_batch_counts_are_explained(got, words):
-    assert words in data.batches(7, got, items=400).remedy
+    assert words in dataset.batches(7, got, items=400).remedy
 
 
 def test_a_first_batch_is_a_pair_of_images_and_labels():
     images = "a float32 tensor of shape (64, 3, 32, 32)"
-    assert data.first_batch([images, "a int64 tensor of shape (64,)"], size=64) is None
-    assert data.first_batch([images], size=64).key == "batch-shape"
+    assert dataset.first_batch([images, "a int64 tensor of shape (64,)"], size=64) is None
+    assert dataset.first_batch([images], size=64).key == "batch-shape"
 
 
 # The model
@@ -125,13 +125,13 @@ CHECKPOINT = {
 }
 
 
-def trained(**changes) -> model.Backbone:
-    """The checkpoint under other names, with some tensors replaced or (None) left out."""
+def trained(**changes) -> model.BackboneComparison:
+    """Compare the checkpoint with itself under other names, some tensors replaced or, where None is given, left out."""
     tensors = {name: changes.get(name.replace(".", "_"), tensor) for name, tensor in CHECKPOINT.items()}
     return model.compare_backbone(CHECKPOINT, {f"my.{k}": v for k, v in tensors.items() if v is not None})
 
 
-def verdict(backbone: model.Backbone, accuracy: float = 0.95) -> str:
+def verdict(backbone: model.BackboneComparison, accuracy: float = 0.95) -> str:
     diagnosis = model.frozen(backbone, accuracy=accuracy)
     return "" if diagnosis is None else diagnosis.key
 
@@ -297,6 +297,6 @@ def test_every_diagnosis_has_its_section():
     keys |= {f"ended-{kind}" for kind in ("time", "memory", "disk", "processes", "died", "protocol")} | {
         key for _, key, _ in calls.EXCEPTIONS
     }
-    keys |= {key for _, key, _ in data.PICTURES}
+    keys |= {key for _, key, _ in dataset.IMAGES}
     sections = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs" / "student.md").read_text(), re.M))
     assert keys == sections

@@ -1,4 +1,4 @@
-"""Grading from end to end: what becomes of accidents, of faults of ours, and of the results file."""
+"""Test grading from end to end: accidents of a submission, faults of the grader, and the results file."""
 
 import json
 import re
@@ -11,11 +11,12 @@ import pytest
 
 import grade as command
 from mp09.errors import DataError, GradingError
-from mp09.grading import gradescope, processes, rubric, text
-from mp09.grading.grade import load_suites
-from mp09.grading.host import WorkerEnded
+from mp09.grading import gradescope, rubric, text
 from mp09.grading.report import GradeReport, TestResult
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox import processes
+from mp09.grading.sandbox.host import WorkerEnded
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
+from mp09.grading.suites import load_suites
 from mp09.release.validate import BRIEF, edited
 from selftests.conftest import ROOT
 
@@ -24,14 +25,14 @@ REFERENCE = (ROOT / "submitted.py").read_text()
 
 @pytest.fixture(scope="module")
 def small_sandbox():
-    """Level "process", with little memory."""
+    """Give a sandbox of level "process" with a memory limit of 1500 MiB."""
     with Sandbox(Settings(device="cpu", memory_mib=1500, isolation="process")) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def submit(tmp_path, run_grader):
-    """Grade a piece of source, by default with the data tests only."""
+    """Give a function that grades source code, by default with the tests about the dataset only."""
 
     def submit(source: str, **options) -> dict[str, TestResult]:
         folder = tmp_path / "submission"
@@ -44,7 +45,7 @@ def submit(tmp_path, run_grader):
 
 
 def without(name: str, body: str) -> str:
-    """The reference with a function replaced at the end of the file."""
+    """Return the reference solution with a function that is defined anew at the end of the file."""
     return f"{REFERENCE}\n\n{body}\n"
 
 
@@ -158,7 +159,7 @@ def test_input_finds_nobody(submit):
     assert submit("input('name?')")["1.1"].diagnosis == "input"
 
 
-# What a submission is
+# Which file is graded
 
 
 def test_no_file_is_explained(run_grader, tmp_path):
@@ -180,7 +181,7 @@ def test_two_nested_files_are_ambiguous(run_grader, tmp_path):
     assert {test.diagnosis for test in run_grader(tmp_path, only="dataloader").tests} == {"no-file"}
 
 
-# Faults of ours
+# Faults of the grader
 
 
 def suite(folder, body: str):
@@ -392,7 +393,7 @@ def test_a_fault_of_ours_is_an_exit_code(monkeypatch, capsys, small_data):
 
 
 @pytest.mark.real
-def test_the_reference_on_all_real_pictures(run_grader, real_data):
+def test_the_reference_on_all_real_images(run_grader, real_data):
     report = run_grader(ROOT / "submitted.py", data=real_data)
     print(f"\nreference: {report.score:g} points, accuracy {report.accuracy} on {report.source}, {report.seconds} s")
     assert (report.score, report.source) == (100, "CIFAR-10 (JPEG)")

@@ -1,4 +1,4 @@
-"""A small sample of the slow proofs in `benchmarks`: fuzzing, and killing the grader itself."""
+"""Run a small sample of the slow proofs in `benchmarks`: fuzzing, and killing the grader itself."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The layers of isolation one by one, and what follows from a layer that a machine lacks."""
+"""Test the layers of isolation one by one, and what follows from a layer that a machine lacks."""
 
 import os
 import random
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mp09.errors import GradingError
-from mp09.grading import probe
-from mp09.grading.isolation import AUTO, PROCESS, SANDBOXED, USER, Confined, syscalls
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox import probe
+from mp09.grading.sandbox.isolation import AUTO, PROCESS, SANDBOXED, USER, Confined, syscalls
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from selftests.conftest import ROOT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="is about Linux")
@@ -73,7 +73,7 @@ def test_shared_memory_is_the_workers_own(sandbox, tmp_path):
         if not worker.about["isolation"]["own_shared_memory"]:
             pytest.skip("this system lets no process mount anything")
         worker.request("load", timeout_s=60)
-        time.sleep(0.2)  # the log comes through a pipe of its own
+        time.sleep(0.2)  # the log has a pipe of its own, and may come later
         assert worker.log.strip() == "[]"
         assert not Path("/dev/shm/mine").exists()
 
@@ -86,10 +86,10 @@ def test_the_word_for_who_counts_memory_is_in_the_result(run_grader):
 
 @linux
 def test_signals_are_kept_from_the_processes_that_are_named():
-    """On kernels whose Landlock does not see to it."""
+    """This is needed on kernels whose Landlock does not see to it."""
     code = (
         "import os, signal, sys, time\n"
-        "from mp09.grading.isolation.syscalls import deny\n"
+        "from mp09.grading.sandbox.isolation.syscalls import deny\n"
         "child = os.fork() or time.sleep(60)\n"
         "deny(same_user=True, unsignalled=[os.getppid()])\n"
         "os.kill(child, signal.SIGKILL)\n"
@@ -105,7 +105,7 @@ def test_signals_are_kept_from_the_processes_that_are_named():
 def test_files_are_not_cut_off_where_landlock_does_not_see_it(tmp_path):
     code = (
         "import os, sys\n"
-        "from mp09.grading.isolation.syscalls import deny\n"
+        "from mp09.grading.sandbox.isolation.syscalls import deny\n"
         "deny(same_user=True, truncates=False)\n"
         "for cut in (lambda: os.truncate(sys.argv[1], 0), lambda: os.open(sys.argv[1], os.O_RDONLY | os.O_TRUNC)):\n"
         "    try: cut(); print('cut')\n"
@@ -124,7 +124,7 @@ def test_files_are_not_cut_off_where_landlock_does_not_see_it(tmp_path):
 def test_attributes_stay_where_files_are_the_graders_and_honest_programs_go_on(tmp_path):
     code = (
         "import os, shutil, sys\n"
-        "from mp09.grading.isolation.syscalls import deny\n"
+        "from mp09.grading.sandbox.isolation.syscalls import deny\n"
         "file = sys.argv[1]\n"
         "deny(same_user=True, unsignalled=[])\n"
         "os.chmod(file, 0); os.utime(file, (0, 0)); os.setxattr(file, 'user.x', b'')\n"

@@ -1,4 +1,7 @@
-"""What a worker's own user runs and leaves is found and ended, whatever the user does about it; and what else ends."""
+"""Test that what a worker's own user runs and leaves is found and ended, whatever the user does about it.
+
+Some tests are about what else must end with a worker.
+"""
 
 import os
 import signal
@@ -9,10 +12,10 @@ import time
 import pytest
 
 from mp09.errors import GradingError
-from mp09.grading import leftovers
-from mp09.grading.held import UNSEEN
-from mp09.grading.isolation import users
-from mp09.grading.processes import Warm
+from mp09.grading.sandbox import leftovers
+from mp09.grading.sandbox.held import UNSEEN
+from mp09.grading.sandbox.isolation import users
+from mp09.grading.sandbox.processes import Warm
 from selftests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(
@@ -22,7 +25,7 @@ ANSWER = b'{"id": "", "fields": {}, "arrays": []}'
 
 
 def stops_everybody(user: int) -> int:
-    """A process of `user` that stops whatever it may, without end; its id."""
+    """Start a process of `user` that stops whatever it may, without end, and return its id."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -61,7 +64,7 @@ def test_a_user_without_processes_and_files_is_no_error(tmp_path):
     user = users.unused([])
     leftovers.kill_processes(user)
     leftovers.remove_files(user, str(tmp_path))
-    assert leftovers.held_by(user, [1]) == UNSEEN  # a process of root's
+    assert leftovers.held_by(user, [1]) == UNSEEN  # process 1 is root's
 
 
 def test_no_two_workers_have_one_user():

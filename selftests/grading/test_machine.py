@@ -1,11 +1,11 @@
-"""A container's limits count, not the machine's."""
+"""Test that the limits of a container count, and not those of its machine."""
 
 import pytest
 
 from mp09.errors import GradingError
-from mp09.grading import sandbox
-from mp09.grading.machine import cores_of_container, memory_limits, usable_memory
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox import sandbox
+from mp09.grading.sandbox.machine import cores_of_container, memory_limits, usable_memory
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 
 
 @pytest.mark.parametrize(

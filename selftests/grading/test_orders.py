@@ -1,4 +1,4 @@
-"""What a grading chooses at random can't be known before, and decides about no honest score."""
+"""Test that what a grading chooses at random can't be known before, and does not decide about an honest score."""
 
 import math
 from itertools import pairwise
@@ -18,7 +18,7 @@ HONEST = {
     "dropout": "        return self.classifier(torch.dropout(features.float(), 0.5, True))\n",
 }
 SECRETS = range(200)
-SIZES = (16, 64, 65, 66, 130, 400, 8000)  # images in test_batch
+SIZES = (16, 64, 65, 66, 130, 400, 8000)  # numbers of images in test_batch
 
 
 def test_two_gradings_choose_otherwise():
@@ -35,7 +35,7 @@ def test_one_grading_chooses_once():
 
 
 def test_the_grader_s_known_seed_is_no_secret():
-    """The old orders, as whoever knows the seed would have them."""
+    """Whoever knows the seed of the submission's random numbers can't compute the orders from it."""
     known = np.random.default_rng(42).permutation(8000)
     assert np.mean(Orders().scored(8000).positions == known) < 0.01
     assert np.mean(Orders().repeated(8000).positions == known[: rubric.REPEATED]) < 0.01
@@ -50,7 +50,7 @@ def test_a_counted_file_is_smaller_than_test_batch(size):
 
 
 def verdict(batches, size: int, secret: int) -> bool:
-    """Whether a loader that makes `batches(n)` batches of n items passes: on test_batch, and on the counted file."""
+    """Return whether a loader that makes `batches(n)` batches of n items passes on test_batch and the counted file."""
     counts = (size, Orders(secret).counted(size))
     return all(batches(count) == math.ceil(count / rubric.BATCH_SIZE) for count in counts)
 
@@ -82,14 +82,14 @@ def test_samples_are_items_of_both_files(size):
 def test_a_short_dataset_gets_the_same_with_every_secret(missing):
     length = 2 * PER_FILE - missing
     complete = {bool((Orders(secret).samples([PER_FILE, PER_FILE]) < length).all()) for secret in SECRETS}
-    assert complete == {missing <= 12}  # near the end it loses the points for its length alone
+    assert complete == {missing <= 12}  # up to 12 missing items cost only the points for the length
 
 
 # Evaluation
 
 
 def batches(asked) -> set[tuple[int, ...]]:
-    """Each batch: its images in their order."""
+    """Return each batch as the positions of its images, in their order."""
     starts = range(0, len(asked.positions) + asked.batch_size, asked.batch_size)
     return {tuple(asked.positions[a:b].tolist()) for a, b in pairwise(starts)}
 
@@ -119,7 +119,7 @@ def test_the_second_pass_has_other_batches_of_another_size(total):
 
 @pytest.mark.parametrize("total", [240, 400, 4000, 8000])
 def test_a_look_up_by_position_is_wrong(total):
-    """Whoever knows the batches, and only guesses in which order they come: far from half of the images right."""
+    """Whoever knows the batches and guesses their order is far from having half of the images right."""
     known = Orders(2**128 - 1).scored(total).positions
     assert max(np.mean(Orders(secret).scored(total).positions == known) for secret in SECRETS) < 0.35
 
@@ -129,7 +129,7 @@ def test_a_look_up_by_position_is_wrong(total):
 
 @pytest.mark.proof
 def test_positions_of_the_known_seed_earn_nothing(run_grader, tmp_path):
-    """On public images, whose labels everybody has."""
+    """The images are the public ones, whose labels everybody has."""
     case = next(case for case in CASES if case.name == "learning/knows_the_seeds")
     case.build(tmp_path)
     assert run_grader(tmp_path).score == case.points
@@ -138,7 +138,7 @@ def test_positions_of_the_known_seed_earn_nothing(run_grader, tmp_path):
 @pytest.mark.proof
 @pytest.mark.parametrize("body", HONEST.values(), ids=HONEST)
 def test_a_score_is_the_same_with_every_secret(run_grader, tmp_path, body):
-    """To the last digit, also when a model's answers depend on neighbours or on random numbers."""
+    """This holds to the last digit, also when a model's answers depend on neighbours or on random numbers."""
     (tmp_path / "submitted.py").write_text(
         edited(SHORT, [("        return self.classifier(features.float())\n", body)])
     )

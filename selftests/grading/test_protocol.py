@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mp09.errors import ProtocolError
-from mp09.grading import protocol
-from mp09.grading.protocol import Message, read, write
+from mp09.grading.sandbox import protocol
+from mp09.grading.sandbox.protocol import Message, read, write
 
 
 def sent(message: Message) -> bytes:

@@ -1,11 +1,11 @@
-"""What a worker may answer."""
+"""Test what a worker may answer."""
 
 import numpy as np
 import pytest
 
 from mp09.errors import ProtocolError
-from mp09.grading.protocol import Message
 from mp09.grading.replies import Raised, checked, readable
+from mp09.grading.sandbox.protocol import Message
 
 
 @pytest.mark.parametrize(

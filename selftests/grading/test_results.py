@@ -1,4 +1,4 @@
-"""Results that can't be written are one line and an exit code, and no part of them stays behind."""
+"""Test that results which can't be written end with one line and an exit code, and leave no part of them behind."""
 
 import json
 import os
@@ -11,12 +11,12 @@ import pytest
 import grade as command
 from mp09.cli import main
 from mp09.errors import GradingError
-from mp09.grading.host import Worker
+from mp09.grading.sandbox.host import Worker
 from selftests.conftest import ROOT
 
 
 class Vanishes:
-    """Takes the folder of the results away once a test is done."""
+    """Is a watcher that removes the folder of the results when a test is done, and may make an empty one again."""
 
     def __init__(self, out, *, comes_back: bool):
         self._folder, self._comes_back, self.partly = out.parent, comes_back, []

@@ -1,4 +1,4 @@
-"""Levels of isolation: what is chosen, what the probe finds, and what a worker may do at level "sandboxed"."""
+"""Test the levels of isolation: what is chosen, what the probe finds, and what level "sandboxed" lets a worker do."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ import torch
 
 from mp09.errors import GradingError
 from mp09.files import scratch_folder
-from mp09.grading.isolation import users
-from mp09.grading.sandbox import SYSTEM_DEVICES, Sandbox, Settings
+from mp09.grading.sandbox.isolation import users
+from mp09.grading.sandbox.sandbox import SYSTEM_DEVICES, Sandbox, Settings
 from selftests.conftest import ROOT
 
 
@@ -24,12 +24,12 @@ def kept_in(sandbox):
 
 
 def printed(sandbox: Sandbox, folder: Path, source: str) -> str:
-    """What a submission prints when it is imported."""
+    """Return what a submission prints when it is imported."""
     (folder / "submitted.py").write_text(source)
     folder.chmod(0o755)
     with sandbox.start(folder) as worker:
         worker.request("load", timeout_s=60)
-        time.sleep(0.2)  # the log comes through a pipe of its own
+        time.sleep(0.2)  # the log has a pipe of its own, and may come later
         return worker.log.strip()
 
 
@@ -57,8 +57,8 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(isolation):
     ("devices", "answer"), [(SYSTEM_DEVICES, "done"), ((), "PermissionError")], ids=["GPU", "no GPU"]
 )
 def test_where_there_is_a_gpu_threads_may_be_named(kept_in, tmp_path, monkeypatch, devices, answer):
-    """CUDA does not start where the driver can't name its threads."""
-    monkeypatch.setattr("mp09.grading.sandbox.GPU_DEVICES", devices)
+    """CUDA does not start where its driver can't give names to its threads."""
+    monkeypatch.setattr("mp09.grading.sandbox.sandbox.GPU_DEVICES", devices)
     source = (
         "import os\ntry:\n    open(f'/proc/self/task/{os.getpid()}/comm', 'w').write('named')\n    print('done')\n"
         "except OSError as error: print(type(error).__name__)"

@@ -1,4 +1,4 @@
-"""Which file of a submission is graded: no link in it is followed, nothing waited for, nothing large read whole."""
+"""Test which file of a submission is graded: no link is followed, no pipe waited for, and nothing large read whole."""
 
 import os
 
@@ -13,7 +13,7 @@ from mp09.grading.submission import read_submission
 
 @pytest.fixture
 def secret(tmp_path):
-    """A folder with a file that is not the student's."""
+    """Make a folder with a file that is not the student's, and return it."""
     folder = tmp_path / "kit"
     folder.mkdir()
     (folder / "submitted.py").write_bytes(b"secret")
@@ -93,7 +93,7 @@ def test_the_limit(given, more, fits):
 
 
 def test_what_is_exchanged_for_a_link_meanwhile_is_not_followed(given, secret):
-    """A folder becomes a link again and again; what is read is the student's, or nothing."""
+    """A folder becomes a link again and again, but what is read is always the student's file, or nothing."""
     (given / "real").mkdir()
     (given / "real" / "submitted.py").write_bytes(b"own")
     (given / "aside").symlink_to(secret)

@@ -1,4 +1,4 @@
-"""Videos and pictures of plain colours, and a network that names colours exactly."""
+"""Fixtures for classifying: videos and images of plain colours, and a model that tells these colours apart."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ RATE = 20.0
 
 
 def plain(name: str, height: int = 90, width: int = 160) -> np.ndarray:
-    """uint8 (H, W, 3) in R, G, B."""
+    """Return an image of one colour, uint8 (H, W, 3), planes R, G, B."""
     return np.full((height, width, 3), COLOURS[name], np.uint8)
 
 
 def write_video(path: Path, names: list[str], *, frames: int = 10, height: int = 90, width: int = 160) -> Path:
-    """So many frames of each colour, one colour after the other. OpenCV takes B, G, R."""
+    """Write a video with `frames` frames of each colour, one colour after the other. OpenCV takes planes B, G, R."""
     code = {".mp4": "mp4v", ".avi": "MJPG"}[path.suffix]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), RATE, (width, height))
     for name in names:
@@ -31,15 +31,15 @@ def write_video(path: Path, names: list[str], *, frames: int = 10, height: int =
 
 @pytest.fixture
 def video(tmp_path) -> Path:
-    """10 frames red, 10 green, 10 blue, at 20 a second."""
+    """Write a video of 10 red, 10 green and 10 blue frames, at 20 frames a second."""
     return write_video(tmp_path / "colours.mp4", list(COLOURS))
 
 
-def mean_colour(pictures: torch.Tensor) -> torch.Tensor:
-    return (pictures.float().mean(dim=(2, 3)) / 20).softmax(dim=1)
+def mean_colour(images: torch.Tensor) -> torch.Tensor:
+    return (images.float().mean(dim=(2, 3)) / 20).softmax(dim=1)
 
 
 @pytest.fixture
 def predict() -> Predictor:
-    """The channel with the highest mean."""
+    """Return a predictor that names the colour with the highest mean."""
     return Predictor(mean_colour, tuple(COLOURS), device="cpu")

@@ -1,4 +1,4 @@
-"""Sources give their frames in R, G, B and in order, or say in words why not."""
+"""Sources give their frames in order and with planes R, G, B, or say why they can't."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ def test_planes_are_red_green_blue(video):
     assert np.abs(first.mean(axis=(0, 1)) - COLOURS["red"]).max() < 8
 
 
-def test_a_folder_gives_its_pictures_in_order_at_any_depth(tmp_path):
+def test_a_folder_gives_its_images_in_order_at_any_depth(tmp_path):
     for name in ("b/2.png", "b/1.png", "a/9.jpg", "a/.hidden.png", "a/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(plain("red")).save(tmp_path / name, "PNG")
@@ -45,25 +45,25 @@ def test_a_folder_gives_its_pictures_in_order_at_any_depth(tmp_path):
         assert [frame.name for frame in source] == ["9.jpg", "1.png", "2.png"]
 
 
-def test_an_unreadable_picture_among_others_is_left_out_with_a_note(tmp_path):
+def test_an_unreadable_image_among_others_is_left_out_with_a_note(tmp_path):
     Image.fromarray(plain("red")).save(tmp_path / "1.png")
-    (tmp_path / "2.png").write_bytes(b"no picture")
+    (tmp_path / "2.png").write_bytes(b"no image")
     with open_source(tmp_path) as source:
         assert [frame.number for frame in source] == [0]
     assert len(source.notes) == 1
-    assert "2.png: not a readable picture" in source.notes[0]
+    assert "2.png: not a readable image" in source.notes[0]
 
 
-def test_a_picture_that_cannot_be_read_is_an_error(tmp_path):
-    (tmp_path / "1.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"1\.png: not a readable picture"):
+def test_an_image_that_cannot_be_read_is_an_error(tmp_path):
+    (tmp_path / "1.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"1\.png: not a readable image"):
         images(tmp_path / "1.png")
 
 
-def test_a_folder_of_unreadable_pictures_is_an_error(tmp_path):
+def test_a_folder_of_unreadable_images_is_an_error(tmp_path):
     for name in ("1.png", "2.png"):
-        (tmp_path / name).write_bytes(b"no picture")
-    with pytest.raises(FrameError, match=r"none of its 2 pictures can be read; .*1\.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    with pytest.raises(FrameError, match=r"none of its 2 images can be read; .*1\.png"):
         images(tmp_path)
 
 
@@ -76,16 +76,16 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_of_every_kind_become_rgb(kind, tmp_path):
+def test_images_of_every_kind_become_rgb(kind, tmp_path):
     KINDS[kind](tmp_path / "1.png")
     (image,) = images(tmp_path / "1.png")
     assert (image.dtype, image.shape[2]) == (np.uint8, 3)
     assert abs(int(image[0, 0, 0]) - 220) <= 1
 
 
-def test_a_picture_is_turned_as_its_exif_says(tmp_path):
+def test_an_image_is_turned_as_its_exif_says(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter
+    exif[0x0112] = 6  # the image is to be turned by a quarter
     Image.fromarray(plain("red")).save(tmp_path / "1.jpg", exif=exif)
     assert images(tmp_path / "1.jpg")[0].shape == (160, 90, 3)
 
@@ -112,19 +112,19 @@ def test_a_video_that_is_cut_off_gives_what_there_is_and_a_note(tmp_path):
 
 
 def _cut(path: Path, mark: str) -> Path:
-    """End a file just behind a mark."""
+    """Cut a file off just behind a mark, and return its path."""
     content = path.read_bytes()
     path.write_bytes(content[: content.index(mark.encode()) + len(mark)])
     return path
 
 
-def test_a_folder_without_pictures_is_an_error(tmp_path):
-    with pytest.raises(FrameError, match=r"no pictures in this folder \(\.jpg, "):
+def test_a_folder_without_images_is_an_error(tmp_path):
+    with pytest.raises(FrameError, match=r"no images in this folder \(\.jpg, "):
         open_source(tmp_path)
 
 
 def test_a_missing_file_is_an_error():
-    with pytest.raises(FrameError, match="nowhere: expected a camera's number, a video, a picture or a folder"):
+    with pytest.raises(FrameError, match="nowhere: expected a camera's number, a video, an image or a folder"):
         open_source("nowhere")
 
 
@@ -138,7 +138,7 @@ def test_a_camera_that_is_not_there_is_an_error():
 
 @pytest.fixture
 def camera(video, monkeypatch):
-    """A camera whose pictures come from the video, and which is unplugged at its end."""
+    """Return a camera whose images come from the video, and which is unplugged at the video's end."""
     capture = cv2.VideoCapture(str(video))
     monkeypatch.setattr(cv2, "VideoCapture", lambda index: capture)
     return Camera(0)
@@ -174,7 +174,7 @@ def test_the_newest_frame_is_given_and_older_ones_are_dropped():
 
     seen = []
     for frame in newest(every_10_ms(), lambda: FrameError("gone")):
-        assert time.monotonic() - frame.seconds < 0.05 or frame.number == 49  # it came just now, or none came after it
+        assert time.monotonic() - frame.seconds < 0.05 or frame.number == 49  # it has just come, or is the last one
         seen.append(frame.number)
         time.sleep(0.1)
     assert seen[0] == 0

@@ -1,4 +1,4 @@
-"""What is written can be played and looked at; what can't be written or shown says why."""
+"""What is written can be played and viewed, and what can't be written or shown says why."""
 
 import os
 
@@ -46,7 +46,7 @@ def test_a_frame_stands_until_the_next_one_came(predict, tmp_path):
 def test_a_camera_quicker_than_the_file_does_not_slow_it_down(predict, tmp_path):
     with VideoFile(tmp_path / "out.avi", 10.0) as file:
         for number in range(41):
-            file(result(predict, number / 40))  # one second
+            file(result(predict, number / 40))  # all within one second
     with open_source(tmp_path / "out.avi") as source:
         assert len(list(source)) == 11
 
@@ -95,11 +95,11 @@ def test_a_folder_that_is_not_there_is_named(predict, tmp_path):
 
 
 @pytest.mark.parametrize(("several", "name"), [(False, "out"), (True, "out/0000_a.png")])
-def test_panels_are_pictures(several, name, predict, tmp_path):
+def test_panels_are_images(several, name, predict, tmp_path):
     with Panels(tmp_path / "out", several=several) as panels:
         panels(result(predict, 0.0))
-    with Image.open(tmp_path / name) as picture:
-        assert (picture.format, picture.size) == ("PNG", (900, 400))
+    with Image.open(tmp_path / name) as image:
+        assert (image.format, image.size) == ("PNG", (900, 400))
 
 
 def test_panels_that_cannot_be_written_are_an_error(predict, tmp_path):

@@ -1,4 +1,4 @@
-"""Published networks are cut cleanly, and weights that are absent or don't fit are refused in words."""
+"""Tests that published models are cut cleanly, and that weights which are missing or don't fit are refused."""
 
 import re
 
@@ -13,7 +13,7 @@ from mp09.nets.backbones import OURS, backbone, names, read_state
 from mp09.nets.published import published
 from selftests.nets.test_preprocess import assert_prepared_as_published
 
-# one of each family of torchvision
+# These are one model of each family in torchvision.
 FAMILIES = [
     "alexnet",
     "convnext_tiny",
@@ -63,7 +63,7 @@ def test_body_and_head_together_are_the_course_network():
 
 
 def publish(state: dict, weights, folder, monkeypatch) -> None:
-    """Put a state dict where PyTorch looks for these weights before it fetches them."""
+    """Save a state dict where PyTorch looks for these weights before it downloads them."""
     (folder / "hub" / "checkpoints").mkdir(parents=True)
     torch.save(state, folder / "hub" / "checkpoints" / weights.url.rpartition("/")[2])
     monkeypatch.setenv("TORCH_HOME", str(folder))
@@ -82,7 +82,7 @@ def test_weights_of_the_registry_are_taken_with_their_preprocessing(tmp_path, mo
 
 
 def test_a_file_of_torchvision_s_is_known_by_its_name(tmp_path):
-    chosen = zoo.ResNet50_Weights.IMAGENET1K_V1  # the default ones are prepared for otherwise
+    chosen = zoo.ResNet50_Weights.IMAGENET1K_V1  # the default weights have another preprocessing
     file = tmp_path / chosen.url.rpartition("/")[2]
     torch.save(zoo.resnet50().state_dict(), file)
     made = published("resnet50", file)

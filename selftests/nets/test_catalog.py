@@ -1,4 +1,4 @@
-"""What is said of networks agrees with the networks."""
+"""Tests that what the catalog says of models agrees with the models."""
 
 import pytest
 from torchvision import models as zoo
@@ -49,12 +49,12 @@ def test_a_network_is_seen_from_outside():
 def test_networks_of_other_kinds_are_seen_too(name):
     found = details(name)
     whole = sum(count for _, _, count in found.blocks)
-    auxiliary = 3_326_696 if name == "inception_v3" else 0  # a head for training, which is left out
+    auxiliary = 3_326_696 if name == "inception_v3" else 0  # parameters of a head for training, which is left out
     assert whole + auxiliary == found.entries[0].figures.parameters
 
 
 def test_weights_without_classes_are_none():
-    """VGG-16 has some whose classifier is missing."""
+    """Weights without a classifier are left out; VGG-16 has one such set."""
     assert [entry.key for entry in entries("vgg16")] == ["IMAGENET1K_V1"]
     with pytest.raises(NetworkError, match="IMAGENET1K_FEATURES: no such weights"):
         published("vgg16", "IMAGENET1K_FEATURES")
@@ -69,6 +69,6 @@ def test_an_unknown_network_gets_the_nearest_names():
 def test_the_thousand_numbers_stand_in_the_order_of_the_outputs():
     categories = zoo.AlexNet_Weights.DEFAULT.meta["categories"]
     assert (len(WNIDS), len(categories)) == (1000, 1000)
-    assert list(WNIDS) == sorted(set(WNIDS))  # ImageNet's classes do
+    assert list(WNIDS) == sorted(set(WNIDS))  # ImageNet's classes are sorted by their WordNet numbers
     known = {"n01443537": "goldfish", "n02012849": "crane bird", "n03126707": "crane", "n15075141": "toilet tissue"}
     assert {wnid: categories[WNIDS.index(wnid)] for wnid in known} == known

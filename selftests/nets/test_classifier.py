@@ -1,4 +1,4 @@
-"""What is frozen gets no gradients, stays in eval mode and builds no graph."""
+"""Tests that what is frozen gets no gradients, stays in eval mode and builds no graph."""
 
 import copy
 

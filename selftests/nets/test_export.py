@@ -1,4 +1,4 @@
-"""An exported file gives the network's own numbers, and says what it is."""
+"""Tests that an exported model gives the numbers of the original, and that its file says what it is."""
 
 import pytest
 import torch
@@ -20,11 +20,11 @@ def classifier(name: str = "resnet18-32") -> Classifier:
 def test_the_file_gives_features_and_logits(tmp_path, name):
     model = classifier(name)
     export(model, tmp_path / "net.pt", name=name, classes=CLASSES)
-    pictures = torch.randint(256, (3, 3, 60, 50), dtype=torch.uint8)
-    features, logits = load_exported(tmp_path / "net.pt").network(pictures)
+    images = torch.randint(256, (3, 3, 60, 50), dtype=torch.uint8)
+    features, logits = load_exported(tmp_path / "net.pt").network(images)
     with torch.no_grad():
-        torch.testing.assert_close(logits, model(pictures), atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(features, model.features(pictures), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(logits, model(images), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(features, model.features(images), atol=1e-4, rtol=1e-4)
 
 
 def test_probabilities_add_up_to_one(tmp_path):
@@ -67,10 +67,10 @@ def test_one_logit_becomes_two_classes(tmp_path):
     base = backbone("resnet18-32", "none")
     model = Classifier(base, make_head(base.width, 1)).eval()
     export(model, tmp_path / "net.pt", name="x", classes=("cat", "dog"), softmax=True)
-    pictures = torch.randint(256, (5, 3, 32, 32), dtype=torch.uint8)
-    _, scores = load_exported(tmp_path / "net.pt").network(pictures)
+    images = torch.randint(256, (5, 3, 32, 32), dtype=torch.uint8)
+    _, scores = load_exported(tmp_path / "net.pt").network(images)
     with torch.no_grad():
-        torch.testing.assert_close(scores[:, 1:], model(pictures).sigmoid(), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(scores[:, 1:], model(images).sigmoid(), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("content", [None, b"hello"])

@@ -1,4 +1,4 @@
-"""Small pictures to learn from, and the commands as a user types them."""
+"""Provides small images to learn from, and runs commands as a user types them."""
 
 import numpy as np
 import pytest
@@ -9,18 +9,19 @@ from mp09.cli import main
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
-    """Red, green and blue pictures of mixed sizes in train/<class>/ and val/<class>/."""
-    root = tmp_path_factory.mktemp("pictures") / "colours"
+    """Make red, green and blue images of mixed sizes in train/<class>/ and val/<class>/."""
+    root = tmp_path_factory.mktemp("images") / "colours"
     random = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 6)):
         for channel, name in enumerate(("red", "green", "blue")):
             (root / split / name).mkdir(parents=True)
             for number in range(count):
-                picture = random.integers(0, 90, (40 + number, 50, 3), dtype=np.uint8)
-                picture[..., channel] += 160
-                Image.fromarray(picture).save(root / split / name / f"{number}.png")
+                image = random.integers(0, 90, (40 + number, 50, 3), dtype=np.uint8)
+                image[..., channel] += 160
+                Image.fromarray(image).save(root / split / name / f"{number}.png")
     return root
 
 
 def run(*arguments) -> int:
+    """Run a command with these arguments, and return its exit code."""
     return main([str(argument) for argument in arguments])

@@ -1,4 +1,4 @@
-"""`python -m mp09 classify` as it is typed: on videos, pictures and cameras, with networks of every origin."""
+"""Tests `python -m mp09 classify` as a user types it, on videos, images and cameras, with models of every origin."""
 
 import json
 import subprocess
@@ -20,15 +20,15 @@ CPU = ("--device", "cpu")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder of `train` whose network knows red, green and blue, light or dark."""
+    """Return a folder that `train` wrote, with a model that knows red, green and blue, light or dark."""
     root = tmp_path_factory.mktemp("trained")
     for name in COLOURS:
         for number in range(20):
-            path = root / "pictures" / ("val" if number % 5 == 0 else "train") / name / f"{number}.png"
+            path = root / "images" / ("val" if number % 5 == 0 else "train") / name / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray((plain(name) * (0.6 + number / 50)).astype(np.uint8)).save(path)
     options = ("--epochs", 20, "--batch", 12, "--lr", 0.01, "--cache", root / "cache", *CPU)
-    assert run("train", "--data", root / "pictures", "--out", root / "run", *options) == 0
+    assert run("train", "--data", root / "images", "--out", root / "run", *options) == 0
     return root / "run"
 
 
@@ -49,7 +49,7 @@ def test_a_video_is_labelled_by_a_network_of_ones_own(exported, softmax, trained
         assert run("export", "--run", trained, "--out", tmp_path / "net.pt", *softmax) == 0
         capsys.readouterr()
         model = tmp_path / "net.pt"
-    assert run("classify", video, "--model", model, "--json", *CPU) == 0
+    assert run("classify", video, "--checkpoint", model, "--json", *CPU) == 0
     found = lines(capsys)
     assert [line["label"] for line in found] == ["red"] * 10 + ["blue"] * 10 + ["green"] * 10
     assert [line["frame"] for line in found] == list(range(30))
@@ -59,7 +59,7 @@ def test_a_video_is_labelled_by_a_network_of_ones_own(exported, softmax, trained
 
 def test_changes_of_the_label_are_told_and_the_video_is_written(trained, video, tmp_path, capsys):
     out = tmp_path / "out.mp4"
-    assert run("classify", video, "--model", trained, "--out", out, *CPU) == 0
+    assert run("classify", video, "--checkpoint", trained, "--out", out, *CPU) == 0
     first, second, third, summary, written = capsys.readouterr().out.splitlines()
     assert (first.split()[:3], second.split()[:3]) == (["0.00", "s", "red"], ["0.50", "s", "blue"])
     assert third.split()[:3] == ["1.00", "s", "green"]
@@ -69,36 +69,37 @@ def test_changes_of_the_label_are_told_and_the_video_is_written(trained, video, 
 
 
 def test_a_live_video_says_how_many_frames_were_dropped(trained, video, capsys):
-    assert run("classify", video, "--model", trained, "--live", *CPU) == 0
+    assert run("classify", video, "--checkpoint", trained, "--live", *CPU) == 0
     words = capsys.readouterr().out.splitlines()[-1].split()
     assert words[-1] == "dropped"
     assert int(words[0]) + int(words[-2]) <= 30
 
 
-def test_pictures_have_their_top_classes_and_panels(trained, tmp_path, capsys):
+def test_images_have_their_top_classes_and_panels(trained, tmp_path, capsys):
     for name in COLOURS:
         Image.fromarray(plain(name)).save(tmp_path / f"{name}.png")
-    (tmp_path / "wrong.png").write_bytes(b"no picture")
+    (tmp_path / "wrong.png").write_bytes(b"no image")
     out = tmp_path / "panels"
-    assert run("classify", tmp_path, "--model", trained, "--top", 2, "--out", out, *CPU) == 1  # one could not be read
+    options = ("--checkpoint", trained, "--top", 2, "--out", out)
+    assert run("classify", tmp_path, *options, *CPU) == 1  # one of the files can't be read
     printed = capsys.readouterr()
     assert "blue.png" in printed.out
     assert printed.out.count("%") == 6
-    assert f"note: {tmp_path / 'wrong.png'}: not a readable picture" in printed.err
+    assert f"note: {tmp_path / 'wrong.png'}: not a readable image" in printed.err
     assert sorted(path.name for path in out.iterdir()) == ["0000_blue.png", "0001_green.png", "0002_red.png"]
 
 
 def test_so_many_frames_are_classified_as_asked(trained, video, capsys):
-    assert run("classify", video, "--model", trained, "--json", "--frames", 3, *CPU) == 0
+    assert run("classify", video, "--checkpoint", trained, "--json", "--frames", 3, *CPU) == 0
     assert len(lines(capsys)) == 3
 
 
 def test_a_published_network_names_its_thousand_classes(tmp_path, capsys):
-    """A weights file as torchvision publishes it, with random numbers."""
+    """The checkpoint is like torchvision's, but holds random numbers."""
     torch.manual_seed(0)
     torch.save(zoo.alexnet().state_dict(), tmp_path / "alexnet.pth")
     Image.fromarray(plain("red")).save(tmp_path / "1.png")
-    network = ("--net", "alexnet", "--weights", tmp_path / "alexnet.pth")
+    network = ("--model", "alexnet", "--weights", tmp_path / "alexnet.pth")
     assert run("classify", tmp_path / "1.png", *network, "--json", "--top", 3, *CPU) == 0
     (line,) = lines(capsys)
     names = zoo.AlexNet_Weights.DEFAULT.meta["categories"]
@@ -117,7 +118,7 @@ def test_classes_come_from_a_file_where_weights_do_not_know_them(tmp_path, capsy
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(trained, video):
-    command = [sys.executable, "-m", "mp09", "classify", str(video), "--model", str(trained), "--json"]
+    command = [sys.executable, "-m", "mp09", "classify", str(video), "--checkpoint", str(trained), "--json"]
     script = f"{' '.join(command)} | head -1"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
@@ -126,18 +127,18 @@ def test_a_reader_that_has_enough_ends_it_quietly(trained, video):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere: expected a camera's number, a video, a picture or a folder"),
+        (["nowhere"], "nowhere: expected a camera's number, a video, an image or a folder"),
         (["97"], "camera 97: there is none"),
-        (["{picture}", "--model", "nowhere"], "nowhere: expected a folder that `python -m mp09 train` wrote"),
-        (["{picture}", "--classes", "nowhere.txt"], "nowhere.txt: expected a text file with one class name a line"),
-        (["{picture}", "--net", "squeezenet1_0", "--weights", "none"], "its published head is not one linear layer"),
-        (["{picture}", "--out", "{picture}/x.png"], "could not be written"),
-        (["{picture}", "--out", "{picture}"], "is what is to be classified"),
+        (["{image}", "--checkpoint", "nowhere"], "nowhere: expected a folder that `python -m mp09 train` wrote"),
+        (["{image}", "--classes", "nowhere.txt"], "nowhere.txt: expected a text file with one class name a line"),
+        (["{image}", "--model", "squeezenet1_0", "--weights", "none"], "its published head is not one linear layer"),
+        (["{image}", "--out", "{image}/x.png"], "could not be written"),
+        (["{image}", "--out", "{image}"], "is what is to be classified"),
         (["20240101123456"], "found no such file"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_a_line(arguments, words, tmp_path, capsys):
-    picture = tmp_path / "1.png"
-    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(picture)
-    assert run("classify", *(text.format(picture=picture) for text in arguments), *CPU) == 2
+    image = tmp_path / "1.png"
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(image)
+    assert run("classify", *(text.format(image=image) for text in arguments), *CPU) == 2
     assert words in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`python -m mp09 models` as it is typed."""
+"""Tests `python -m mp09 models` as a user types it."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_one_network_is_looked_into(capsys):
     printed = capsys.readouterr().out
     for words in (
         "IMAGENET1K_V2, the default: ResNet50_Weights.IMAGENET1K_V2\n    top-1 80.86 %, top-5 95.43 % on ImageNet-1K",
-        "25,557,032 parameters, 4.089 GMAC a picture, 97.8 MiB",
+        "25,557,032 parameters, 4.089 GMAC an image, 97.8 MiB",
         "shorter side 232, middle 224 x 224, bilinear",
         "mean 0.485, 0.456, 0.406, standard deviation 0.229, 0.224, 0.225",
         "layer4   Sequential                  14,964,736",

@@ -1,4 +1,4 @@
-"""pretrain in small: both data sets, every stage, half precision, and a card; and it goes on where it was."""
+"""Tests `pretrain` on few images: all stages on both data sets, half precision, the card, and going on where it was."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from mp09.recipes.pretrain import eight_of, shrunk
 WNIDS = ("n00000001", "n00000002")
 
 
-def picture(random, side: int, label: int) -> Image.Image:
+def image(random, side: int, label: int) -> Image.Image:
     values = random.integers(0, 60, (side, side, 3), dtype=np.uint8)
     values[..., label % 3] += 20 * label
     return Image.fromarray(values)
@@ -21,22 +21,22 @@ def picture(random, side: int, label: int) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Tiny ImageNet with two classes, and pictures of CIFAR-10's ten."""
+    """Make a Tiny ImageNet with two classes, and images of CIFAR-10's ten classes."""
     root, random = tmp_path_factory.mktemp("pretrain"), np.random.default_rng(0)
     tiny, cifar = root / "tiny", root / "cifar"
     (tiny / "val" / "images").mkdir(parents=True)
     for label, wnid in enumerate(WNIDS):
         (tiny / "train" / wnid / "images").mkdir(parents=True)
         for number in range(4):
-            picture(random, 64, label).save(tiny / "train" / wnid / "images" / f"{wnid}_{number}.png")
-        picture(random, 64, label).save(tiny / "val" / "images" / f"val_{label}.png")
+            image(random, 64, label).save(tiny / "train" / wnid / "images" / f"{wnid}_{number}.png")
+        image(random, 64, label).save(tiny / "val" / "images" / f"val_{label}.png")
     (tiny / "val" / "val_annotations.txt").write_text("".join(f"val_{i}.png\t{w}\n" for i, w in enumerate(WNIDS)))
     (tiny / "wnids.txt").write_text("\n".join(WNIDS))
     for split in ("train", "test"):
         for label, name in enumerate(OUR_CLASSES):
             (cifar / split / name).mkdir(parents=True)
             for number in range(4):
-                picture(random, 32, label).save(cifar / split / name / f"{number}.png")
+                image(random, 32, label).save(cifar / split / name / f"{number}.png")
     return tiny, cifar
 
 
@@ -46,9 +46,9 @@ def test_all_stages_run_and_a_checkpoint_with_its_card_comes_out(sources, tmp_pa
     command += ["--epochs", "1,2,1", "--device", "cpu"]
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert "tiny-imagenet: 1 epochs, 8 pictures" in printed
-    assert "cifar10-fine: 1 epochs, 40 pictures" in printed
-    assert "eight classes, 32 training pictures" in printed
+    assert "tiny-imagenet: 1 epochs, 8 images" in printed
+    assert "cifar10-fine: 1 epochs, 40 images" in printed
+    assert "eight classes, 32 training images" in printed
     made = torch.load(tmp_path / "resnet18.pt", weights_only=True)
     assert made["conv1.weight"].dtype == made["fc.weight"].dtype == torch.float16
     assert made["bn1.weight"].dtype == torch.float32

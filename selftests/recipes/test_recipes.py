@@ -1,4 +1,4 @@
-"""The learning commands on small real runs, as a user types them."""
+"""Tests the learning commands with small but complete runs, as a user types them."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from torchvision import models as zoo
 
 from mp09.errors import DataError
 from mp09.nets.export import load_exported
-from mp09.recipes.pictures import open_data
+from mp09.recipes.datasets import open_data
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
@@ -20,7 +20,7 @@ def test_train_export_and_use(small_data, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "its features are computed once" in printed
     assert "epoch   3" in printed
-    assert "on the test pictures of synthetic" in printed
+    assert "on the test images of synthetic" in printed
     assert float(printed.split("accuracy ")[-1].split()[0]) > 0.85
     assert {path.name for path in (tmp_path / "run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png"}
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt", "--softmax") == 0
@@ -38,7 +38,7 @@ def test_a_run_goes_on_and_says_when_it_is_complete(small_data, tmp_path, capsys
     assert f"{tmp_path / 'run'}: already completed" in capsys.readouterr().out
 
 
-def test_the_last_blocks_learn_on_pictures_of_mixed_sizes(folders, tmp_path, capsys):
+def test_the_last_blocks_learn_on_images_of_mixed_sizes(folders, tmp_path, capsys):
     options = ("--learn", 1, "--augment", "flip", "--epochs", 4, "--batch", 8, "--device", "cpu")
     assert run("train", "--data", folders, "--out", tmp_path / "run", "--cache", tmp_path / "cache", *options) == 0
     printed = capsys.readouterr().out
@@ -58,27 +58,27 @@ def test_features_of_several_views_and_their_logistic_regression(small_data, tmp
     assert len(list(tmp_path.iterdir())) == 5
 
 
-def test_tune_searches_and_judges_on_test_pictures(small_data, tmp_path, capsys):
+def test_tune_searches_and_judges_on_test_images(small_data, tmp_path, capsys):
     options = ("--data", small_data, "--cache", tmp_path / "cache", "--device", "cpu", "--per-class", 40)
     assert run("tune", "--trials", 3, "--epochs", 2, "--out", tmp_path / "tune", *options) == 0
     printed = capsys.readouterr().out
     assert printed.count("trial ") == 4
-    assert "on the test pictures" in printed
+    assert "on the test images" in printed
     assert (tmp_path / "tune" / "best_so_far.png").exists()
 
 
-def test_pictures_that_can_not_be_read_are_named_or_left_out(folders, tmp_path, capsys):
+def test_images_that_can_not_be_read_are_named_or_left_out(folders, tmp_path, capsys):
     bad = folders / "train" / "red" / "bad.jpg"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     options = ("--data", folders, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "--epochs", 1)
     try:
         assert run("train", *options) == 2
         error = capsys.readouterr().err
-        assert "1 of 37 pictures can't be read: " in error
+        assert "1 of 37 images can't be read: " in error
         assert "bad.jpg. Replace or remove" in error
         assert error.count("\n") == 1
         assert run("train", *options, "--unreadable", "skip") == 0
-        assert "left out, unreadable: 1 pictures: " in capsys.readouterr().out
+        assert "left out, unreadable: 1 images: " in capsys.readouterr().out
     finally:
         bad.unlink()
 
@@ -103,7 +103,7 @@ def test_a_run_of_other_weights_is_refused(small_data, tmp_path, capsys):
     [
         (("train", "--data", "none"), "none: expected cifar10_batches"),
         (("export", "--run", "none"), "expected a folder that `python -m mp09 train` wrote"),
-        (("export", "--network", "squeezenet1_1", "--weights", "none"), "is not one linear layer"),
+        (("export", "--model", "squeezenet1_1", "--weights", "none"), "is not one linear layer"),
         (("features", "--data", "none"), "expected cifar10_batches"),
         (("pretrain", "--cifar10", "none"), "none: no such file or folder"),
         (("pretrain", "--cifar10", "none", "--epochs", "1"), "expected 2 numbers"),
@@ -126,9 +126,9 @@ def test_numbers_out_of_range_are_refused_before_any_work(option, capsys):
     assert f"argument {option[0]}: expected" in capsys.readouterr().err
 
 
-def test_views_of_pictures_that_are_augmented_are_refused(folders, tmp_path, capsys):
+def test_views_of_images_that_are_augmented_are_refused(folders, tmp_path, capsys):
     assert run("train", "--data", folders, "--out", tmp_path, "--views", 2, "--augment", "flip") == 2
-    assert "views: 2 of each picture need a frozen backbone" in capsys.readouterr().err
+    assert "views: 2 of each image need a frozen backbone" in capsys.readouterr().err
 
 
 def test_a_test_folder_is_not_chosen_by(folders, tmp_path):
@@ -149,7 +149,7 @@ def test_one_class_is_refused(folders, tmp_path):
         open_data(tmp_path)
 
 
-def test_a_run_with_other_augmentation_or_pictures_is_refused(folders, tmp_path, capsys):
+def test_a_run_with_other_augmentation_or_images_is_refused(folders, tmp_path, capsys):
     shutil.copytree(folders, tmp_path / "data")
     options = ("--out", tmp_path / "run", "--cache", tmp_path / "cache", "--learn", 1, "--epochs", 1)
     assert run("train", "--data", tmp_path / "data", *options, "--augment", "flip") == 0
@@ -157,7 +157,7 @@ def test_a_run_with_other_augmentation_or_pictures_is_refused(folders, tmp_path,
     assert "augment flip (now crop_and_flip" in capsys.readouterr().err
     shutil.copy(folders / "train" / "red" / "0.png", tmp_path / "data" / "train" / "red" / "1.png")
     assert run("train", "--data", tmp_path / "data", *options, "--augment", "flip") == 2
-    assert "holds a run with pictures " in capsys.readouterr().err
+    assert "holds a run with images " in capsys.readouterr().err
 
 
 def test_random_weights_are_found_again(folders, tmp_path):
@@ -166,7 +166,7 @@ def test_random_weights_are_found_again(folders, tmp_path):
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
 
 
-@pytest.mark.proof  # features/test_cluster.py is the sample of what needs Ray
+@pytest.mark.proof  # of what needs Ray, `make test` runs features/test_on_ray.py alone
 @pytest.mark.usefixtures("untraced")
 def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
     pytest.importorskip("ray")
@@ -187,7 +187,7 @@ def test_another_search_is_refused(small_data, tmp_path, capsys):
 
 
 def test_tiny_imagenet_is_trained_on_as_the_homework_says(tmp_path, capsys):
-    """A weights file as torchvision publishes it, with random numbers."""
+    """The checkpoint is like torchvision's, but holds random numbers."""
     torch.save(zoo.alexnet().state_dict(), tmp_path / "alexnet.pth")
     where = ("--out", tmp_path / "run", "--cache", tmp_path / "cache", "--device", "cpu")
     data = ("--data", f"tiny-imagenet:{tiny_set(tmp_path)}", "--weights", tmp_path / "alexnet.pth")
@@ -198,7 +198,7 @@ def test_tiny_imagenet_is_trained_on_as_the_homework_says(tmp_path, capsys):
     wanted = {"epochs": 2, "lr": 0.001, "optimizer": "adam", "schedule": "constant", "weight_decay": 0.0}
     assert wanted.items() <= state["settings"].items()
     assert state["card"]["classes"] == ["goldfish", "crane (n02012849)", "crane (n03126707)"]
-    assert state["card"]["features"][0].count("+") == 1  # mirror images besides
+    assert state["card"]["features"][0].count("+") == 1  # two views: the images and their mirror images
     assert "went on after epoch 1" in capsys.readouterr().out
 
 
@@ -208,5 +208,5 @@ def test_what_is_called_tiny_imagenet_has_to_be_it(folders, capsys):
 
 
 def test_whole_networks_learn_on_tiny_imagenet_without_views(tmp_path):
-    options = ("--net", "resnet18-32", "--learn", 1, "--epochs", 1, "--augment", "flip", "--device", "cpu")
+    options = ("--model", "resnet18-32", "--learn", 1, "--epochs", 1, "--augment", "flip", "--device", "cpu")
     assert run("train", "--data", f"tiny-imagenet:{tiny_set(tmp_path)}", "--out", tmp_path / "run", *options) == 0

@@ -1,9 +1,9 @@
-"""Runs a command as root in a container would: without user namespaces, mounts, ptrace, and with few capabilities.
+"""Run a command as root in a container would run it: without user namespaces, mounts and ptrace, with few capabilities.
 
     python container.py [--without-landlock] COMMAND ...
 
-This is Docker's default profile as far as the grader could notice it; `--without-landlock` answers Landlock's system
-calls as a kernel does that has none. Linux, as root.
+This is Docker's default profile as far as the grader could notice it. `--without-landlock` answers Landlock's system
+calls as a kernel without Landlock does. It needs Linux, and must be started as root.
 """
 
 import ctypes
@@ -13,9 +13,9 @@ import sys
 
 import pyseccomp
 
-CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # Docker's default, by number
+CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}  # Docker's default capabilities, by number
 DENIED = ("mount", "umount2", "pivot_root", "setns", "unshare", "ptrace", "bpf", "keyctl", "userfaultfd", "open_tree")
-LANDLOCK = (444, 445, 446)  # by number: older libraries don't know the names
+LANDLOCK = (444, 445, 446)  # system calls by number, as older libraries don't know the names
 CLONE_NEWUSER = 0x10000000
 PR_CAPBSET_DROP = 24
 

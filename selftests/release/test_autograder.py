@@ -1,4 +1,4 @@
-"""Gradescope's package, laid out and run as Gradescope does."""
+"""Tests Gradescope's autograder in the folders and in the way in which Gradescope runs it."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
 from mp09.errors import ReleaseError
 from mp09.release.autograder import build_autograder
 from mp09.release.strip import strip
@@ -33,7 +33,7 @@ METADATA = {"id": 123, "created_at": "2026-11-21T12:00:00Z", "users": [{"name": 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "cifar10_batches"
-    make_batches(folder, from_synthetic(0), per_file=400, holdout=240, secret=14)  # as `validate` has them
+    make_batches(folder, from_synthetic(0), per_file=400, holdout=240, secret=14)  # the same as in `validate`
     return folder
 
 
@@ -43,7 +43,7 @@ def package(data, tmp_path_factory):
 
 
 def lay_out(package, root, submission, *, image=True):
-    """Gradescope's folders below `root`, after setup.sh without its installations."""
+    """Make Gradescope's folders below `root`, and run setup.sh there without its installations."""
     root.chmod(0o755)
     with zipfile.ZipFile(package) as file:
         file.extractall(root / "source")
@@ -55,7 +55,7 @@ def lay_out(package, root, submission, *, image=True):
     (root / "submission" / "submitted.py").write_text(submission)
     (root / "submission_metadata.json").write_text(json.dumps(METADATA))
     (root / "results").mkdir()
-    (root / "results" / "results.json").write_text('{"score": 100}')  # of the submission before
+    (root / "results" / "results.json").write_text('{"score": 100}')  # from an earlier submission
     subprocess.run([*CONTAINER, root / "source" / "setup.sh", root, "--no-install"], check=True)
     return root
 
@@ -68,7 +68,7 @@ def run(root):
 
 
 def validate_format(results: dict) -> None:
-    from jsonschema import validate  # seconds to import
+    from jsonschema import validate  # imported here, as that takes seconds
 
     validate(results, SCHEMA)
 
@@ -103,7 +103,7 @@ def test_isolation_holds_in_a_container(graded):
     ids=["quick", "reference"],
 )
 def test_without_landlock_it_grades_at_level_user(package, tmp_path, edits, points):
-    """In a container that may mount nothing and make no control group, and whose kernel has no Landlock."""
+    """The container may mount nothing and make no control group, and its kernel has no Landlock."""
     if reason := why_not("no-landlock"):
         pytest.skip(reason)
     root = lay_out(package, tmp_path, edited(REFERENCE, edits))
@@ -139,7 +139,7 @@ def test_a_package_that_could_not_grade_leaves_no_result(package, tmp_path):
     done, results = run(root)
     assert done.returncode == 2
     assert "test_batch" in done.stderr
-    assert not results.exists()  # not even the old one
+    assert not results.exists()  # the old result is removed, too
 
 
 def test_an_endless_loop_ends_at_our_own_deadline(data, tmp_path):

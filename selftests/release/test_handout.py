@@ -1,4 +1,4 @@
-"""What students get is complete, works, and gives nothing away."""
+"""Tests that the handout is complete, works, and gives nothing away."""
 
 import json
 import py_compile
@@ -10,8 +10,8 @@ import zipfile
 import pytest
 
 from mp09.data.cifar import read_batch
+from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
 from mp09.errors import ReleaseError
 from mp09.release.handout import ROOT as FOLDER
 from mp09.release.handout import build_handout
@@ -39,7 +39,7 @@ def grade(folder, *options):
 
 
 def solution_lines() -> list[str]:
-    """Lines of the reference that tell how to solve a task."""
+    """Return the lines of the reference that tell how to solve a task."""
     inside, lines = False, []
     for line in (ROOT / "submitted.py").read_text().splitlines():
         inside = (inside or bool(BEGIN.match(line))) and not END.match(line)
@@ -62,7 +62,7 @@ def test_nothing_of_the_solution_is_in_it(handout):
     assert not any("BEGIN SOLUTION" in text for text in texts.values())
 
 
-def test_no_hidden_tests_and_no_private_pictures(handout):
+def test_no_hidden_tests_and_no_private_images(handout):
     names = [path.relative_to(handout).as_posix() for path in handout.rglob("*")]
     assert [name for name in names if name.startswith("tests/")] == ["tests/test_visible.py"]
     assert not [name for name in names if "holdout" in name or "selftests" in name or "release" in name]
@@ -81,7 +81,7 @@ def test_the_holdout_stays_home(small_data, tmp_path):
 
 
 def test_a_student_cannot_repeat_the_holdout(tmp_path):
-    """With nothing but the handout: its program, asked for what its SOURCE.json says."""
+    """The student has only the handout, and asks its program for what its SOURCE.json says."""
     data = tmp_path / "cifar10_batches"
     make_batches(data, from_synthetic(0), per_file=40, holdout=40)
     with zipfile.ZipFile(build_handout(ROOT, tmp_path / "handout.zip", data=data)) as file:
@@ -142,7 +142,7 @@ def test_the_notebook_has_no_results(archive):
     outputs = json.dumps([cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"])
     assert "image/png" not in outputs
     assert "accuracy 0." not in outputs
-    assert "ok: the model learns" in outputs  # nbval compares a student's notebook with these
+    assert "ok: the model learns" in outputs  # nbval compares a student's outputs with these
 
 
 def test_nbval_takes_the_notebook_of_a_student_on_the_way(handout):
@@ -180,7 +180,7 @@ def test_a_kit_that_is_not_whole(tmp_path):
     assert not (tmp_path / "handout.zip").exists()
 
 
-def test_fetching_is_refused_while_pictures_are_held_out(tmp_path, capsys):
+def test_fetching_is_refused_while_images_are_held_out(tmp_path, capsys):
     from mp09.cli import main
 
     holdout = tmp_path / "cifar10_batches_holdout" / "holdout_batch"

@@ -1,4 +1,4 @@
-"""Small pictures, the course's network as a file, improv, graphs with other actors, and what a run left behind."""
+"""Fixtures for pipelines: small images, the course's model exported, improv, changed graphs, and what a run leaves."""
 
 import os
 import re
@@ -12,12 +12,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from mp09.data.cifar_images import from_synthetic, make_images
 from mp09.errors import StreamError
 from mp09.nets.classifier import own_head
 from mp09.nets.export import export, load_exported
-from mp09.streaming.cifar_images import from_synthetic, make_images
 from mp09.streaming.graph import read_graph
-from mp09.streaming.pictures import Stream
+from mp09.streaming.image_folder import Stream
 from mp09.streaming.process import improv_python
 from mp09.streaming.run import Options, run
 
@@ -26,7 +26,7 @@ COUNT = 60
 
 @pytest.fixture(scope="package", autouse=True)
 def scratch(tmp_path_factory):
-    """A place of our own for what runs leave behind, and the processor as the device of all."""
+    """Have every run use a new folder for what it may leave behind, and the processor as its device."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -35,7 +35,7 @@ def scratch(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def improv() -> None:
-    """Skips where improv's environment is missing."""
+    """Skip the test where improv's environment is missing."""
     try:
         improv_python()
     except StreamError as error:
@@ -44,7 +44,7 @@ def improv() -> None:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
-    """The course's network with its own ten classes."""
+    """Export the course's model with its own ten classes."""
     path = tmp_path_factory.mktemp("model") / "network.pt"
     classifier, classes = own_head("resnet18-32", "default")
     export(classifier, path, name="resnet18-32", classes=classes)
@@ -52,21 +52,21 @@ def model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory) -> Path:
-    """COUNT drawn pictures, in images/ and labels/."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory) -> Path:
+    """Make COUNT synthetic images, in images/ and labels/."""
+    folder = tmp_path_factory.mktemp("images")
     make_images(folder, from_synthetic(), batches=["test_batch"], per_batch=COUNT)
     return folder
 
 
 @pytest.fixture(scope="session")
-def stream(pictures) -> Stream:
-    return Stream(pictures / "images", pictures / "labels")
+def stream(images) -> Stream:
+    return Stream(images / "images", images / "labels")
 
 
 @pytest.fixture(scope="session")
 def offline(stream, model) -> tuple[list[str], np.ndarray]:
-    """What the network says of each picture without any pipeline, and its features."""
+    """Return the class that the model predicts for each image without any pipeline, and the features."""
     exported = load_exported(model)
     import torch
 
@@ -78,17 +78,17 @@ def offline(stream, model) -> tuple[list[str], np.ndarray]:
 
 @pytest.fixture(scope="package")
 def listened() -> set[str]:
-    """The addresses at which processes of the run `done` listened."""
+    """Return the set of addresses at which processes of the run `done` listened; the run fills it."""
     return set()
 
 
 @pytest.fixture(scope="package")
 def done(improv, stream, model, listened, tmp_path_factory):
-    """A run of the timing graph: its folder and summary."""
+    """Run the timing graph, and return the folder of the run and its summary."""
 
     def look(*_) -> None:
         for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.Error):  # it has ended
+            with suppress(psutil.Error):  # the process has ended
                 sockets = process.net_connections("inet")
                 listened.update(each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN)
 
@@ -97,7 +97,7 @@ def done(improv, stream, model, listened, tmp_path_factory):
 
 
 def left_over(out: Path) -> list[str]:
-    """Processes that were started for a run, its store's file, and its port."""
+    """Return what a run has left behind: its processes, the file of its store, its scratch folders, and its port."""
     log = (out / "improv.log").read_text()
     (store,) = re.findall(r"StoreInterface start successful: (\S+)", log)
     left = [store] if Path(store).exists() else []
@@ -114,7 +114,7 @@ def left_over(out: Path) -> list[str]:
 
 
 def graph_with(path: Path, actor: str, *, base: str = "demo", **changes: str | bool) -> str:
-    """A graph with another class in an actor's place, as a file."""
+    """Write a graph in which some keys of one actor are changed, such as its class, and return its path."""
     graph = read_graph(base)
     graph["actors"][actor] |= changes
     path.write_text(yaml.safe_dump(graph))

@@ -1,4 +1,4 @@
-"""Actors that fail, each in its own way."""
+"""Actors that fail, each of them in its own way."""
 
 import time
 
@@ -9,7 +9,7 @@ from mp09.streaming.actors import Processor, Writer
 
 
 class Refusing(Processor):
-    """Can't be made."""
+    """Raises an error as soon as it is made."""
 
     def __init__(self, *args, **options):
         raise ValueError("the threshold must be positive")
@@ -32,7 +32,7 @@ class Silent(Processor):
 
 
 class Dozing(Processor):
-    """Never gets ready."""
+    """Sleeps for ten minutes, and so does not get ready."""
 
     def prepare(self) -> None:
         time.sleep(600)

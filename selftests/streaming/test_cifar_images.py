@@ -1,4 +1,4 @@
-"""CIFAR-10 as pictures, from each of its sources."""
+"""CIFAR-10 can be made into image files from each of its sources."""
 
 import http.server
 import pickle
@@ -9,9 +9,7 @@ import pytest
 from PIL import Image
 
 from mp09.data.cifar import CIFAR10, CLASSES
-from mp09.errors import DataError, DownloadError
-from mp09.files import checksum
-from mp09.streaming.cifar_images import (
+from mp09.data.cifar_images import (
     from_archive,
     from_batches,
     from_download,
@@ -19,20 +17,22 @@ from mp09.streaming.cifar_images import (
     from_synthetic,
     make_images,
 )
-from mp09.streaming.pictures import Stream
+from mp09.errors import DataError, DownloadError
+from mp09.files import checksum
+from mp09.streaming.image_folder import Stream
 from selftests.data.test_prepare import make_archive
 
 
-def pictures(folder):
+def images(folder):
     return sorted(path.name for path in (folder / "images").iterdir())
 
 
-def test_each_picture_of_the_archive_has_its_label(tmp_path):
-    archive = make_archive(tmp_path / "a.tar.gz")  # all pixels of a picture are its label
+def test_each_image_of_the_archive_has_its_label(tmp_path):
+    archive = make_archive(tmp_path / "a.tar.gz")  # every pixel of an image has the label as its value
     out = tmp_path / "out"
     origin = from_archive(archive, out, md5=checksum(archive, "md5"))
     assert make_images(out, origin, batches=["data_batch_2", "test_batch"], per_batch=12) == 24
-    names = pictures(out)
+    names = images(out)
     assert names == [f"data_batch_2_{i:05d}.jpg" for i in range(12)] + [f"test_batch_{i:05d}.jpg" for i in range(12)]
     for name in names:
         label = int((out / "labels" / name).with_suffix(".txt").read_text())
@@ -53,7 +53,7 @@ def test_what_is_unpacked_is_not_unpacked_again_and_serves_alone(tmp_path):
     assert make_images(tmp_path / "out", from_batches(tmp_path / "cifar-10-batches-py"), batches=["test_batch"]) == 20
 
 
-def test_the_download_is_kept_beside_the_pictures(tmp_path):
+def test_the_download_is_kept_beside_the_images(tmp_path):
     archive = make_archive(tmp_path / "cifar-10-python.tar.gz")
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -73,7 +73,7 @@ def test_the_download_is_kept_beside_the_pictures(tmp_path):
     with pytest.raises(DownloadError):
         from_download(tmp_path / "other", url=url)
     (tmp_path / "out" / archive.name).unlink()
-    assert from_download(tmp_path / "out", url=url).name == origin.name  # what is unpacked is enough
+    assert from_download(tmp_path / "out", url=url).name == origin.name  # the unpacked files are enough
 
 
 def test_a_damaged_archive_is_fetched_again(tmp_path):
@@ -127,22 +127,22 @@ def test_class_folders_are_copied_as_they_are(tmp_path):
     assert first.read_bytes() == (source / "test" / CIFAR10[0] / "0.png").read_bytes()
 
 
-def test_drawn_pictures_differ_and_are_as_many_as_asked(tmp_path):
+def test_synthetic_images_differ_and_are_as_many_as_asked(tmp_path):
     assert make_images(tmp_path, from_synthetic(), batches=["data_batch_1", "test_batch"], per_batch=24) == 48
     assert len({path.read_bytes() for path in (tmp_path / "images").iterdir()}) == 48
 
 
 def test_a_second_time_replaces_the_first(tmp_path):
     make_images(tmp_path, from_synthetic(), batches=["test_batch"], per_batch=9)
-    (tmp_path / ".new-cifar-images-x" / "images").mkdir(parents=True)  # of one that was killed
+    (tmp_path / ".new-cifar-images-x" / "images").mkdir(parents=True)  # left by a command that was killed
     make_images(tmp_path, from_synthetic(), batches=["data_batch_1"], per_batch=3)
     assert not list(tmp_path.glob(".new*"))
-    assert len(pictures(tmp_path)) == 3
+    assert len(images(tmp_path)) == 3
     assert len(list((tmp_path / "labels").iterdir())) == 3
 
 
 def test_a_batch_named_twice_is_counted_once(tmp_path):
-    assert make_images(tmp_path, from_synthetic(), batches=["test_batch"] * 2, per_batch=4) == len(pictures(tmp_path))
+    assert make_images(tmp_path, from_synthetic(), batches=["test_batch"] * 2, per_batch=4) == len(images(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["images/a.jpg", "labels/a.txt", "classes.txt", "SOURCE.json"])
@@ -165,17 +165,17 @@ def test_a_folder_that_can_not_be_made_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 10_001])
-def test_a_batch_has_1_to_10000_pictures(tmp_path, count):
+def test_a_batch_has_1_to_10000_images(tmp_path, count):
     with pytest.raises(DataError, match=r"expected 1\.\.10000"):
         make_images(tmp_path, from_synthetic(), batches=["test_batch"], per_batch=count)
 
 
 def test_a_batch_with_too_few_is_counted(small_data, tmp_path):
-    with pytest.raises(DataError, match="test_batch: has 400 pictures, asked for 401"):
+    with pytest.raises(DataError, match="test_batch: has 400 images, asked for 401"):
         make_images(tmp_path, from_batches(small_data), batches=["test_batch"], per_batch=401)
 
 
-def test_what_fails_leaves_the_pictures_before_it(small_data, tmp_path):
+def test_what_fails_leaves_the_images_before_it(small_data, tmp_path):
     make_images(tmp_path, from_synthetic(), batches=["test_batch"], per_batch=3)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(DataError, match="asked for 401"):

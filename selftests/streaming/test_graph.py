@@ -1,4 +1,4 @@
-"""The graph of a run."""
+"""A graph is completed for a run, and one that can't work is refused."""
 
 from importlib import resources
 

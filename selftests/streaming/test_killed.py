@@ -1,4 +1,4 @@
-"""What happens when a part of a run is killed: it ends soon and in words, leaves nothing, and can go on."""
+"""When a part of a run is killed, the run ends soon, says why, leaves nothing behind, and can go on."""
 
 import os
 import re
@@ -14,28 +14,28 @@ import psutil
 import pytest
 
 from mp09.streaming.posts import read_posts
-from mp09.streaming.records import read_predictions
+from mp09.streaming.run_files import read_predictions
 from mp09.streaming.timing import read_table
 from selftests.conftest import ROOT
 from selftests.streaming.conftest import COUNT, graph_with, left_over
 
-END_S = 10.0  # a run whose actor was killed
+END_S = 10.0  # by when a run whose actor was killed must have ended
 proof = partial(pytest.param, marks=pytest.mark.proof)
 
 
 @pytest.fixture
-def slow(improv, stream, pictures, model, tmp_path):
-    """The command line of a run that takes 0.3 s a group of four, its folder, and the command that goes on with it."""
+def slow(improv, stream, images, model, tmp_path):
+    """Return a command that takes 0.3 s for each group of four, its folder, and a command that goes on with the run."""
     changes = {"package": "selftests.streaming.slow", "class": "SlowProcessor"}
     graph = graph_with(tmp_path / "slow.yaml", "Processor", base="timing", **changes)
     out = tmp_path / "out"
-    base = [sys.executable, "-m", "mp09", "stream", "--model", model, "--images", pictures / "images"]
-    base += ["--labels", pictures / "labels", "--group", "4", "--out", out]
+    base = [sys.executable, "-m", "mp09", "stream", "--exported", model, "--images", images / "images"]
+    base += ["--labels", images / "labels", "--group", "4", "--out", out]
     return [*base, "--graph", graph], out, [*base, "--graph", "timing", "--resume"]
 
 
 def started(command: list, out: Path, *, frames: int = 8) -> subprocess.Popen:
-    """A run that has written so many frames."""
+    """Start a run, and return its process when it has written some frames."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=ROOT, **pipes)
     until = time.monotonic() + 90
@@ -152,4 +152,4 @@ def test_a_slow_processor_is_waited_for(slow):
     done = subprocess.run([*command, "--frames", "100"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(read_predictions(out)) == 100
-    assert int((out / "waiting.txt").read_text()) <= 2  # groups, of 25
+    assert int((out / "waiting.txt").read_text()) <= 2  # of 25 groups

@@ -1,4 +1,4 @@
-"""Whole runs in improv: what they write, and what ends them in words."""
+"""Whole runs in improv write what the model predicts, and what ends them is explained."""
 
 import json
 import shutil
@@ -11,15 +11,15 @@ import yaml
 from mp09.errors import StreamError
 from mp09.nets.classifier import own_head
 from mp09.nets.export import export
-from mp09.streaming.pictures import Stream
-from mp09.streaming.plots import plot
-from mp09.streaming.records import read_predictions
+from mp09.streaming.image_folder import Stream
+from mp09.streaming.latency_plots import plot
 from mp09.streaming.run import Options, run
+from mp09.streaming.run_files import read_predictions
 from mp09.streaming.timing import COLUMNS, read_table
 from selftests.streaming.conftest import COUNT, graph_with, left_over
 
 
-def test_it_says_what_the_network_says_of_each_picture_once_and_in_order(done, offline):
+def test_it_says_what_the_network_says_of_each_image_once_and_in_order(done, offline):
     out, summary = done
     lines, (named, features) = read_predictions(out), offline
     assert [line["frame"] for line in lines] == list(range(COUNT))
@@ -65,20 +65,20 @@ def test_several_processors_take_turns_and_keep_the_order(improv, stream, model,
     assert [line["frame"] for line in lines] == list(range(COUNT))
     assert [line["predicted"] for line in lines] == offline[0]
     assert [line["processor"] for line in lines[::4]] == [f"Processor{i % 3 + 1}" for i in range(COUNT // 4)]
-    assert not list(tmp_path.glob("*.csv"))  # the demo keeps no times
+    assert not list(tmp_path.glob("*.csv"))  # the graph demo keeps no times
 
 
 @pytest.fixture(scope="module")
-def partly_read(improv, pictures, model, tmp_path_factory):
-    """A run on five images of which the first and the fourth can't be read: its folder and summary."""
+def partly_read(improv, images, model, tmp_path_factory):
+    """Run on five images, of which the first and the fourth can't be read; return folder and summary."""
     root = tmp_path_factory.mktemp("partly")
     (root / "images").mkdir()
-    for path in sorted((pictures / "images").iterdir())[:5]:
+    for path in sorted((images / "images").iterdir())[:5]:
         (root / "images" / path.name).write_bytes(path.read_bytes())
     for number in (0, 3):
         (root / "images" / f"test_batch_{number:05d}.jpg").write_bytes(b"no image")
     options = Options(graph="timing", group=2, warm_up=5)
-    return root / "out", run(Stream(root / "images", pictures / "labels"), model, root / "out", options)
+    return root / "out", run(Stream(root / "images", images / "labels"), model, root / "out", options)
 
 
 def test_an_image_that_can_not_be_read_gets_a_line_that_says_so(partly_read):
@@ -110,16 +110,16 @@ def test_a_file_that_is_no_model_ends_the_run_in_words_and_another_may_follow(im
     assert run(stream, model, tmp_path / "out", Options(group=20)).frames == COUNT
 
 
-def test_a_network_without_class_names_is_judged_by_the_pictures_names(improv, stream, offline, tmp_path):
-    """And one that knows no class of theirs is not judged."""
+def test_a_network_without_class_names_is_judged_by_the_images_names(improv, stream, offline, tmp_path):
+    """Labels are compared with the names of the images' classes; one that has none of them is not judged."""
     classifier, classes = own_head("resnet18-32", "default")
     export(classifier, tmp_path / "unnamed.pt", name="unnamed")
-    pictures = tmp_path / "pictures"
-    shutil.copytree(stream.images.parent, pictures)
-    (pictures / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
-    for label in (pictures / "labels").iterdir():
+    images = tmp_path / "images"
+    shutil.copytree(stream.images.parent, images)
+    (images / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
+    for label in (images / "labels").iterdir():
         label.write_text(str(classes.index(stream.label(label))))
-    done = run(Stream(pictures / "images", pictures / "labels"), tmp_path / "unnamed.pt", tmp_path / "out")
+    done = run(Stream(images / "images", images / "labels"), tmp_path / "unnamed.pt", tmp_path / "out")
     right = sum(stream.label(path) == name for path, name in zip(stream.files, offline[0], strict=True))
     assert (done.judged, done.right) == (COUNT, right)
     assert [line["predicted"] for line in read_predictions(tmp_path / "out")] == offline[0]
@@ -131,7 +131,7 @@ def test_a_network_without_class_names_is_judged_by_the_pictures_names(improv, s
 
 def test_without_improv_it_says_how_to_get_it(stream, model, tmp_path, monkeypatch):
     monkeypatch.setattr("mp09.streaming.process.ENVIRONMENT", tmp_path / "none")
-    (tmp_path / "improv").mkdir()  # as of a copy of its repository
+    (tmp_path / "improv").mkdir()  # such a folder comes with a copy of improv's repository
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(StreamError, match="improv is not installed: `make stream`"):
         run(stream, model, tmp_path / "out")
@@ -202,17 +202,17 @@ def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path
         run(stream, model, tmp_path / "out")
 
 
-def test_a_picture_larger_than_the_store_ends_the_run_in_words(improv, stream, model, tmp_path):
+def test_an_image_larger_than_the_store_ends_the_run_in_words(improv, stream, model, tmp_path):
     with pytest.raises(StreamError, match=r"Acquirer: .*0\.6 MB of pixels a group, and half of the store is 0\.5 MB"):
         run(Stream(stream.images, frames=200), model, tmp_path / "out", Options(group=200, store=1, warm_up=0))
 
 
-def test_another_run_is_not_mixed_in(done, stream, pictures, model, tmp_path):
+def test_another_run_is_not_mixed_in(done, stream, images, model, tmp_path):
     out, summary = done
     with pytest.raises(StreamError, match=r"holds a run\. It goes on with --resume"):
         run(stream, model, out)
     with pytest.raises(StreamError, match="that run had other frames"):
-        run(Stream(pictures / "images", pictures / "labels", 7), model, out, resume=True)
+        run(Stream(images / "images", images / "labels", 7), model, out, resume=True)
     before = (out / "summary.json").read_text()
     again = run(stream, model, out, resume=True)
     assert (again.frames, again.first, again.right) == (COUNT, COUNT, summary.right)

@@ -1,1 +1,1 @@
-"""Submissions with the verdict that each must get."""
+"""Holds submissions, and tests that each gets the verdict that it must get."""

@@ -1,7 +1,8 @@
-"""Mistakes that students make, as small edits of the reference: what each must cost, and what must be said about it.
+"""Lists mistakes that students make, as small edits of the reference, each with its points and its diagnosis.
 
-An edit is a pair (text of submitted.py, replacement); one that no longer applies is an error. Mutants train briefly, and
-so that their accuracy keeps `validate.MARGIN` from every step: a processor with other arithmetic must give the same points.
+An edit is a pair (text of submitted.py, replacement). It is an error if the text does not occur exactly once. Mutants
+train briefly. How they train is chosen so that their accuracy keeps `validate.MARGIN` from every step, because a
+processor with other arithmetic must give them the same points.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """points: of 100; diagnosis: the key that a failing test must name; advice: words that must be said instead.
+    """Describes one mistake.
 
-    equivalent: why the rubric can't tell it from the reference; such a mutant does not count.
+    Attributes:
+        name: says what the mistake is.
+        points: what it must get, of 100.
+        diagnosis: the key of the diagnosis that a failing test must name; "" where no test fails.
+        edits: turn the reference into the mutant.
+        advice: where no test fails, words that must be in the advice.
+        equivalent: why the rubric can't tell it from the reference. Such a mutant does not count.
     """
 
     name: str
@@ -34,13 +41,13 @@ LOAD = "resnet18(pretrained=True)"
 LOGITS = "        return self.classifier(features.float())\n"
 STEP = "        loss.backward()\n        optimizer.step()\n"
 EVAL = "        self.backbone.eval()\n"
-# The reference's batch path, out of the way of mutants that change single items.
+# The reference loads whole batches at once. This turns that off, so that mutants which change single items take effect.
 NO_BATCHES = ("        if not isinstance(self.transform, Preprocess):", "        if True:")
 WITH_GRAPH = ("with torch.no_grad(), torch.autocast(x.device", "with torch.autocast(x.device")
 
 
 def fine_tune(part: str) -> tuple[str, str]:
-    """Train `part` too, with a small learning rate: the weights change, the accuracy hardly does."""
+    """Return an edit that trains `part` as well, so slowly that the weights change but the accuracy hardly does."""
     return (
         OPTIMIZER,
         f'torch.optim.Adam([{{"params": model.{part}.parameters(), "lr": 1e-6}}, '
@@ -48,16 +55,16 @@ def fine_tune(part: str) -> tuple[str, str]:
     )
 
 
-LONGER = ("num_samples=1600", "num_samples=3200")  # what learns more slowly, to be clear of 0.90
+LONGER = ("num_samples=1600", "num_samples=3200")  # for mutants that learn slowly, so that they get well above 0.90
 
 
 def returned(value: str) -> tuple[tuple[str, str], ...]:
-    """run_model() returns something else."""
+    """Return edits by which run_model() returns something else."""
     return ((TRAIN, TRAIN.replace("return model", f"return {value}")),)
 
 
 def undone(before: str) -> tuple[str, str]:
-    """The transform for the network undoes what the dataset did wrong, so that training is unharmed."""
+    """Return an edit by which the model's transform undoes what the dataset does wrong: training is unharmed."""
     return (
         "return Preprocess()",
         f"return lambda image: Preprocess()({before})",
@@ -65,7 +72,7 @@ def undone(before: str) -> tuple[str, str]:
 
 
 MUTANTS = (
-    # The data set
+    # Mistakes in the dataset
     Mutant(
         "scrambled-reshape",
         94,
@@ -174,7 +181,7 @@ MUTANTS = (
         "bad-length",
         (("    return CIFAR10(data_files, transform)\n", "    CIFAR10(data_files, transform)\n"),),
     ),
-    # The loader
+    # Mistakes in the data loader
     Mutant(
         "batch-size-hard-coded",
         85,
@@ -200,7 +207,7 @@ MUTANTS = (
         ),
         equivalent="the rubric counts batches; the order in training shows only in the accuracy",
     ),
-    # The network
+    # Mistakes in the model
     Mutant("backbone-unfrozen", 80, "backbone-changed", ((FREEZE, ""), WITH_GRAPH, fine_tune("backbone"))),
     Mutant(
         "frozen-by-a-misspelt-name",
@@ -272,7 +279,7 @@ MUTANTS = (
             ('{"lr": 5e-3}', '{"lr": 3e-3}'),
         ),
     ),
-    # Learning
+    # Mistakes in training and testing
     Mutant(
         "head-not-in-the-optimizer",
         40,
@@ -367,7 +374,7 @@ MUTANTS = (
         (("    return correct / count\n", "    print(correct / count)\n"),),
         advice="test() returned no number",
     ),
-    # Code that does not get that far
+    # Code that does not get as far as a result
     Mutant(
         "cuda-hard-coded",
         40,

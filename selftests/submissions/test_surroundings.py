@@ -1,4 +1,4 @@
-"""What goes on around a grading must not change it: where temporary files lie, what others do in shared places."""
+"""Tests that surroundings do not change a grading: long names of temporary folders, and others in shared folders."""
 
 import os
 import tempfile
@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from mp09.files import scratch_folder
-from mp09.grading.grade import grade
-from mp09.grading.sandbox import Sandbox, Settings
+from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.release.validate import SAMPLE_POINTS, load_cases
 from selftests.conftest import ROOT
 
 CASES = {case.name: case for case in load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")}
 SHARED = Path("/dev/shm")
-LONG = "x" * 120  # the path of a local socket has room for 107 characters
+LONG = "x" * 120  # the path of a local socket can have at most 107 characters
 
 
 def build(name, folder):
@@ -25,9 +24,9 @@ def build(name, folder):
 
 
 def test_loader_workers_start_where_temporary_files_have_long_names(run_grader, tmp_path, monkeypatch):
-    """`loads_with_workers` is a correct submission; its batches come through local sockets in the temporary folder."""
+    """This correct submission gets its batches through local sockets in the temporary folder."""
     source = build("loads_with_workers", tmp_path / "submission")
-    with scratch_folder() as folder:  # workers may pass through it, and not through pytest's
+    with scratch_folder() as folder:  # workers can pass through this one, but not through pytest's
         (folder / LONG).mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(folder / LONG))
         assert run_grader(source, only="accuracy", timeout_s=300).score == 40
@@ -58,14 +57,13 @@ def test_files_that_come_and_go_in_shared_memory(run_grader, sandbox):
 
 
 @pytest.mark.parametrize("name", ["descriptors/in_flight", "shared/comes_and_goes"])
-def test_an_attack_beside_changes_nothing(run_grader, small_data, sandbox, tmp_path, name):
-    """Two sandboxes of one user, as when a class is graded by several jobs."""
+def test_an_attack_beside_changes_nothing(run_grader, sandbox, tmp_path, name):
+    """Two sandboxes run for one user, as when several jobs grade a class."""
     if sandbox.level == "process":
         pytest.skip(f"no isolation by the kernel here: {sandbox.remarks}")
     source, scores = build(name, tmp_path / "submission"), []
     with Sandbox(Settings(device="cpu"), guarded=[ROOT / "tests"]) as other:
-        options = {"kit": ROOT, "tests": ROOT / "tests", "data": small_data, "sandbox": other}
-        beside = threading.Thread(target=lambda: scores.append(grade(source, **options).score))
+        beside = threading.Thread(target=lambda: scores.append(run_grader(source, sandbox=other).score))
         beside.start()
         own = []
         while beside.is_alive():

@@ -1,4 +1,4 @@
-"""Each submission gets exactly what it must get: a sample of `python -m mp09 validate`, which `make proof` runs."""
+"""Tests that each of a sample of submissions gets its points; `make proof` runs all with `python -m mp09 validate`."""
 
 import re
 from dataclasses import replace
@@ -8,15 +8,16 @@ import pytest
 from rich.console import Console
 
 from mp09.data.prepare import make_batches
-from mp09.data.sources import from_synthetic
+from mp09.data.origins import from_synthetic
 from mp09.errors import ReleaseError
+from mp09.grading.assignment import Assignment
 from mp09.grading.report import GradeReport, TestResult
 from mp09.release.validate import (
     ATTACKS,
     CONTROLS,
     MUTANTS,
     Case,
-    Row,
+    Verdict,
     Validation,
     _clear_of_steps,
     _margin,
@@ -28,7 +29,7 @@ from mp09.release.validate import (
 from selftests.conftest import PER_FILE, ROOT
 
 CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
-ROW = Row(CONTROLS, "one", True, 100, 100)
+ROW = Verdict(CONTROLS, "one", True, 100, 100)
 SAMPLE = {
     *("skeleton", "scrambled-reshape", "backbone-not-loaded", "flow/double_fork", "flow/kill_parent"),
     *("forging/writes_results", "forging/answers_with_the_right_id", "framework/hard_coded_length"),
@@ -49,7 +50,7 @@ def held_out_data(tmp_path_factory):
 def test_verdict(case, sandbox, held_out_data):
     if case.kind == ATTACKS and sandbox.level != "sandboxed":
         pytest.skip(f"no isolation by the kernel here: {sandbox.remarks}")
-    assert run_case(case, sandbox, kit=ROOT, tests=ROOT / "tests", data=held_out_data).problem == ""
+    assert run_case(case, sandbox, Assignment(ROOT, ROOT / "tests", held_out_data)).problem == ""
 
 
 def test_the_corpus_is_large_enough():
@@ -62,7 +63,7 @@ def test_the_corpus_is_large_enough():
 def test_what_differs_is_said(sandbox, held_out_data):
     generous = next(case for case in CASES if case.name == "skeleton")
     case = Case(generous.kind, "generous", generous.build, points=5, diagnosis="image-bgr", advice="well done")
-    problem = run_case(case, sandbox, kit=ROOT, tests=ROOT / "tests", data=held_out_data).problem
+    problem = run_case(case, sandbox, Assignment(ROOT, ROOT / "tests", held_out_data)).problem
     assert problem == "0 points, expected 5; diagnosis image-bgr not named; advice not given: well done"
 
 
@@ -95,7 +96,7 @@ def test_an_accuracy_near_a_step_is_not_as_it_must_be():
         (0.925, "", 0.025),
         (0.89, "", 0.01),
         (0.52, "", 0.02),
-        (0.89, "not-a-function", 0.04),  # the last step's points are lost anyway
+        (0.89, "not-a-function", 0.04),  # it loses the last step's points anyway
         (0.0, "nothing-trained", 0.5),
     ],
 )
@@ -106,6 +107,6 @@ def test_the_margin_is_the_way_to_the_nearest_step_that_decides(accuracy, diagno
 
 
 def test_the_tables_as_json():
-    rows = (Row(CONTROLS, "a", True, 100, 100), Row(ATTACKS, "b", False, 100, 0))
+    rows = (Verdict(CONTROLS, "a", True, 100, 100), Verdict(ATTACKS, "b", False, 100, 0))
     result = Validation(rows, "sandboxed", 1.0).as_json()
     assert [(result[kind]["total"], result[kind]["ok"]) for kind in (CONTROLS, MUTANTS, ATTACKS)] == [(1, 1), (0, 0), (1, 0)]

@@ -1,4 +1,4 @@
-"""Every picture is changed for itself, stays uint8, and the same seed gives the same changes."""
+"""Tests that every image is changed by itself and stays uint8, and that the same seed gives the same changes."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def test_shape_and_type_stay_and_the_seed_decides(name):
     assert not torch.equal(changed[0], changed[2])
 
 
-def test_a_flip_mirrors_some_pictures_and_leaves_the_others():
+def test_a_flip_mirrors_some_images_and_leaves_the_others():
     torch.manual_seed(0)
     changed = flip(IMAGES)
     same = (changed == IMAGES).flatten(1).all(1)
@@ -29,10 +29,10 @@ def test_a_flip_mirrors_some_pictures_and_leaves_the_others():
     assert 10 < mirrored.sum() < 54
 
 
-def test_a_crop_is_a_part_of_the_reflected_picture():
+def test_a_crop_is_a_part_of_the_reflected_image():
     torch.manual_seed(0)
     changed = crop_and_flip(2)(IMAGES[:8])
     padded = torch.nn.functional.pad(IMAGES[:8].float(), [2] * 4, mode="reflect").to(torch.uint8)
-    for picture, large in zip(changed, padded, strict=True):
+    for image, large in zip(changed, padded, strict=True):
         parts = [large[:, i : i + 32, j : j + 32] for i in range(5) for j in range(5)]
-        assert any(torch.equal(picture, part) or torch.equal(picture, part.flip(-1)) for part in parts)
+        assert any(torch.equal(image, part) or torch.equal(image, part.flip(-1)) for part in parts)

@@ -1,4 +1,4 @@
-"""A run that is cut off goes on exactly where it was; what is damaged or foreign is refused."""
+"""Tests that an interrupted run goes on exactly where it was, and that damaged or foreign checkpoints are refused."""
 
 import json
 import resource
@@ -15,6 +15,7 @@ from mp09.errors import TrainingError
 from mp09.training import checkpoint
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
+from mp09.training.options import FitOptions
 from selftests.conftest import ROOT
 from selftests.training.test_fit import blobs, net
 
@@ -39,14 +40,17 @@ def network() -> nn.Module:
 
 def train(folder, model=None, **options):
     x, y = blobs()
-    options = {"epochs": 6, "optimizer": "adamw", "lr": 0.02, "device": "cpu", "folder": folder} | options
+    chosen = {"epochs": 6, "lr": 0.02, "device": "cpu"} | options
+    others = {name: chosen.pop(name) for name in ("card", "watch") if name in chosen}
     model = model or network()
     return model, fit(
         model,
         Batches(x, y, 32, shuffle=True),
         Batches(x, y, 100),
+        FitOptions(**chosen),
         augment=lambda x: x + 0.1 * torch.randn_like(x),
-        **options,
+        folder=folder,
+        **others,
     )
 
 
@@ -187,7 +191,8 @@ def test_another_loss_augmentation_or_rate_of_a_ready_optimizer_is_refused(tmp_p
         model, card = net(), {"classes": ("a", "b")}
         optimizer = torch.optim.SGD(model.parameters(), lr=lr)
         batches = Batches(*blobs(), 32)
-        fit(model, batches, epochs=1, folder=tmp_path, optimizer=optimizer, card=card, device="cpu", **options)
+        chosen = FitOptions(epochs=1, optimizer=optimizer, device="cpu")
+        fit(model, batches, options=chosen, folder=tmp_path, card=card, **options)
 
     fresh()
     fresh()  # a tuple in the card is read back as a list

@@ -1,4 +1,4 @@
-"""The loop: it learns, weighs by pictures, repeats itself by seed, and refuses what it can't do."""
+"""Tests that the training loop learns, weighs by images, repeats itself by seed, and refuses what it can't do."""
 
 import math
 
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from mp09.errors import DeviceError, TrainingError
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
+from mp09.training.options import FitOptions
 from mp09.training.trainer import trainer
 
 
@@ -26,8 +27,9 @@ def net(outputs: int = 3) -> nn.Module:
 
 def run(model: nn.Module | None = None, **options) -> list[dict]:
     x, y = blobs()
-    options = {"epochs": 4, "lr": 0.02, "device": "cpu"} | options
-    return fit(model or net(), Batches(x, y, 32, shuffle=True), Batches(x, y, 100), **options)
+    chosen = {"epochs": 4, "lr": 0.02, "device": "cpu"} | options
+    others = {name: chosen.pop(name) for name in ("loss", "augment", "folder", "card", "watch") if name in chosen}
+    return fit(model or net(), Batches(x, y, 32, shuffle=True), Batches(x, y, 100), FitOptions(**chosen), **others)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
@@ -44,17 +46,17 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not():
 def test_a_data_loader_with_workers_repeats_itself():
     def losses() -> list[float]:
         loader = DataLoader(TensorDataset(*blobs()), 32, shuffle=True, generator=torch.Generator(), num_workers=1)
-        return fit(net(), loader, epochs=2, device="cpu").column("train_loss")
+        return fit(net(), loader, options=FitOptions(epochs=2, device="cpu")).column("train_loss")
 
     assert losses() == losses()
 
 
-def test_means_are_over_pictures_and_not_over_batches():
+def test_means_are_over_images_and_not_over_batches():
     x, y = blobs(101)
     model = net().eval()
     row = run(model, epochs=1)[-1]
-    how = {"lr": 1e-12, "device": "cpu", "precision": "float32"}  # what it is compared with is computed in float32
-    last = fit(model, Batches(x, y, 50), Batches(x, y, 100), epochs=1, **how)[-1]
+    options = FitOptions(epochs=1, lr=1e-12, device="cpu", precision="float32")  # as `expected` is
+    last = fit(model, Batches(x, y, 50), Batches(x, y, 100), options)[-1]
     expected = nn.functional.cross_entropy(model(x), y).item()
     assert row["valid_loss"] > 0
     assert math.isclose(last["valid_loss"], expected, rel_tol=1e-5)
@@ -63,7 +65,8 @@ def test_means_are_over_pictures_and_not_over_batches():
 
 def test_one_logit_is_a_binary_head():
     x, y = blobs(classes=2)
-    history = fit(net(1), Batches(x, y, 32, shuffle=True), Batches(x, y, 64), epochs=6, lr=0.02, device="cpu")
+    options = FitOptions(epochs=6, lr=0.02, device="cpu")
+    history = fit(net(1), Batches(x, y, 32, shuffle=True), Batches(x, y, 64), options)
     assert history[-1]["valid_accuracy"] > 0.85
 
 
@@ -120,11 +123,11 @@ def test_a_loss_that_is_no_number_ends_the_run():
 
 def test_weights_that_are_no_numbers_end_the_run():
     def loss(outputs, labels):
-        return (outputs.sum() * 0).sqrt()  # 0, and its gradient is not a number
+        return (outputs.sum() * 0).sqrt()  # the loss is 0, and its gradient is not a number
 
     x, y = blobs(32)
     with pytest.raises(TrainingError, match="Epoch 1, the last training batch"):
-        fit(net(), Batches(x, y, 32), epochs=2, loss=loss, device="cpu")
+        fit(net(), Batches(x, y, 32), options=FitOptions(epochs=2, device="cpu"), loss=loss)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -1,4 +1,4 @@
-"""The history's best epoch, and its line of text."""
+"""Tests which epoch of a history is the best one, and how an epoch becomes a line of text."""
 
 from mp09.training.history import History, line
 

@@ -1,4 +1,4 @@
-"""Two processes that share every batch give what one process gives."""
+"""Tests that two processes which share every batch give the result of one process."""
 
 import os
 import subprocess
@@ -11,8 +11,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from mp09.training import checkpoint
-from mp09.training.batches import Batches, Share
+from mp09.training.batches import Batches, Shard
 from mp09.training.fit import fit
+from mp09.training.options import FitOptions
 from selftests.conftest import ROOT
 
 
@@ -23,7 +24,7 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Net(nn.Module):
-    """A convolution with a frozen BatchNorm, and a head."""
+    """Consists of a convolution with a frozen BatchNorm, and a head."""
 
     def __init__(self):
         super().__init__()
@@ -44,13 +45,13 @@ def train(folder: Path, kind: str, precision: str) -> tuple[nn.Module, list[dict
     x, y = data()
     train = Batches(x, y, 32, shuffle=True) if kind == "batches" else DataLoader(TensorDataset(x, y), 32, shuffle=True)
     model = Net()
-    how = {"epochs": 3, "lr": 0.01, "device": "cpu", "precision": precision}
-    return model, fit(model, train, Batches(x, y, 64), folder=folder, **how)
+    options = FitOptions(epochs=3, lr=0.01, device="cpu", precision=precision)
+    return model, fit(model, train, Batches(x, y, 64), options, folder=folder)
 
 
 @pytest.mark.parametrize(("kind", "precision"), [("batches", "float32"), ("loader", "auto")])
 def test_two_processes_give_the_result_of_one(tmp_path, kind, precision):
-    """In float32; with "auto" too when one of the processors has no bfloat16."""
+    """This holds in float32, and also with "auto" when one of the processes computes in float32."""
     script = tmp_path / "run.py"
     script.write_text(
         "import os\nfrom pathlib import Path\nfrom selftests.training.test_parallel import train\n"
@@ -76,7 +77,7 @@ def test_two_processes_give_the_result_of_one(tmp_path, kind, precision):
 def test_the_parts_of_a_batch_are_the_batch(size):
     x, y = torch.arange(20), torch.arange(20)
     for loader in (Batches(x, y, 6), DataLoader(TensorDataset(x, y), 6)):
-        parts = [[part.tolist() for part, _ in Share(loader, rank, size)] for rank in range(size)]
+        parts = [[part.tolist() for part, _ in Shard(loader, rank, size)] for rank in range(size)]
         whole = [sorted(n for part in batch for n in part) for batch in zip(*parts, strict=True)]
         full = [batch for batch, _ in loader if len(batch) >= size]
         assert whole == [batch.tolist() for batch in full]
@@ -85,4 +86,4 @@ def test_the_parts_of_a_batch_are_the_batch(size):
 def test_a_loaders_own_generator_is_still_found():
     generator = torch.Generator()
     loader = DataLoader(TensorDataset(*data()), 32, shuffle=True, generator=generator)
-    assert Share(loader, 0, 2).generator is generator
+    assert Shard(loader, 0, 2).generator is generator

@@ -1,4 +1,4 @@
-"""Plots are written as PNG and SVG and show what they are given."""
+"""Tests that plots show what they are given, and are written as PNG and SVG."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_curves_have_the_numbers_of_the_history():
 def test_a_confusion_matrix_counts():
     figure = plots.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), CLASSES)
     assert [text.get_text() for text in figure.axes[0].texts] == ["1", "1", "0", "0", "1", "0", "1", "0", "0"]
-    assert figure.axes[0].get_title() == "4 pictures, accuracy 0.5000"
+    assert figure.axes[0].get_title() == "4 images, accuracy 0.5000"
 
 
 def test_many_classes_are_drawn_without_numbers():

@@ -1,4 +1,4 @@
-"""Calls that did not return: the file is missing, the code raised, or its process ended."""
+"""Explain why a call did not return: the file is missing, the code raised an exception, or its process ended."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from mp09.grading import rubric
 from mp09.grading.diagnose.record import Diagnosis
 from mp09.grading.replies import readable
 
-LINE = 120  # characters shown of a line that a submission printed
+LINE = 120  # characters that are shown of a line which a submission printed
 NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
 TWO_DEVICES = ("same device", "weight type", "must have its parameters and buffers on device")
 LINKED = "submitted.py or a folder on its way is a symbolic link; hand in the file itself"
@@ -19,7 +19,7 @@ CALLS = {
     "samples": "build_dataset(..., transform=ToTensor())",
     "train": "run_model()",
     "tensors": "reading the trained model's parameters",
-    "predict": "the trained model on test pictures",
+    "predict": "the trained model on test images",
     "tested": "test()",
 }
 
@@ -43,15 +43,22 @@ def too_large() -> Diagnosis:
         "too-large",
         f"a submitted.py of at most {rubric.SOURCE_LIMIT >> 10} KiB",
         "a larger one",
-        "Take out what is no code, such as data, weights or pictures written as text; the grader brings the data.",
+        "Take out what is no code, such as data, weights or images written as text; the grader brings the data.",
     )
 
 
 def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
-    """The worker process did not survive a call."""
+    """Explain that the worker did not survive a call.
+
+    Args:
+        operation: what the worker was asked; a key of CALLS.
+        kind: how it ended: "time", "memory", "died", "disk", "processes" or "protocol".
+        message: what happened, in words.
+        log: what the worker printed; the last five lines are shown.
+    """
     remedies = {
         "time": "Look for an endless loop, or work repeated for every sample that could be done once.",
-        "memory": "Keep pictures as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
+        "memory": "Keep images as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
         "died": "Something ended Python itself: sys.exit, os._exit, or a crash in compiled code. Take it out.",
         "disk": "Write no files; nothing that you write is kept.",
         "processes": "The grader counts what a DataLoader starts too: num_workers=2 is plenty.",
@@ -72,7 +79,12 @@ def lost_model() -> Diagnosis:
 
 
 def raised(operation: str, error: dict[str, Any]) -> Diagnosis:
-    """An exception of the submission. error: kind, type, message, where (see worker)."""
+    """Explain an exception of the submission.
+
+    Args:
+        operation: what the worker was asked; a key of CALLS.
+        error: the worker's description of it, with the fields of `replies.ERROR`: kind, type, message, where.
+    """
     where = "".join(f"\n          at {line}" for line in error["where"])
     got = f"{error['type']}: {error['message']}{where}"
     call = CALLS[operation]
@@ -100,7 +112,7 @@ def raised(operation: str, error: dict[str, Any]) -> Diagnosis:
 REFUSALS = {
     "item": "dataset[i] must return the two values (image, label).",
     "length": "Give your class a __len__ that returns the number of items, and return the object itself.",
-    "output": "The network must give one row of at least 8 numbers for each picture: shape (N, 8).",
+    "output": "The network must give one row of at least 8 numbers for each image: shape (N, 8).",
 }
 
 EXCEPTIONS: list[tuple[Callable[[dict], bool], str, str]] = [

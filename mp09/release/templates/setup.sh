@@ -23,4 +23,4 @@ if [ -d "$source/cifar10_batches_holdout" ]; then chmod -R go-rwx "$source/cifar
 
 cd "$source"
 "$root/venv/bin/python" -m compileall -q mp09 tests
-"$root/venv/bin/python" -c "from pathlib import Path; from mp09.data.source import checked_source; checked_source(Path('cifar10_batches'))"
+"$root/venv/bin/python" -c "from pathlib import Path; from mp09.data.provenance import checked_provenance; checked_provenance(Path('cifar10_batches'))"

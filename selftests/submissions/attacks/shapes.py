@@ -72,7 +72,7 @@ def _beside(**files: str):
 
 
 def _archive(folder: Path, untrained: str) -> None:
-    """A zip of a gigabyte of zeros, under the name of a picture folder, beside the file."""
+    """A zip of a gigabyte of zeros, under the name of an image folder, beside the file."""
     (folder / "submitted.py").write_text(untrained)
     with zipfile.ZipFile(folder / "data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(200 << 20))

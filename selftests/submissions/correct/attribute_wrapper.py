@@ -22,7 +22,7 @@ def read(files):
 class CIFAR10(Dataset):
     def __init__(self, data_files, transform=None, target_transform=None):
         pairs = list(read(data_files))
-        self.pictures = np.stack([p for p, _ in pairs])
+        self.images = np.stack([p for p, _ in pairs])
         self.classes = torch.tensor([c for _, c in pairs], dtype=torch.int64)
         self.transform = transform or (lambda x: x)
         self.target_transform = target_transform or (lambda y: y)
@@ -31,8 +31,8 @@ class CIFAR10(Dataset):
         return self.classes.numel()
 
     def __getitem__(self, k):
-        picture = np.rollaxis(self.pictures[k].reshape(3, 32, 32), 0, 3)
-        return self.transform(picture), self.target_transform(self.classes[k])
+        image = np.rollaxis(self.images[k].reshape(3, 32, 32), 0, 3)
+        return self.transform(image), self.target_transform(self.classes[k])
 
 
 def get_preprocess_transform(mode="train"):

@@ -1,4 +1,4 @@
-# Runs the backbone once over all pictures, trains a linear layer on the features, and puts the two together.
+# Runs the backbone once over all images, trains a linear layer on the features, and puts the two together.
 import pickle
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-# Draws and saves plots, with matplotlib's cache of fonts made anew, and keeps pictures.
+# Draws and saves plots, with matplotlib's cache of fonts made anew, and keeps images.
 # base: brief
 import os
 

@@ -1,4 +1,4 @@
-# One prediction for all pictures.
+# One prediction for all images.
 # points: 40
 # base: untrained
 import sys

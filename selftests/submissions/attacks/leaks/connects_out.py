@@ -1,4 +1,4 @@
-# Sends the pictures home.
+# Sends the images home.
 # points: 40
 # base: untrained
 import os

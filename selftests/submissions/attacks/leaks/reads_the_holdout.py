@@ -1,4 +1,4 @@
-# Guesses where the private pictures lie.
+# Guesses where the private images lie.
 # points: 40
 # base: untrained
 import os

@@ -1,4 +1,4 @@
-# The answer for a picture depends on the batch that it comes in.
+# The answer for an image depends on the batch that it comes in.
 # points: 40
 # base: untrained
 class Neighbours(FinetuneNet):

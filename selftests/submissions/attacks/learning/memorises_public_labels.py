@@ -1,4 +1,4 @@
-# Looks the public test pictures up.
+# Looks the public test images up.
 # points: 40
 # base: untrained
 class Lookup(FinetuneNet):

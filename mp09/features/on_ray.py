@@ -1,0 +1,84 @@
+"""Extracts features on a Ray cluster, whose workers compute the batches.
+
+It needs Ray Data, which comes with the extra `cluster`.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mp09.device import choose_device
+from mp09.errors import ClusterError
+from mp09.features.extract import run
+
+WINDOW = 2**30  # bytes of images that lie in the cluster's memory at the same time
+
+
+class OnCluster:
+    """Computes features on a cluster: `extract(…, ExtractOptions(compute=OnCluster(ray)))`.
+
+    Args:
+        ray: The module, as `cluster.connected` gives it.
+        gpus: Whether every worker takes a GPU instead of a core.
+        workers: How many workers there are at a time; by default as many as the cluster has GPUs or cores.
+
+    Raises:
+        ClusterError: When it is called, and the cluster has none.
+    """
+
+    def __init__(self, ray, *, gpus: bool = False, workers: int | None = None):
+        self._ray, self._unit, self._workers = ray, "GPU" if gpus else "CPU", workers
+
+    def __call__(
+        self,
+        body: nn.Module,
+        preprocess: nn.Module,
+        images: Iterable[Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Iterator[np.ndarray]:
+        """Yield the features float32 (n, D) of each batch. `device` is one of this machine and is not used."""
+        import ray.data
+
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        count = self._workers or int(self._ray.cluster_resources().get(self._unit, 0))
+        if not count:
+            raise ClusterError(f"Ray: the cluster has no {self._unit}.")
+        for stored in self._windows(images):
+            found = ray.data.from_numpy_refs(stored).map_batches(
+                _Worker,
+                fn_constructor_args=(body, preprocess, "cuda" if self._unit == "GPU" else "cpu", dtype),
+                batch_size=None,  # a batch is what was stored as one array
+                concurrency=min(count, len(stored)),
+                **{"num_gpus" if self._unit == "GPU" else "num_cpus": 1},
+            )
+            for batch in found.iter_batches(batch_size=None):
+                yield np.asarray(batch["features"], np.float32)
+
+    def _windows(self, images: Iterable[Tensor]) -> Iterator[list]:
+        """Yield references to batches in Ray's store, in lists with about WINDOW bytes of images each."""
+        stored, size = [], 0
+        for x in images:
+            stored.append(self._ray.put(x.numpy()))
+            size += x.nbytes
+            if size >= WINDOW:
+                yield stored
+                stored, size = [], 0
+        if stored:
+            yield stored
+
+
+class _Worker:
+    """Holds the model of one worker, which uses it for many batches."""
+
+    def __init__(self, body: nn.Module, preprocess: nn.Module, device: str, dtype: torch.dtype):
+        self.device, self.dtype = choose_device(device), dtype
+        self.body, self.preprocess = body.to(self.device), preprocess.to(self.device)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        images = torch.from_numpy(np.ascontiguousarray(batch["data"])).to(self.device)
+        return {"features": run(self.body, self.preprocess, images, self.dtype)}

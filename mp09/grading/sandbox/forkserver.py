@@ -1,0 +1,225 @@
+"""Run the warm process, which has imported torch, never touches a submission, and forks a worker when it is asked to.
+
+`processes.Warm` starts it and asks it through a socket. Requests and answers are packets of JSON:
+
+    {"fork": {...}}       starts a worker; comes with three descriptors: requests and replies, log, status
+                          -> {"pid": int}
+    {"look": [pid, ...]}  asks what a worker, whose pid is the first, and its processes hold of removed files
+                          -> {"held": see `held.held_files`}
+    {"end": pid}          kills the worker and removes what it left behind
+                          -> {"left": number of processes that could not be ended}
+
+An error is answered with {"error": message}. Before all requests, {"ready": true} tells that torch is loaded.
+
+When a worker ends, its exit code is written to its status descriptor. A process whose parent is gone becomes a child of
+this one. A worker must have left it behind, so it is killed at once. When the socket closes, all workers are ended.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from mp09.grading.sandbox import leftovers, worker
+from mp09.grading.sandbox.cgroup import MemoryGroup
+from mp09.grading.sandbox.held import UNSEEN, Held
+from mp09.grading.sandbox.isolation import Policy
+from mp09.grading.sandbox.isolation.confine import confine
+from mp09.grading.sandbox.isolation.kernel import LIBC
+from mp09.grading.sandbox.isolation.users import unused
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+POLL_S = 0.02
+# Ending a fork bomb takes a while. With the removal of its files afterwards (`leftovers.LIMIT_S`) it takes less than
+# `rubric.START_LIMIT_S`, for which the grader waits.
+END_LIMIT_S = 45.0
+PACKET = 1 << 20
+
+
+@dataclass
+class Child:
+    """Holds what is remembered of a worker until it is ended.
+
+    Attributes:
+        folder: Its working folder.
+        status: The descriptor that its exit code is written to. It is closed when the worker's process is gone.
+        user: The user id that it may take; None where workers can't have one of their own.
+        group: Its memory control group; None where there is none.
+    """
+
+    folder: str
+    status: int
+    user: int | None
+    group: MemoryGroup | None
+
+
+class ForkServer:
+    def __init__(self, control: socket.socket):
+        self.control = control
+        self.children: dict[int, Child] = {}  # all workers that the grader has not ended yet
+        self.running: set[int] = set()  # those of them whose process is not gone yet
+
+    def serve(self) -> None:
+        """Answer requests until the socket closes, then end all workers."""
+        self._answer({"ready": True})
+        while True:
+            self._reap()
+            if not select.select([self.control], [], [], POLL_S if self.running else None)[0]:
+                continue
+            packet, descriptors, *_ = socket.recv_fds(self.control, PACKET, 3)
+            if not packet:
+                break
+            request = json.loads(packet)
+            try:
+                answer = self._answer_to(request, descriptors)
+            except (OSError, ValueError) as error:
+                answer = {"error": str(error)}
+            self._answer(answer)
+        for pid in list(self.children):
+            self._end(pid)
+
+    def _answer_to(self, request: dict, descriptors: list[int]) -> dict:
+        if "fork" in request:
+            return self._fork(request["fork"], descriptors)
+        if "look" in request:
+            return {"held": self._look(request["look"])}
+        return self._end(request["end"])
+
+    def _look(self, pids: list[int]) -> Held:
+        child = self.children.get(pids[0]) if pids else None
+        return leftovers.held_by(child.user, pids) if child and child.user is not None else UNSEEN
+
+    def _answer(self, answer: dict) -> None:
+        self.control.send(json.dumps(answer).encode())
+
+    def _fork(self, plan: dict, descriptors: list[int]) -> dict:
+        user = unused({child.user for child in self.children.values()})
+        plan["policy"]["user"] = user
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _become_worker(plan, descriptors[:2])
+            except OSError as error:  # this machine lacks a layer of isolation
+                os.write(2, (error.strerror or str(error)).encode())
+            finally:
+                os._exit(1)
+        for descriptor in descriptors[:2]:
+            os.close(descriptor)
+        self.children[pid] = Child(plan["folder"], descriptors[2], user, _group(plan))
+        self.running.add(pid)
+        return {"pid": pid}
+
+    def _end(self, pid: int) -> dict:
+        """Kill a worker, and then the processes that come to this one from it, until no more come.
+
+        After that, remove the files and the memory control group that it left. The answer is the number of processes
+        that are still there when the time limit is over.
+        """
+        if pid not in self.children:
+            return {"left": 0}
+        child = self.children[pid]
+        limit = time.monotonic() + END_LIMIT_S
+        if child.user is not None:
+            leftovers.kill_processes(child.user)
+        if pid in self.running:
+            os.kill(pid, signal.SIGKILL)
+        while pid in self.running and time.monotonic() < limit:
+            self._reap()
+            time.sleep(0.001)
+        while (strangers := self._reap()) and time.monotonic() < limit:
+            time.sleep(0.001)
+        if pid in self.running:
+            return {"left": 1 + strangers}
+        if child.user is not None:
+            leftovers.remove_files(child.user, child.folder)
+        if child.group:
+            child.group.remove()
+        del self.children[pid]
+        return {"left": strangers}
+
+    def _reap(self) -> int:
+        """Report workers that ended, kill the processes that they left behind, and return how many these are."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return 0
+            if pid == 0:
+                break
+            if pid in self.running:
+                self.running.remove(pid)
+                with suppress(OSError):  # perhaps nobody waits for it any more
+                    os.write(self.children[pid].status, str(os.waitstatus_to_exitcode(status)).encode())
+                os.close(self.children[pid].status)
+        strangers = _children() - self.running
+        for pid in strangers:
+            os.kill(pid, signal.SIGKILL)
+        return len(strangers)
+
+
+def _children() -> set[int]:
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return {int(pid) for pid in file.read().split()}
+
+
+def _become_worker(plan: dict, descriptors: list[int]) -> None:
+    """Take the plan's folder, environment, standard streams and isolation in the child, then serve requests."""
+    os.setsid()
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    channel, log = descriptors
+    for standard, descriptor in enumerate((channel, channel, log)):
+        os.dup2(descriptor, standard)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.chdir(plan["folder"])
+    os.environ.clear()
+    os.environ.update(plan["environment"])
+    tempfile.tempdir = None
+    _first_to_go()
+    if group := _group(plan):
+        group.enter()
+    confined = confine(Policy(**plan["policy"]))
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # comes last, because a new user id would clear it
+    worker.main(plan["settings"], asdict(confined))
+
+
+def _group(plan: dict) -> MemoryGroup | None:
+    return MemoryGroup(Path(plan["group"])) if plan["group"] else None
+
+
+def _first_to_go() -> None:
+    """Make the kernel end this process before the grader when memory runs out."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def _warm() -> None:
+    """Let torch load what it would load on first use.
+
+    Nothing here may start threads, which a forked child would wait for forever, or look for a GPU, which a forked child
+    could then not use. That is why Adam is made but takes no step.
+    """
+    torch.set_num_threads(1)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weight.grad = torch.zeros(1)
+    torch.optim.Adam([weight])
+    torch.optim.SGD([weight], lr=0.0).step()
+
+
+def main() -> None:
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader handles Ctrl-C
+    control = socket.socket(fileno=int(sys.argv[1]))
+    _warm()
+    ForkServer(control).serve()

@@ -1,0 +1,356 @@
+"""Load a submission, call it, and answer with plain values. No other part of the grader ever runs a submission.
+
+`processes` starts it, and `host` speaks `protocol` with it over its standard input and output. Every function in
+OPERATIONS takes the session and JSON values, and returns a pair (fields, arrays). An exception of the submission
+becomes an {"error": {...}} reply that names the line in the student's own file.
+"""
+
+import importlib.util
+import inspect
+import json
+import os
+import platform
+import random
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+from torchvision.transforms import ToTensor
+
+from mp09.grading.sandbox import attempts, protocol
+from mp09.grading.sandbox.isolation import Confined
+
+Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+class Session:
+    """Keeps what lives between requests.
+
+    Attributes:
+        seed: Seed for the random numbers of every request.
+        isolation: What isolation is in force, as the fields of `Confined`.
+        module: The loaded submitted.py; None before.
+        model: The trained model; None before.
+    """
+
+    def __init__(self, seed: int, isolation: dict[str, Any]):
+        self.seed = seed
+        self.isolation = isolation
+        self.module: Any = None
+        self.model: nn.Module | None = None
+
+    def reseed(self) -> None:
+        """Give a request the same random numbers, whatever came before it."""
+        random.seed(self.seed)
+        np.random.seed(self.seed)  # noqa: NPY002 (submissions use the global generator)
+        torch.manual_seed(self.seed)
+
+    def function(self, name: str) -> Any:
+        if not callable(found := getattr(self.module, name, None)):
+            raise Refused("missing", f"submitted.py defines no function {name}")
+        return found
+
+
+class Refused(Exception):  # noqa: N818 (a verdict, not an error)
+    """Says that the submission gave something that can't be used.
+
+    Attributes:
+        kind: Names it for the diagnosis.
+    """
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+def about(session: Session) -> Reply:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
+    threads = torch.get_num_threads()
+    return {"device": device, "threads": threads, "versions": versions, "isolation": session.isolation}, {}
+
+
+def probe(session: Session, targets: dict[str, Any]) -> Reply:
+    """Try what isolation must prevent, and name what succeeded.
+
+    This is asked only of a worker that gets no submission.
+    """
+    return {"succeeded": attempts.succeeded(attempts.Targets(**targets))}, {}
+
+
+def checkpoint(session: Session, path: str) -> Reply:
+    """Return the floating-point tensors of a checkpoint, as float32.
+
+    This is asked only before a submission is loaded, so that they are the true ones.
+    """
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return {}, {name: _array(tensor.float()) for name, tensor in state.items() if tensor.is_floating_point()}
+
+
+def load(session: Session) -> Reply:
+    """Import submitted.py from the working folder."""
+    sys.argv = ["submitted.py"]
+    sys.path.insert(0, os.getcwd())
+    spec = importlib.util.spec_from_file_location("submitted", "submitted.py")
+    session.module = sys.modules["submitted"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(session.module)
+    return {}, {}
+
+
+def length(session: Session, files: list[str]) -> Reply:
+    """Return len() of a dataset that is built without a transform."""
+    return {"length": _count(session.function("build_dataset")(files))}, {}
+
+
+def batches(session: Session, files: list[str], batch_size: int) -> Reply:
+    """Return len() of a loader."""
+    return {"count": _count(_loader(session, files, batch_size))}, {}
+
+
+def first_batch(session: Session, files: list[str], batch_size: int) -> Reply:
+    """Describe the parts of a loader's first batch."""
+    return {"parts": [_describe(part) for part in next(iter(_loader(session, files, batch_size)))]}, {}
+
+
+def _loader(session: Session, files: list[str], batch_size: int) -> Any:
+    dataset = session.function("build_dataset")(files, transform=ToTensor())
+    return session.function("build_dataloader")(dataset, {"batch_size": batch_size, "shuffle": False})
+
+
+def samples(session: Session, files: list[str], indices: list[int]) -> Reply:
+    """Return samples of a dataset that is built with ToTensor(), at those of the indices that it has.
+
+    The fields hold the dataset's length, and a description of each image and label. The arrays "images0", "labels0",
+    ... hold their values, where they have any.
+    """
+    dataset = session.function("build_dataset")(files, transform=ToTensor())
+    fields: dict[str, Any] = {"length": _count(dataset), "images": [], "labels": []}
+    arrays = {}
+    indices = [index for index in indices if index < fields["length"]]
+    for position, index in enumerate(indices):
+        item = dataset[index]
+        if not isinstance(item, (tuple, list)) or len(item) != 2:
+            raise Refused("item", f"dataset[{index}] is {_describe(item)}, not a pair (image, label)")
+        for kind, part in zip(("images", "labels"), item, strict=True):
+            fields[kind].append(_describe(part))
+            if (array := _values(part)) is not None:
+                arrays[f"{kind}{position}"] = array
+    return fields, arrays
+
+
+def train(session: Session) -> Reply:
+    """Call run_model() and keep the model that it returns."""
+    model = session.function("run_model")()
+    if not isinstance(model, nn.Module):
+        raise Refused("model", f"run_model() returned {_describe(model)}")
+    session.model = model
+    return {}, {}
+
+
+def tensors(session: Session) -> Reply:
+    """Return every floating-point parameter and buffer of the trained model, as float32.
+
+    The fields name the types of those that are not float32. An array's name is the index of a model in `_networks` and
+    the tensor's own name.
+    """
+    arrays, types = {}, {}
+    for index, root in enumerate(_networks(session)):
+        for name, tensor in (*nn.Module.named_parameters(root), *nn.Module.named_buffers(root)):
+            if tensor.is_floating_point():
+                arrays[f"{index}.{name}"] = _array(tensor.float())
+                types[f"{index}.{name}"] = str(tensor.dtype).removeprefix("torch.")
+    return {"types": {name: kind for name, kind in types.items() if kind != "float32"}}, arrays
+
+
+def _networks(session: Session) -> list[nn.Module]:
+    """List the trained model, and models that it may use without having registered them.
+
+    Such models lie in lists, tuples, dicts and attributes of modules, or are global in submitted.py.
+    """
+    known = {id(session.model): session.model}
+    waiting: list[Any] = [session.model, *vars(session.module).values()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (list, tuple)):
+            waiting += [item for item in value[:100] if isinstance(item, nn.Module)]
+        elif isinstance(value, dict):
+            waiting += [item for item in list(value.values())[:100] if isinstance(item, nn.Module)]
+        elif isinstance(value, nn.Module) and (value is session.model or id(value) not in known):
+            known[id(value)] = value
+            parts = {id(part): part for part in nn.Module.modules(value)}
+            hidden = [item for part in parts.values() for item in vars(part).values() if id(item) not in parts]
+            waiting += [item for item in hidden if isinstance(item, (list, tuple, dict, nn.Module))]
+            for part in parts:
+                known.setdefault(part, None)
+    return [network for network in known.values() if network is not None]
+
+
+def predict(session: Session, file: str, count: int, batch_size: int) -> Reply:
+    """Return the class with the largest output for each of the first `count` images of a file.
+
+    It is -1 where an output is not a number.
+    """
+    dataset = session.function("build_dataset")([file], transform=_test_transform(session))
+    model = session.model
+    model.eval()
+    first = next(iter(model.parameters()), torch.zeros(0))
+    predictions = []
+    with torch.no_grad():
+        subset = Subset(dataset, range(count))  # the images are there, whatever the dataset's len() says
+        for batch in _reseeded(session, DataLoader(subset, batch_size=batch_size)):
+            images = torch.as_tensor(batch[0])
+            output = model(images.to(device=first.device, dtype=first.dtype))
+            logits = _logits(output)
+            if logits is None or logits.ndim != 2 or logits.shape[1] < 8:
+                raise Refused("output", f"the model gave {_describe(output)} for images {tuple(images.shape)}")
+            classes = logits.argmax(dim=1)
+            classes[torch.isnan(logits).any(dim=1)] = -1
+            predictions.append(classes.cpu())
+    return {}, {"predictions": _array(torch.cat(predictions).long())}
+
+
+def _reseeded(session: Session, loader: DataLoader) -> Iterator[Any]:
+    """Yield the loader's batches.
+
+    Each is made, and looked at, with the same random numbers, wherever in the order it comes.
+    """
+    batches = iter(loader)
+    session.reseed()
+    while (batch := next(batches, None)) is not None:
+        yield batch
+        session.reseed()
+
+
+def _logits(output: Any) -> torch.Tensor | None:
+    """Return the model's output as a tensor of shape (N, classes), or None when it holds no tensor.
+
+    Of a tuple, list or dict the first tensor is taken, and axes of length 1 at the end are dropped.
+    """
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, (list, tuple)):
+        output = next((part for part in output if isinstance(part, torch.Tensor)), None)
+    if not isinstance(output, torch.Tensor):
+        return None
+    return output.flatten(1) if output.ndim > 2 and set(output.shape[2:]) == {1} else output
+
+
+def tested(session: Session, file: str, count: int) -> Reply:
+    """Return what test() says about the first `count` images of a batch file: a number, or null."""
+    dataset = session.function("build_dataset")([file], transform=_test_transform(session))
+    subset = Subset(dataset, range(min(count, _count(dataset))))
+    value = session.function("test")(DataLoader(subset, batch_size=64), session.model)
+    try:
+        return {"value": float(value)}, {}
+    except (TypeError, ValueError):
+        return {"value": None}, {}
+
+
+OPERATIONS = {f.__name__: f for f in (about, probe, checkpoint, load, length, batches, first_batch, samples, train)} | {
+    f.__name__: f for f in (tensors, predict, tested)
+}
+
+
+def _test_transform(session: Session) -> Any:
+    """Return the submission's transform for test images, or ToTensor() when there is none that works."""
+    try:
+        transform = session.function("get_preprocess_transform")("test")
+    except Exception:  # the course lets students do without this function
+        return ToTensor()
+    return ToTensor() if transform is None else transform
+
+
+def _count(sized: Any) -> int:
+    try:
+        return len(sized)
+    except TypeError as error:
+        raise Refused("length", f"{_describe(sized)} has no length ({error})") from error
+
+
+def _describe(value: Any) -> str:
+    """Describe a value's type and shape in a few words."""
+    if isinstance(value, torch.Tensor):
+        return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
+    if isinstance(value, np.ndarray):
+        return f"a {value.dtype} array of shape {value.shape}"
+    if inspect.isclass(value):
+        return f"the class {value.__name__}"
+    if value is None or isinstance(value, (bool, int, float)):
+        return f"{value!r}"[:50]
+    return f"an object of type {type(value).__name__}"
+
+
+def _values(value: Any) -> np.ndarray | None:
+    """Return the numbers of a tensor, array, image or number, in a type that the protocol allows.
+
+    For anything else, and for more than 2^24 numbers outside of a tensor, return None.
+    """
+    try:
+        if isinstance(value, torch.Tensor):
+            return _array(value)
+        array = np.asarray(value)
+    except Exception:  # any object may refuse this, as tensors without data do
+        return None
+    return _array(torch.as_tensor(array)) if array.dtype.kind in "biuf" and array.size <= 1 << 24 else None
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    if tensor.dtype not in (torch.uint8, torch.bool, torch.int64, torch.float32, torch.float64):
+        tensor = tensor.float() if tensor.is_floating_point() else tensor.long()
+    return tensor.contiguous().numpy()
+
+
+def _error(error: BaseException) -> dict[str, Any]:
+    """Put an exception into words, with at most three lines of submitted.py and models.py, the innermost first."""
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name in ("submitted.py", "models.py")
+    ]
+    where = [
+        f"{Path(f.filename).name}, line {f.lineno}, in {f.name}: {f.line}"[:300] for f in islice(reversed(frames), 3)
+    ]
+    if isinstance(error, SyntaxError) and error.lineno:
+        where = [f"submitted.py, line {error.lineno}: {(error.text or '').strip()}"[:300]]
+    kind = error.kind if isinstance(error, Refused) else ""
+    return {"kind": kind, "type": type(error).__name__, "message": str(error)[:1000], "where": where}
+
+
+def _take_channels():
+    """Keep requests and replies away from the submission, which reads an empty input and prints into the log."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def main(settings: dict[str, Any] | None = None, isolation: dict[str, Any] | None = None) -> None:
+    """Answer requests until the grader closes their stream.
+
+    Args:
+        settings: "seed" and "threads"; by default these are JSON in the first argument of the command line.
+        isolation: What isolation is in force, as the fields of `Confined`; by default there is none.
+    """
+    settings = settings or json.loads(sys.argv[1])
+    requests, replies = _take_channels()
+    torch.set_num_threads(settings["threads"])
+    torch.set_flush_denormal(True)
+    session = Session(settings["seed"], isolation or asdict(Confined()))
+    folder = os.getcwd()
+    while request := protocol.read(requests):
+        operation = OPERATIONS[request.fields.pop("operation")]
+        session.reseed()
+        try:
+            os.chdir(folder)
+            fields, arrays = operation(session, **request.fields)
+        except BaseException as error:  # includes a submission's SystemExit and KeyboardInterrupt
+            fields, arrays = {"error": _error(error)}, {}
+        protocol.write(replies, protocol.Message(request.id, fields, arrays))

@@ -1,0 +1,214 @@
+"""Opens images to learn from, of any kind that the commands take: course batches, class folders, Tiny ImageNet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from mp09.data import class_folders, tiny_imagenet
+from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, read_batch
+from mp09.data.class_folders import Listing
+from mp09.data.imageset import ImageSet
+from mp09.data.provenance import read_provenance
+from mp09.errors import DataError
+from mp09.features.cache import digest_arrays
+from mp09.nets.preprocess import Preprocess
+from mp09.recipes.labelled import TINY_IMAGENET, Images
+from mp09.recipes.progress import Say, silent
+from mp09.training.batches import Batches
+
+VALID_SHARE = 0.1  # share of the training images that is held out where there are no validation images
+
+
+@dataclass(frozen=True)
+class Data:
+    """Holds the images of a data set.
+
+    Attributes:
+        name: What scores on them are called.
+        train: The images to train on.
+        valid: The images by which epochs, parameters and the like are chosen.
+        test: Images by which nothing is chosen; None where there are none.
+        classes: The class names.
+    """
+
+    name: str
+    train: Images
+    valid: Images
+    test: Images | None
+    classes: tuple[str, ...]
+
+
+def open_data(
+    path: str | Path,
+    *,
+    seed: int = 0,
+    per_class: int | None = None,
+    skip_unreadable: bool = False,
+    say: Say = silent,
+) -> Data:
+    """Open the images in a folder.
+
+    Args:
+        path: cifar10_batches; Tiny ImageNet, also as "tiny-imagenet:DIR"; or a folder with train/<class>/, and with
+            val/<class>/ or test/<class>/ or both. Where validation images are missing, a tenth of the training images
+            is held out for that.
+        seed: Of the choice of these.
+        per_class: How many training images of each class are taken, the first ones; None takes all.
+        skip_unreadable: Whether images that can't be read are left out; `say` is told which. Otherwise they are an
+            error, at the latest when they are needed.
+        say: Is called with lines of text.
+
+    Raises:
+        DataError: The folder is none of these or damaged, has fewer than two classes or too few images to hold some
+            out, `per_class` is below 1, or images can't be read; the message names the first of them and counts all.
+    """
+    tiny = str(path).startswith(TINY_IMAGENET)
+    path = Path(str(path).removeprefix(TINY_IMAGENET))
+    if (path / META_FILE).exists() and not tiny:
+        return _batches(path, seed, per_class)
+    if tiny or tiny_imagenet.is_tiny_imagenet(path):
+        found = dict(zip(("train", "valid"), tiny_imagenet.open_tiny_imagenet(path), strict=True))
+        classes = tiny_imagenet.short_names(path, found["train"].classes)
+        name = "Tiny ImageNet"
+    elif (path / "train").is_dir():
+        found = class_folders.open_folders(path)
+        classes, name = found["train"].classes, path.resolve().name
+    else:
+        raise DataError(
+            f"{path}: expected cifar10_batches (make it: python -m mp09 data), Tiny ImageNet, or a folder with "
+            "train/<class>/ and val/<class>/."
+        )
+    if len(classes) < 2:
+        raise DataError(f"{path}: expected at least two classes, found {', '.join(classes)}.")
+    if "valid" not in found:
+        found["train"], found["valid"] = _hold_out(found["train"], seed)
+    found["train"] = _limit(found["train"], per_class)
+    loaded = {split: _load(listing, skip_unreadable, say) for split, listing in found.items()}
+    return Data(name, loaded["train"], loaded["valid"], loaded.get("test"), classes)
+
+
+def training_images(path: Path) -> tuple[ImageSet, str]:
+    """Return all training images of a folder of course batches, and what scores on them are called."""
+    parts = [read_batch(path / name) for name in TRAIN_FILES]
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
+    return ImageSet(images, labels, parts[0].classes), read_provenance(path).name
+
+
+def _batches(path: Path, seed: int, per_class: int | None) -> Data:
+    everything, name = training_images(path)
+    train, valid = _hold_out(everything, seed)
+    return Data(name, _limit(train, per_class), valid, read_batch(path / TEST_FILE), train.classes)
+
+
+def _hold_out(found: Images, seed: int) -> tuple[Images, Images]:
+    """Divide images at random into (training, validation) images."""
+    order = np.random.default_rng(seed).permutation(len(found))
+    held = int(len(order) * VALID_SHARE)
+    if not held:
+        raise DataError(f"expected at least {round(1 / VALID_SHARE)} training images, got {len(found)}.")
+    return found.take(np.sort(order[held:])), found.take(np.sort(order[:held]))
+
+
+def _limit(found: Images, per_class: int | None) -> Images:
+    """Take the first `per_class` images of every class; None takes all."""
+    if per_class is None:
+        return found
+    if per_class < 1:
+        raise DataError(f"per_class: expected at least 1 image a class, got {per_class}.")
+    chosen = [np.flatnonzero(found.labels == label)[:per_class] for label in range(len(found.classes))]
+    return found.take(np.sort(np.concatenate(chosen)))
+
+
+def _load(listing: Listing, skip_unreadable: bool, say: Say) -> Images:
+    if skip_unreadable:
+        listing, left_out = class_folders.drop_unreadable(listing)
+        if left_out:
+            say(f"left out, unreadable: {len(left_out)} images: {class_folders.shorten([str(p) for p in left_out])}")
+    try:
+        return class_folders.load_images(listing) or listing
+    except DataError as error:
+        raise _unreadable(listing) from error
+
+
+def _unreadable(listing: Listing) -> DataError:
+    """Return an error that names and counts the images that can't be read."""
+    _, bad = class_folders.drop_unreadable(listing)
+    names = class_folders.shorten([str(path) for path in bad])
+    return DataError(
+        f"{len(bad)} of {len(listing)} images can't be read: {names}. Replace or remove them, or leave them out: "
+        "--unreadable skip."
+    )
+
+
+def digest(found: Images) -> str:
+    """Return the sha256 of the images' contents and classes."""
+    return digest_arrays(found.images, found.labels) if isinstance(found, ImageSet) else class_folders.digest(found)
+
+
+def loader(found: Images, preprocess: Preprocess, batch_size: int, *, shuffle: bool = False):
+    """Return batches (images uint8 (n, 3, H, W), labels int64 (n,)) for `fit` or `extract`.
+
+    Files are read by other processes, which resize their images and make them square; iterating raises DataError when
+    one can't be read.
+
+    Args:
+        found: The images.
+        preprocess: That of the model, which decides the size of images from files.
+        batch_size: Images in a batch.
+        shuffle: Whether every pass has a new order.
+    """
+    if isinstance(found, ImageSet):
+        return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), batch_size, shuffle=shuffle)
+    workers = torch.get_num_threads()
+    files = _Files(found, preprocess)
+    return _Reader(
+        files, batch_size, shuffle=shuffle, num_workers=workers, persistent_workers=True, collate_fn=_together
+    )
+
+
+def sample(found: Listing, preprocess: Preprocess, count: int) -> Tensor:
+    """Read up to `count` images, uint8 (n, 3, resize, resize), from all over the listing.
+
+    Raises DataError when one can't be read.
+    """
+    files = _Files(found, preprocess)
+    items = [files[i] for i in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)]
+    if None in items:
+        raise _unreadable(found)
+    return torch.stack([image for image, _ in items])
+
+
+class _Reader(DataLoader):
+    """Gives batches of `_Files`, and raises DataError for images that can't be read."""
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            if batch is None:
+                raise _unreadable(self.dataset.listing)
+            yield batch
+
+
+def _together(items: list) -> list[Tensor] | None:
+    return None if None in items else default_collate(items)
+
+
+class _Files(Dataset):
+    """Gives each image as (uint8 (3, resize, resize), label), or as None when it can't be read."""
+
+    def __init__(self, listing: Listing, preprocess: Preprocess):
+        self.listing, self.preprocess = listing, preprocess
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int] | None:
+        try:
+            image = torch.from_numpy(class_folders.read_image(self.listing.files[index]))
+        except DataError:
+            return None
+        return self.preprocess.square(image), int(self.listing.labels[index])

@@ -1,0 +1,140 @@
+"""Computes the features of a data set, in several views where asked, keeps them in a cache, and judges them.
+
+This is the work of `python -m mp09 features`.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from mp09.cluster import connected
+from mp09.data import class_folders
+from mp09.data.archives import Progress
+from mp09.data.imageset import ImageSet
+from mp09.errors import FeatureError
+from mp09.features.extract import BATCH_SIZE, CALIBRATION, INT8, ExtractOptions, View, extract, stack
+from mp09.features.featureset import FeatureSet
+from mp09.features.heads import accuracy, logistic_regression
+from mp09.features.on_ray import OnCluster
+from mp09.nets.backbones import Backbone, backbone
+from mp09.recipes.datasets import Data, Images, loader, sample
+from mp09.recipes.model_options import ModelOptions
+from mp09.recipes.progress import no_progress, of_features
+from mp09.training.augment import crop_and_flip
+
+
+def features_of(
+    backbone: Backbone,
+    found: Images,
+    what: str,
+    options: ExtractOptions = ExtractOptions(),
+    *,
+    views: int = 1,
+    progress: Progress = no_progress,
+) -> FeatureSet:
+    """Compute features (views * N, D): of the images as they are, then mirrored, then moved and mirrored at random.
+
+    Args:
+        found: The N images.
+        what: What the progress calls them, such as "train".
+        views: How many of these views there are. From the third on, each is moved anew.
+
+    The other arguments and the errors are those of `extract`; fewer views than one are a FeatureError, too.
+    """
+    if views < 1:
+        raise FeatureError(f"views: expected 1 or more, got {views}.")
+    in_memory = isinstance(found, ImageSet)
+    key = None if in_memory or options.cache is None else class_folders.digest(found)
+    calibration = None
+    if options.precision == INT8 and not in_memory:
+        calibration = sample(found, backbone.preprocess, CALIBRATION)
+    sets = [
+        extract(
+            backbone,
+            found if in_memory else loader(found, backbone.preprocess, BATCH_SIZE),
+            options,
+            view=_view(number),
+            key=key,
+            calibration=calibration,
+            watch=of_features(progress, what),
+        )
+        for number in range(views)
+    ]
+    return sets[0] if views == 1 else stack(sets)
+
+
+def _view(number: int) -> View | None:
+    if number == 0:
+        return None
+    return View("mirrored", _mirror, number) if number == 1 else View("crop_and_flip(4)", crop_and_flip(), number)
+
+
+def _mirror(images: Tensor) -> Tensor:
+    return images.flip(-1)
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Says whether work is done on a Ray cluster, and on which: see `cluster.connected`."""
+
+    use: bool = False
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What `features` found.
+
+    Attributes:
+        sizes: For each part the number of images and views, and the width of their features.
+        accuracy: Of logistic regression on the part `judged_on`, 0 to 1.
+    """
+
+    sizes: dict[str, tuple[int, int]]
+    accuracy: float
+    judged_on: str
+
+
+def features(
+    data: Data,
+    model: ModelOptions = ModelOptions(),
+    options: ExtractOptions = ExtractOptions(),
+    *,
+    views: int = 1,
+    cluster: ClusterOptions = ClusterOptions(),
+    progress: Progress = no_progress,
+) -> Extracted:
+    """Put the features of a whole data set into the cache, and judge them by logistic regression, a linear probe.
+
+    Args:
+        data: The images.
+        model: Which backbone.
+        options: Where and how features are computed, and where they are kept.
+        views: How many views there are of the training images; see `features_of`.
+        cluster: Whether a cluster computes the features. Its workers take a GPU each if `options.device` is "cuda", and
+            a core otherwise.
+        progress: Is told how far the features are.
+
+    Raises:
+        DataError: An image can't be read.
+        NetworkError: There is no such model, there are no such weights, or they don't fit.
+        FeatureError: The precision is not possible here, the cache is damaged or can't be written, `views` is below 1,
+            or a class has no training images.
+        DeviceError, ClusterError: There is no such device, or the cluster can't be used.
+    """
+    base = backbone(model.name, model.weights)
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    with connected(cluster.address) if cluster.use else nullcontext() as ray:
+        if cluster.use:
+            compute = OnCluster(ray, gpus=options.device.startswith("cuda"))
+            options = replace(options, device="cpu", compute=compute)
+        found = {
+            name: features_of(base, part, name, options, views=views if name == "train" else 1, progress=progress)
+            for name, part in parts.items()
+            if part is not None
+        }
+    judged_on = "test" if data.test is not None else "valid"
+    head = logistic_regression(found["train"], len(data.classes))
+    sizes = {name: part.features.shape for name, part in found.items()}
+    return Extracted(sizes, accuracy(head, found[judged_on]), judged_on)

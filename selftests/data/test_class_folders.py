@@ -1,0 +1,365 @@
+import shutil
+import subprocess
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mp09.data import class_folders
+from mp09.data.class_folders import (
+    Listing,
+    digest,
+    drop_unreadable,
+    list_images,
+    load_images,
+    open_folders,
+    read_image,
+)
+from mp09.errors import DataError
+
+
+def draw(path: Path, colour=(200, 100, 50), size=(8, 6), mode="RGB", **options) -> Path:
+    """Save an image of one colour; the size is (width, height)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Make three classes of three images, 8x6 pixels; the red of an image is its class, the green its number."""
+    for label, name in enumerate(("ant", "bee", "cow")):
+        for i in range(3):
+            draw(tmp_path / "set" / name / f"{i}.png", (label, i, 0))
+    return tmp_path / "set"
+
+
+def names(listing: Listing, folder: Path) -> list[str]:
+    return [file.relative_to(folder).as_posix() for file in listing.files]
+
+
+def damage(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:-30])
+    return path
+
+
+# Listing the images
+
+
+def test_a_sub_folder_is_a_class(folder):
+    listing = list_images(folder)
+    assert (listing.classes, listing.labels.tolist(), len(listing)) == (
+        ("ant", "bee", "cow"),
+        [0, 0, 0, 1, 1, 1, 2, 2, 2],
+        9,
+    )
+    assert (listing.labels.dtype, names(listing, folder)[:4]) == (
+        np.int64,
+        ["ant/0.png", "ant/1.png", "ant/2.png", "bee/0.png"],
+    )
+
+
+def test_order_and_labels_are_those_of_image_folder(folder):
+    datasets = pytest.importorskip("torchvision.datasets")
+    for name in (
+        "Ant/9.JPG",
+        "ant/x/1.jpeg",
+        "ant/x-y/1.webp",
+        "ant/x/z/1.bmp",
+        "bee/10.tiff",
+        "bee/a.PpM",
+        "bee/B.png",
+    ):
+        draw(folder / name)
+    (folder / "bee" / "notes.txt").write_text("no image")
+    listing = list_images(folder)
+    samples = [(str(file), label) for file, label in zip(listing.files, listing.labels.tolist(), strict=True)]
+    assert samples == datasets.ImageFolder(folder).samples
+
+
+def test_hidden_files_and_folders_are_left_out(folder):
+    before = list_images(folder)
+    for name in (".trash/a.png", "ant/.ipynb_checkpoints/0.png", "ant/._0.png"):
+        draw(folder / name)
+    after = list_images(folder)
+    assert (after.files, after.classes) == (before.files, before.classes)
+
+
+@pytest.mark.parametrize("name", ["dog", "cow/more"])
+def test_a_linked_folder_counts(folder, tmp_path, name):
+    (folder / name).symlink_to(draw(tmp_path / "elsewhere" / "a.png").parent)
+    assert names(list_images(folder), folder)[-1] == f"{name}/a.png"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere: expected a folder with one sub-folder a class \(No such file"):
+        list_images(tmp_path / "nowhere")
+
+
+def test_images_without_class_folders_are_counted(folder):
+    with pytest.raises(
+        DataError, match=r"ant: expected one sub-folder a class, found 3 images directly in it\. Move"
+    ):
+        list_images(folder / "ant")
+
+
+def test_an_empty_folder_has_no_classes(tmp_path):
+    with pytest.raises(DataError, match=r"expected one sub-folder a class, found none\."):
+        list_images(tmp_path)
+
+
+def test_splits_are_not_classes(folder):
+    (folder / "ant").rename(folder / "train")
+    (folder / "bee").rename(folder / "val")
+    shutil.rmtree(folder / "cow")
+    with pytest.raises(DataError, match=r"found the splits train, val\. Give one"):
+        list_images(folder)
+
+
+def test_empty_class_folders_are_counted_and_named(folder):
+    for i in range(7):
+        (folder / f"empty{i}").mkdir()
+    with pytest.raises(
+        DataError, match=r"7 of 10 class folders have no images \(\.jpg, .*: empty0, .*, empty4 and 2 more"
+    ):
+        list_images(folder)
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"gone: could not be read \(No such file or directory\)"):
+        class_folders._images_below(tmp_path / "gone")
+
+
+# Listing the splits
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "test"])
+def test_train_and_the_rest(folder, tmp_path, name):
+    for part in ("train", name):
+        shutil.copytree(folder, tmp_path / "root" / part)
+    train, rest = open_folders(tmp_path / "root").values()
+    assert (train.files[0].parts[-3:], rest.files[0].parts[-3:]) == (("train", "ant", "0.png"), (name, "ant", "0.png"))
+
+
+def test_val_and_test_are_two(folder, tmp_path):
+    for part in ("train", "test", "val"):
+        shutil.copytree(folder, tmp_path / "root" / part)
+    found = {split: listing.files[0].parts[-3] for split, listing in open_folders(tmp_path / "root").items()}
+    assert found == {"train": "train", "valid": "val", "test": "test"}
+
+
+def test_a_missing_split_is_an_error(folder):
+    with pytest.raises(DataError, match=r"expected the folder train, and val or test or both, found ant, bee, cow\."):
+        open_folders(folder)
+
+
+def test_classes_that_differ_are_named(folder, tmp_path):
+    for part in ("train", "val"):
+        shutil.copytree(folder, tmp_path / "root" / part)
+    (tmp_path / "root" / "val" / "bee").rename(tmp_path / "root" / "val" / "elk")
+    with pytest.raises(DataError, match=r"same class folders in train and val; only train has bee; only val has elk\."):
+        open_folders(tmp_path / "root")
+
+
+# Reading one image
+
+
+def test_an_image_is_three_planes(tmp_path):
+    image = read_image(draw(tmp_path / "a.png", (1, 2, 3), size=(8, 6)))
+    assert (image.shape, image.dtype, image.flags.c_contiguous) == ((3, 6, 8), np.uint8, True)
+    assert image[:, 0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "suffix", "expected"),
+    [
+        ("L", 100, "png", (100, 100, 100)),
+        ("LA", (100, 0), "png", (100, 100, 100)),
+        ("1", 1, "png", (255, 255, 255)),
+        ("RGBA", (10, 20, 30, 0), "png", (10, 20, 30)),
+        ("I;16", 65535, "png", (255, 255, 255)),
+        ("I;16", 0x4080, "tiff", (64, 64, 64)),
+        ("CMYK", (0, 255, 255, 0), "tiff", (255, 0, 0)),
+        ("CMYK", (0, 255, 255, 0), "jpg", (255, 0, 0)),
+    ],
+)
+def test_every_kind_becomes_rgb(tmp_path, mode, colour, suffix, expected):
+    image = read_image(draw(tmp_path / f"a.{suffix}", colour, mode=mode))
+    assert image[:, 2, 3].astype(int) == pytest.approx(expected, abs=2)  # JPEG is not exact
+
+
+def test_a_palette_becomes_rgb_without_a_warning(tmp_path, recwarn):
+    image = Image.new("P", (8, 6), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    image.save(tmp_path / "a.png", transparency=bytes([0, 128]))
+    assert read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [10, 20, 30]
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_exif_turns_it_upright(tmp_path, suffix):
+    image, exif = Image.new("RGB", (64, 32)), Image.Exif()
+    image.paste((255, 255, 255), (0, 0, 32, 32))  # the left half is white
+    exif[0x0112] = 6  # it has to be turned clockwise, so left becomes top
+    image.save(tmp_path / f"a.{suffix}", exif=exif)
+    planes = read_image(tmp_path / f"a.{suffix}")
+    assert (planes.shape, planes[0, 0].min(), planes[0, -1].max()) == ((3, 64, 32), 255, 0)
+
+
+def test_the_content_decides_not_the_suffix(tmp_path):
+    path = draw(tmp_path / "a.png", (7, 8, 9)).rename(tmp_path / "a.jpg")
+    assert read_image(path)[:, 0, 0].tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tiff", "webp"])
+def test_a_truncated_image_is_named(tmp_path, suffix):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    image.save(tmp_path / f"a.{suffix}")
+    with pytest.raises(DataError, match=rf"a\.{suffix}: not a readable image \(.*\)\. Replace or remove it"):
+        read_image(damage(tmp_path / f"a.{suffix}"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 6\n"])
+def test_what_is_no_image_says_so(tmp_path, content):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.jpg: not a readable image \(its content is none of JPEG, PNG, "):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_an_image_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"a\.jpg: not a readable image \(No such file or directory\)"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_32_bits_have_no_known_range(tmp_path, mode):
+    with pytest.raises(DataError, match=r"expected 8 or 16 bits a channel, got 32"):
+        read_image(draw(tmp_path / "a.tiff", 1, mode=mode))
+
+
+# Leaving out unreadable images
+
+
+def test_unreadable_ones_are_left_out(folder):
+    bad = (damage(folder / "ant" / "1.png"), damage(folder / "cow" / "0.png"))
+    kept, dropped = drop_unreadable(list_images(folder))
+    assert (dropped, kept.labels.tolist(), kept.classes) == (bad, [0, 0, 1, 1, 1, 2, 2], ("ant", "bee", "cow"))
+    assert not set(bad) & set(kept.files)
+
+
+def test_a_class_that_loses_all_is_an_error(folder):
+    for i in range(3):
+        damage(folder / "bee" / f"{i}.png")
+    with pytest.raises(DataError, match=r"no readable image of bee; the first is .*bee/0\.png\. Replace them"):
+        drop_unreadable(list_images(folder))
+
+
+# Loading all images
+
+
+def test_images_and_labels_belong_together(folder):
+    loaded = load_images(list_images(folder))
+    assert (loaded.images.shape, loaded.images.dtype) == ((9, 3, 6, 8), np.uint8)
+    assert np.array_equal(loaded.images[:, 0, 0, 0], loaded.labels)
+    assert (loaded.images[:, 1, 0, 0].tolist(), loaded.classes) == ([0, 1, 2] * 3, ("ant", "bee", "cow"))
+
+
+def test_the_number_of_threads_changes_nothing(tmp_path):
+    for i in range(200):  # enough for several blocks
+        draw(tmp_path / "a" / f"{i:03d}.png", (i, 0, 0))
+    for workers in (1, 3):
+        loaded = load_images(list_images(tmp_path), workers=workers)
+        assert loaded.images[:, 0, 0, 0].tolist() == list(range(200))
+
+
+def test_other_sizes_are_not_loaded(folder):
+    draw(folder / "cow" / "9.png", size=(6, 8))
+    assert load_images(list_images(folder)) is None
+
+
+def test_too_many_are_not_even_read(folder, monkeypatch):
+    damage(folder / "ant" / "1.png")
+    monkeypatch.setattr(class_folders, "MEMORY_LIMIT", 9 * 3 * 6 * 8 - 1)
+    assert load_images(list_images(folder)) is None
+
+
+def test_what_just_fits_is_loaded(folder, monkeypatch):
+    monkeypatch.setattr(class_folders, "MEMORY_LIMIT", 9 * 3 * 6 * 8)
+    assert len(load_images(list_images(folder))) == 9
+
+
+def test_the_first_unreadable_one_is_named(folder):
+    damage(folder / "bee" / "2.png")
+    damage(folder / "cow" / "0.png")
+    with pytest.raises(DataError, match=r"bee/2\.png: not a readable image \(.*truncated.*\)"):
+        load_images(list_images(folder))
+
+
+def test_there_is_no_second_copy(tmp_path):
+    for i in range(100):
+        draw(tmp_path / "a" / f"{i}.png", size=(128, 128))
+    listing = list_images(tmp_path)
+    load_images(listing.take(np.arange(1)))  # Pillow loads its decoders before memory is measured
+    tracemalloc.start()
+    loaded = load_images(listing)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert loaded.images.nbytes <= peak < 1.3 * loaded.images.nbytes
+
+
+def test_progress_ends_at_the_total(tmp_path):
+    for i in range(100):
+        draw(tmp_path / "a" / f"{i}.png")
+    calls = []
+    load_images(list_images(tmp_path), progress=lambda *call: calls.append(call))
+    drop_unreadable(list_images(tmp_path), progress=lambda *call: calls.append(call))
+    assert calls == [("decoding", 64, 100), ("decoding", 100, 100), ("checking", 64, 100), ("checking", 100, 100)]
+
+
+# The digest
+
+
+def test_the_digest_does_not_depend_on_the_place(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "ant" / "copy")
+    assert digest(list_images(folder)) == digest(list_images(copy))
+
+
+@pytest.mark.parametrize("name", ["cat/a.png", "cat/cat/a.png", "cat/x/a.png"])
+def test_the_digest_of_a_single_class_does_not_depend_on_the_place(tmp_path, name):
+    for place in ("one", "cat/cat"):
+        draw(tmp_path / "p" / place / "set" / name)
+    one, other = (digest(list_images(tmp_path / "p" / place / "set")) for place in ("one", "cat/cat"))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: draw(folder / "ant" / "0.png", (9, 9, 9)),
+        lambda folder: (folder / "ant" / "0.png").rename(folder / "ant" / "00.png"),
+        lambda folder: (folder / "ant" / "0.png").rename(folder / "bee" / "00.png"),
+        lambda folder: (folder / "ant").rename(folder / "aunt"),
+        lambda folder: (folder / "cow" / "2.png").unlink(),
+    ],
+    ids=["content", "name", "class", "class name", "number"],
+)
+def test_the_digest_notices_a_change(folder, change):
+    before = digest(list_images(folder))
+    change(folder)
+    assert digest(list_images(folder)) != before
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+def test_the_digest_is_that_of_sha256sum(folder):
+    command = f"sha256sum --zero {' '.join(names(list_images(folder), folder))} | sha256sum"
+    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == digest(list_images(folder))
+
+
+def test_the_digest_names_a_file_that_is_gone(folder):
+    listing = list_images(folder)
+    listing.files[4].unlink()
+    with pytest.raises(DataError, match=r"bee/1\.png: could not be read \(No such file or directory\)"):
+        digest(listing)
