@@ -11,7 +11,7 @@ import pytest
 
 from mp09.errors import GradingError
 from mp09.grading.sandbox import probe
-from mp09.grading.sandbox.isolation import AUTO, PROCESS, SANDBOXED, USER, Confined, syscalls
+from mp09.grading.sandbox.isolation import AUTO, PROCESS, SANDBOXED, USER, Confined, kernel, syscalls
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from selftests.conftest import ROOT
 
@@ -57,6 +57,13 @@ def test_a_level_below_what_is_required_is_an_error():
 )
 def test_only_what_a_machine_lacks_is_forgiven(confined, allowed):
     assert probe._allowed(confined) == allowed
+
+
+def test_elsewhere_than_on_linux_the_kernel_is_not_asked(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    kernel.libc.cache_clear()
+    with pytest.raises(OSError, match="on Linux only; this is darwin"):
+        kernel.libc()
 
 
 def test_what_a_level_can_not_promise_is_said():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mp09.grading.sandbox.isolation.kernel import LIBC, failure
+from mp09.grading.sandbox.isolation.kernel import failure, libc
 
 # `probe` uses these names to say which attempts may succeed on which machine.
 SIGNAL, ABSTRACT, TCP, DATAGRAM = (
@@ -133,7 +133,7 @@ def _limit(pid: int) -> None:
 
 
 def _io_priority(pid: int) -> None:
-    if LIBC.syscall(ctypes.c_long(SYS_IOPRIO_SET[os.uname().machine]), IOPRIO_WHO_PROCESS, pid, 0):
+    if libc().syscall(ctypes.c_long(SYS_IOPRIO_SET[os.uname().machine]), IOPRIO_WHO_PROCESS, pid, 0):
         raise failure("ioprio_set")
 
 

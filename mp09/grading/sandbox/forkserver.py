@@ -34,7 +34,7 @@ from mp09.grading.sandbox.cgroup import MemoryGroup
 from mp09.grading.sandbox.held import UNSEEN, Held
 from mp09.grading.sandbox.isolation import Policy
 from mp09.grading.sandbox.isolation.confine import confine
-from mp09.grading.sandbox.isolation.kernel import LIBC
+from mp09.grading.sandbox.isolation.kernel import libc
 from mp09.grading.sandbox.isolation.users import unused
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -174,7 +174,7 @@ def _children() -> set[int]:
 def _become_worker(plan: dict, descriptors: list[int]) -> None:
     """Take the plan's folder, environment, standard streams and isolation in the child, then serve requests."""
     os.setsid()
-    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    libc().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     channel, log = descriptors
     for standard, descriptor in enumerate((channel, channel, log)):
         os.dup2(descriptor, standard)
@@ -187,7 +187,7 @@ def _become_worker(plan: dict, descriptors: list[int]) -> None:
     if group := _group(plan):
         group.enter()
     confined = confine(Policy(**plan["policy"]))
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # comes last, because a new user id would clear it
+    libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # comes last, because a new user id would clear it
     worker.main(plan["settings"], asdict(confined))
 
 
@@ -218,7 +218,7 @@ def _warm() -> None:
 
 
 def main() -> None:
-    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader handles Ctrl-C
     control = socket.socket(fileno=int(sys.argv[1]))
     _warm()

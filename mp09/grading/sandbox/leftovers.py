@@ -15,7 +15,7 @@ from contextlib import suppress
 from mp09 import trees
 from mp09.grading.sandbox.held import UNSEEN, Held, held_files
 from mp09.grading.sandbox.isolation import SHARED_MEMORY
-from mp09.grading.sandbox.isolation.kernel import LIBC
+from mp09.grading.sandbox.isolation.kernel import libc
 from mp09.grading.sandbox.isolation.users import act_for
 
 # Besides /dev/shm, everybody may write to these folders on one distribution or another.
@@ -25,9 +25,9 @@ KILL_TIMES = 10
 IPC_RMID = 0
 # Queues and shared memory may have a number instead of a file: the kind as /proc/sysvipc has it -> what removes one.
 NUMBERED: dict[str, Callable[[int], int]] = {
-    "shm": lambda number: LIBC.shmctl(number, IPC_RMID, None),
-    "msg": lambda number: LIBC.msgctl(number, IPC_RMID, None),
-    "sem": lambda number: LIBC.semctl(number, 0, IPC_RMID),
+    "shm": lambda number: libc().shmctl(number, IPC_RMID, None),
+    "msg": lambda number: libc().msgctl(number, IPC_RMID, None),
+    "sem": lambda number: libc().semctl(number, 0, IPC_RMID),
 }
 
 

@@ -5,7 +5,7 @@ import os
 import resource
 
 from mp09.grading.sandbox.isolation import PROCESS, SANDBOXED, USER, Confined, Policy, landlock, mounts, syscalls, users
-from mp09.grading.sandbox.isolation.kernel import LIBC, failure
+from mp09.grading.sandbox.isolation.kernel import failure, libc
 
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -26,7 +26,7 @@ def confine(policy: Policy) -> Confined:
         return Confined(user=user, own_shared_memory=own_memory)
     if policy.level == USER and user is None:
         raise OSError(errno.EPERM, "only root can take another user id")
-    if LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+    if libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise failure("no-new-privs")
     abi = 0
     if policy.level == SANDBOXED:

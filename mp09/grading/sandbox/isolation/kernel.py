@@ -1,10 +1,22 @@
 """Load the C library, for what Python does not offer of the kernel."""
 
 import ctypes
+import errno
 import os
 import sys
+from functools import cache
 
-LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+@cache
+def libc() -> ctypes.CDLL:
+    """Return the C library.
+
+    Raises:
+        OSError: This is not Linux.
+    """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, f"the kernel is asked for isolation on Linux only; this is {sys.platform}")
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def failure(what: str) -> OSError:

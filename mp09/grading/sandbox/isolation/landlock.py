@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterable
 
-from mp09.grading.sandbox.isolation.kernel import LIBC, failure
+from mp09.grading.sandbox.isolation.kernel import failure, libc
 
 # These bits are those of linux/landlock.h. ACCESS_OF_ABI has them by the ABI version that brought them.
 READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read file, read folder
@@ -24,7 +24,7 @@ SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT = 444, 445, 446  # 
 
 def abi() -> int:
     """Return the kernel's version of Landlock, which is 0 where there is none."""
-    return max(0, LIBC.syscall(SYS_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    return max(0, libc().syscall(SYS_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
 
 
 def restrict(read: Iterable[str], write: Iterable[str], devices: Iterable[str]) -> int:
@@ -44,13 +44,13 @@ def restrict(read: Iterable[str], write: Iterable[str], devices: Iterable[str]) 
         raise OSError(errno.EOPNOTSUPP, "Landlock: this kernel has none")
     every = sum(access for since, access in ACCESS_OF_ABI.items() if since <= version)
     attributes = struct.pack("<QQQ", every, TCP, SCOPES)[: 24 if version >= SCOPED_ABI else 16 if version >= 4 else 8]
-    ruleset = LIBC.syscall(SYS_LANDLOCK_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
+    ruleset = libc().syscall(SYS_LANDLOCK_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
     if ruleset < 0:
         raise failure("Landlock ruleset")
     for paths, access in ((read, READ), (write, every & ~DEVICE_NODES), (devices, FILE_ONLY)):
         for path in paths:
             _allow(ruleset, path, access & every)
-    if LIBC.syscall(SYS_LANDLOCK_RESTRICT, ruleset, ctypes.c_uint32(0)):
+    if libc().syscall(SYS_LANDLOCK_RESTRICT, ruleset, ctypes.c_uint32(0)):
         raise failure("Landlock")
     os.close(ruleset)
     return version
@@ -59,7 +59,7 @@ def restrict(read: Iterable[str], write: Iterable[str], devices: Iterable[str]) 
 def _allow(ruleset: int, path: str, access: int) -> None:
     beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
     rule = struct.pack("<Qi", access & (-1 if os.path.isdir(path) else FILE_ONLY), beneath)
-    failed = LIBC.syscall(SYS_LANDLOCK_ADD, ruleset, ctypes.c_uint32(1), rule, ctypes.c_uint32(0))
+    failed = libc().syscall(SYS_LANDLOCK_ADD, ruleset, ctypes.c_uint32(1), rule, ctypes.c_uint32(0))
     os.close(beneath)
     if failed:
         raise failure(f"Landlock rule for {path}")

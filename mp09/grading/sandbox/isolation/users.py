@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 
-from mp09.grading.sandbox.isolation.kernel import LIBC, failure
+from mp09.grading.sandbox.isolation.kernel import failure, libc
 
 # linux/prctl.h, linux/capability.h
 PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 4, 8, 24, 47, 2
@@ -69,7 +69,7 @@ def become(user: int, folders: Iterable[str], *, read_everything: bool) -> None:
         folders: Folders that the user gets, for itself alone.
         read_everything: Whether to keep the one capability that reads what only root could read.
     """
-    LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     for folder in folders:
         os.chown(folder, user, user)
         os.chmod(folder, 0o700)  # because other submissions run beside it
@@ -77,9 +77,9 @@ def become(user: int, folders: Iterable[str], *, read_everything: bool) -> None:
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     _set_capabilities((CAP_DAC_READ_SEARCH,) if read_everything else ())
-    LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # or else nobody, not even its own user, could see what it holds
+    libc().prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # or else nobody, not even its own user, could see what it holds
     if read_everything:
-        LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
+        libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
 
 
 def give_up_capabilities() -> None:
@@ -119,7 +119,7 @@ def unreachable(user: int, paths: Iterable[str], folder: str) -> str | None:
 def _drop_capabilities(keep: Iterable[int] = ()) -> None:
     """Take all capabilities but these out of the bounding set, so that no program gives them back."""
     for capability in set(range(64)) - set(keep):
-        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+        libc().prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def _set_capabilities(kept: Iterable[int]) -> None:
@@ -127,5 +127,5 @@ def _set_capabilities(kept: Iterable[int]) -> None:
     bits = sum(1 << capability for capability in kept)
     header = struct.pack("<Ii", CAPABILITY_VERSION_3, 0)
     data = struct.pack("<6I", *(bits,) * 3, 0, 0, 0)
-    if LIBC.capset(header, data):
+    if libc().capset(header, data):
         raise failure("capset")
