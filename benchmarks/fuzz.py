@@ -22,13 +22,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mp09.errors import ProtocolError
 from mp09.files import scratch_folder
 from mp09.grading import replies
-from mp09.grading.sandbox import protocol
+from mp09.grading.sandbox import conversation, protocol
+from mp09.grading.sandbox.conversation import LOAD, TENSORS, TRAIN
 from mp09.grading.sandbox.host import WorkerEnded
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY_BYTES = 2 << 30
 SLOW_S = 5.0
+QUESTIONS = (
+    *(LOAD, conversation.length([]), conversation.batches([], 1), conversation.first_batch([], 1)),
+    *(conversation.samples([], []), TRAIN, TENSORS, conversation.predict("", 1, 1), conversation.tested("", 1)),
+)
 
 
 def mutated(source: bytes, dice: random.Random) -> bytes:
@@ -68,7 +73,7 @@ def fuzz_decoder(inputs: int, seed: int = 0) -> Counter:
             reply = protocol.read(io.BytesIO(mutated(message, dice)))
             outcomes["decoded" if reply else "end"] += 1
             if reply:
-                replies.checked(dice.choice(list(replies.FIELDS)), reply)
+                replies.checked(dice.choice(QUESTIONS), reply)
         except ProtocolError:
             outcomes["refused"] += 1
         except replies.Raised:
@@ -91,10 +96,10 @@ def fuzz_loader(inputs: int, seed: int = 0) -> Counter:
                 (inside / "models.py").write_bytes((ROOT / "models.py").read_bytes())
                 with sandbox.start(inside) as worker:
                     try:
-                        replies.checked("load", worker.request("load", timeout_s=SLOW_S))
+                        replies.checked(LOAD, worker.request(LOAD, timeout_s=SLOW_S))
                         outcomes["loaded"] += 1
                     except replies.Raised as raised:
-                        outcomes[raised.error["type"]] += 1
+                        outcomes[raised.error.type] += 1
                     except WorkerEnded as ended:
                         outcomes[ended.kind] += 1
     return outcomes

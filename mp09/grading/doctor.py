@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mp09.data.provenance import checked_provenance
 from mp09.errors import Mp09Error
+from mp09.grading import replies
+from mp09.grading.sandbox import conversation
 from mp09.grading.sandbox.host import Worker, WorkerEnded
 from mp09.grading.sandbox.machine import usable_cores
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
@@ -100,9 +102,9 @@ def _worker(folder: Path) -> list[Finding]:
         return [Finding("sandbox", False, str(error), SETUP)]
 
 
-def _about(about: dict) -> list[Finding]:
-    if about["device"] != "cpu":
-        gpu = Finding("GPU", True, about["device"])
+def _about(about: conversation.About) -> list[Finding]:
+    if about.device != "cpu":
+        gpu = Finding("GPU", True, about.device)
     elif Path("/dev/nvidia0").exists():
         gpu = Finding(
             "GPU",
@@ -113,7 +115,7 @@ def _about(about: dict) -> list[Finding]:
     else:
         gpu = Finding("GPU", True, "none; the assignment needs none")
     return [
-        Finding("threads", True, f"{about['threads']} of torch {about['versions']['torch']}"),
+        Finding("threads", True, f"{about.threads} of torch {about.versions['torch']}"),
         gpu,
     ]
 
@@ -124,10 +126,12 @@ def _sandbox(sandbox: Sandbox) -> Finding:
 
 def _checkpoint(worker: Worker, path: Path) -> Finding:
     remedy = "Take resnet18.pt from the handout again, and put it beside models.py."
-    reply = worker.request("checkpoint", timeout_s=60, path=str(path))
-    if "error" in reply.fields:
-        reason = f"{reply.fields['error']['type']} {reply.fields['error']['message']}".splitlines()[0]
+    question = conversation.checkpoint(str(path))
+    try:
+        arrays = replies.checked(question, worker.request(question, timeout_s=60)).arrays
+    except replies.Raised as raised:
+        reason = f"{raised.error.type} {raised.error.message}".splitlines()[0]
         return Finding("checkpoint", False, f"{path.name}: {reason}", remedy)
-    ok = reply.arrays.get("conv1.weight") is not None and reply.arrays["conv1.weight"].shape == (64, 3, 3, 3)
-    text = f"{path.name}, {sum(array.size for array in reply.arrays.values()) / 1e6:.1f} million numbers"
+    ok = "conv1.weight" in arrays and arrays["conv1.weight"].shape == (64, 3, 3, 3)
+    text = f"{path.name}, {sum(array.size for array in arrays.values()) / 1e6:.1f} million numbers"
     return Finding("checkpoint", ok, text if ok else f"{path.name} is of another network", "" if ok else remedy)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mp09 import __version__, precision
 from mp09.data.provenance import Provenance, checked_provenance
@@ -15,12 +15,14 @@ from mp09.files import check_writable, scratch_folder, write_json
 from mp09.grading import gradescope, rubric
 from mp09.grading.assignment import Assignment, GradeOptions
 from mp09.grading.report import COULD_NOT_RUN, GradeReport, TestResult
+from mp09.grading.sandbox.conversation import About
 from mp09.grading.sandbox.machine import usable_cores
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.grading.submission import Submission
 from mp09.grading.suites import SuiteResult, load_suites
+from mp09.grading.testcase import SubmissionTest
 
-Render = Callable[[GradeReport], dict]
+Render = Callable[[GradeReport], dict[str, Any]]
 
 
 class Watcher(Protocol):
@@ -91,7 +93,7 @@ def grade(
     with ExitStack() as stack:
         if sandbox is None:
             sandbox = stack.enter_context(_sandbox(assignment, options, out))
-        watching = watcher and _Harmless(watcher)
+        watching = _Harmless(watcher) if watcher else None
         submission = Submission(
             source,
             kit=assignment.kit,
@@ -99,14 +101,15 @@ def grade(
             scratch=stack.enter_context(scratch_folder()),
             sandbox=sandbox,
             deadline=started + options.timeout_s,
-            waiting=watching and watching.waiting,
+            waiting=watching.waiting if watching else None,
         )
         run = _Run(submission, sandbox, provenance, started, out, render, watching)
         result = SuiteResult(run.records, run.finished)
         run.maximum = sum(result.getWeight(test) or 0 for test in suite)
         try:
             for test in suite:
-                test.submission = submission
+                if isinstance(test, SubmissionTest):
+                    test.submission = submission
             unittest.TestSuite(suite)(result)
             result.add_missing(suite)
         finally:
@@ -161,11 +164,11 @@ class _Run:
             near_step=rubric.near_step(accuracy),
             remarks=tuple(self.sandbox.remarks),
             memory_mib=self.submission.peak_memory >> 20,
-            accounting=about.get("accounting", ""),
+            accounting=self.submission.accounting,
             seconds=round(time.monotonic() - self.started, 1),
             seed=settings.seed,
             device=_device(about, settings),
-            versions={"mp09": __version__, **about.get("versions", {})},
+            versions={"mp09": __version__, **about.versions},
         )
 
 
@@ -203,7 +206,7 @@ def _make_way(out: Path) -> None:
         raise GradingError(f"{out}: results could not be written there: {error.strerror}.") from error
 
 
-def _write(out: Path, results: dict) -> None:
+def _write(out: Path, results: dict[str, Any]) -> None:
     """Write all results or none, because whoever finds some of the tests would take their points for the grade."""
     try:
         write_json(out, results)
@@ -214,7 +217,7 @@ def _write(out: Path, results: dict) -> None:
         raise GradingError(f"{out}: {points} could not be written: {error.strerror}.") from error
 
 
-def _device(about: dict, settings: Settings) -> str:
+def _device(about: About, settings: Settings) -> str:
     """Return the device's name, and with it the precision if one is forced, as that may change a score."""
     forced = "" if settings.precision == precision.AUTO else f", {settings.precision} forced"
-    return f"{about['device']}{forced}" if "device" in about else ""
+    return f"{about.device}{forced}" if about.device else ""

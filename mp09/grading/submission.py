@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +28,8 @@ from mp09.grading.diagnose import calls, model
 from mp09.grading.diagnose.dataset import Samples
 from mp09.grading.diagnose.record import Failed
 from mp09.grading.orders import Orders, Pass
+from mp09.grading.sandbox import conversation
+from mp09.grading.sandbox.conversation import LOAD, TENSORS, TRAIN, About, Question, Record
 from mp09.grading.sandbox.host import Worker, WorkerEnded, arrays_of
 from mp09.grading.sandbox.protocol import Message
 from mp09.grading.sandbox.sandbox import Sandbox
@@ -51,7 +53,8 @@ class Submission:
         public: the images of test_batch.
         held_out: whether there are held-out images.
         scored: the images that the accuracy is measured on: those held out, or else the public ones.
-        about: what the latest worker said about itself: device, threads, versions, isolation, accounting.
+        about: what the latest worker said about itself.
+        accounting: what counted its memory, "control group" or "processes"; "" before.
         measured_accuracy: what `accuracy` returned, 0 to 1; None before.
     """
 
@@ -85,15 +88,17 @@ class Submission:
         self._questions = scratch / "questions"  # a submission may read it, and write nothing there
         _new_folder(self._questions)
         self._workers: dict[str, Worker] = {}
-        self._answers: dict[str, Message | Failed] = {}
+        self._answers: dict[str, Message[object] | Failed] = {}
+        self._checkpoint: dict[str, np.ndarray] = {}
         self._read_truth()
-        self.about: dict = {}
+        self.about, self.accounting = About(), ""
         self._peak_memory = 0
         self.measured_accuracy: float | None = None
 
     def close(self) -> None:
         """End the workers, and forget their answers, because a model's tensors are large."""
         self._answers.clear()
+        self._checkpoint.clear()
         with ExitStack() as stack:
             for group in list(self._workers):
                 stack.callback(self._end, group)
@@ -112,38 +117,39 @@ class Submission:
     def dataset_lengths(self) -> list[tuple[int, int]]:
         """Return (images in the file, len(build_dataset([file]))) for test_batch and for a file of another length."""
         return [
-            (count, self._ask("data", "length", key=file, files=[file]).fields["length"])
+            (count, self._ask("data", conversation.length([file]), key=file).fields.length)
             for file, count in self._counted_files()
         ]
 
     def loader_batches(self) -> list[tuple[int, int]]:
         """Return (images in the file, batches of a loader over it with batch size 64) for the same two files."""
         return [
-            (count, self._ask("data", "batches", key=file, files=[file], batch_size=rubric.BATCH_SIZE).fields["count"])
+            (count, self._ask("data", conversation.batches([file], rubric.BATCH_SIZE), key=file).fields.count)
             for file, count in self._counted_files()
         ]
 
     def first_batch(self) -> list[str]:
         """Return descriptions of the parts of the loader's first batch over test_batch."""
-        reply = self._ask("data", "first_batch", files=self._files(TEST_FILE), batch_size=rubric.BATCH_SIZE)
-        return reply.fields["parts"]
+        question = conversation.first_batch(self._files(TEST_FILE), rubric.BATCH_SIZE)
+        return self._ask("data", question).fields.parts
 
     def samples(self) -> Samples:
         """Return items of build_dataset([two train files], transform=ToTensor()), at the positions of this run."""
         truth = self._sampled
         wanted = self._orders.samples(self._sampled_lengths)
-        reply = self._ask("data", "samples", files=self._files(*SAMPLED_FILES), indices=wanted.tolist())
-        given = wanted[wanted < reply.fields["length"]]
-        if not len(given) == len(reply.fields["images"]) == len(reply.fields["labels"]):
+        reply = self._ask("data", conversation.samples(self._files(*SAMPLED_FILES), wanted.tolist()))
+        kinds = reply.fields
+        given = wanted[wanted < kinds.length]
+        if not len(given) == len(kinds.images) == len(kinds.labels):
             raise Failed(calls.ended("samples", "protocol", "other items came than were asked for", ""))
         return Samples(
             expected_length=len(truth),
             expected_images=truth.images[given],
             expected_labels=truth.labels[given],
-            length=reply.fields["length"],
-            image_kinds=reply.fields["images"],
+            length=kinds.length,
+            image_kinds=kinds.images,
             images=arrays_of(reply, "images", len(given)),
-            label_kinds=reply.fields["labels"],
+            label_kinds=kinds.labels,
             labels=arrays_of(reply, "labels", len(given)),
         )
 
@@ -154,8 +160,8 @@ class Submission:
 
     @cached_property
     def _backbone(self) -> model.BackboneComparison:
-        reply = self._ask("model", "tensors")
-        return model.compare_backbone(self._answers["checkpoint"].arrays, reply.arrays, reply.fields["types"])
+        reply = self._ask("model", TENSORS)
+        return model.compare_backbone(self._checkpoint, reply.arrays, reply.fields.types)
 
     def predictions(self) -> np.ndarray:
         """Return the trained model's class for each of the `scored` images, int64 (N,); -1 where an output is NaN."""
@@ -186,8 +192,8 @@ class Submission:
         """Return the classes of `scored` images, which the worker gets in a batch file with dummies for labels."""
         self._train()
         file = self._question("model", name, self.scored.images[asked.positions])
-        fields = {"file": file, "count": len(asked.positions), "batch_size": asked.batch_size}
-        predictions = self._ask("model", "predict", key=name, **fields).arrays["predictions"]
+        question = conversation.predict(file, len(asked.positions), asked.batch_size)
+        predictions = self._ask("model", question, key=name).arrays["predictions"]
         if predictions.shape != asked.positions.shape:
             raise Failed(model.prediction_count(len(asked.positions), predictions.shape))
         return predictions
@@ -202,8 +208,8 @@ class Submission:
         """Write a batch file with these images and dummies for labels; return its path for the group's worker."""
         path = self._questions / name
         if not path.exists():
-            dummies = np.zeros(len(images), dtype=np.int64)  # the labels stay here
-            names = [f"{i}.png" for i in range(len(dummies))]
+            dummies = [0] * len(images)  # the labels stay here
+            names = [f"{i}.png" for i in range(len(images))]
             write_batch(path, images, dummies, label="question", filenames=names)
             path.chmod(READABLE)
         # Students write relative paths like this one. But the submission may change the folder that the link lies in.
@@ -215,7 +221,7 @@ class Submission:
         """Return what the submission's test() gives for some public images; None if that is no number, or it fails."""
         try:
             self._train()
-            return self._ask("model", "tested", file=self._files(TEST_FILE)[0], count=rubric.TESTED).fields["value"]
+            return self._ask("model", conversation.tested(self._files(TEST_FILE)[0], rubric.TESTED)).fields.value
         except Failed:
             return None
 
@@ -231,7 +237,8 @@ class Submission:
         self.held_out = holdout.exists()
         self.scored = read_batch(holdout) if self.held_out else self.public
         parts = [read_batch(self._data / name) for name in SAMPLED_FILES]
-        images, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels"))
+        images = np.concatenate([part.images for part in parts])
+        labels = np.concatenate([part.labels for part in parts])
         self._sampled = ImageSet(images, labels, parts[0].classes)
         self._sampled_lengths = [len(part) for part in parts]
 
@@ -242,37 +249,38 @@ class Submission:
         return [f"{DATA_FOLDER}/{name}" for name in names]
 
     def _train(self) -> None:
-        self._ask("model", "train")
+        self._ask("model", TRAIN)
 
-    def _ask(self, group: str, operation: str, key: str = "", **fields) -> Message:
+    def _ask(self, group: str, question: Question[Record], key: str = "") -> Message[Record]:
         """Ask a question once, and remember its answer or failure; `key` tells two of one operation apart."""
-        return self._remember(
-            f"{operation} {key}".strip(), lambda: self._send(self._worker(group), operation, **fields)
-        )
+        return self._remember(question, key, partial(self._worker, group))
 
-    def _remember(self, operation: str, answer: Callable[[], Message]) -> Message:
-        if operation not in self._answers:
+    def _remember(self, question: Question[Record], key: str, worker: Callable[[], Worker]) -> Message[Record]:
+        name = f"{question.operation} {key}".strip()
+        if name not in self._answers:
             try:
-                self._answers[operation] = answer()
+                self._answers[name] = self._send(worker(), question)
             except Failed as failed:
-                self._answers[operation] = failed
-        remembered = self._answers[operation]
+                self._answers[name] = failed
+        remembered = self._answers[name]
         if isinstance(remembered, Failed):
             raise remembered
-        return remembered
+        assert isinstance(remembered.fields, question.answer)
+        return Message(remembered.id, remembered.fields, remembered.arrays)
 
-    def _send(self, worker: Worker, operation: str, **fields) -> Message:
+    def _send(self, worker: Worker, question: Question[Record]) -> Message[Record]:
+        operation = question.operation
         limit_s, left_s = rubric.LIMITS_S[operation], max(0.0, self._deadline - time.monotonic())
-        tick = (lambda seconds: self._waiting(operation, seconds)) if self._waiting else None
+        tick = partial(self._waiting, operation) if self._waiting else None
         try:
-            reply = worker.request(operation, timeout_s=min(limit_s, left_s), waiting=tick, **fields)
+            reply = worker.request(question, timeout_s=min(limit_s, left_s), waiting=tick)
         except WorkerEnded as ended:
             # The time that was left differs from run to run, and what a student reads must not differ.
             late = ended.kind == "time" and left_s < limit_s
             words = "no answer before the time for the whole submission was over" if late else str(ended)
             raise Failed(calls.ended(operation, ended.kind, words, worker.log)) from ended
         try:
-            return replies.checked(operation, reply)
+            return replies.checked(question, reply)
         except ProtocolError as error:
             raise Failed(calls.ended(operation, "protocol", str(error), worker.log)) from error
         except replies.Raised as raised:
@@ -280,8 +288,8 @@ class Submission:
 
     def _worker(self, group: str) -> Worker:
         """Return the worker of a group, "data" or "model", with the submission loaded."""
-        if isinstance(self._answers.get("load"), Failed):  # it would fail once more
-            raise self._answers["load"]
+        if isinstance(load := self._answers.get("load"), Failed):  # it would fail once more
+            raise load
         if group in self._workers and self._workers[group].alive:
             return self._workers[group]
         if group == "model" and isinstance(self._answers.get("train"), Message):
@@ -292,23 +300,24 @@ class Submission:
             self._end(group)
         data = self._data.resolve()
         worker = self._sandbox.start(self._folder(group), [*data.iterdir(), data, self._questions])
-        self.about = worker.about
+        self.about, self.accounting = worker.about, worker.accounting
         try:
             if group == "model":  # the submission is not loaded yet, so these are the true tensors
-                self._answers["checkpoint"] = self._trusted(worker)
+                self._checkpoint = self._trusted(worker)
             self._answers.pop("load", None)
-            self._remember("load", lambda: self._send(worker, "load"))
+            self._remember(LOAD, "", lambda: worker)
         except BaseException:
             worker.close()
             raise
         self._workers[group] = worker
         return worker
 
-    def _trusted(self, worker: Worker) -> Message:
-        reply = worker.request("checkpoint", timeout_s=rubric.START_LIMIT_S, path=CHECKPOINT)
-        if "error" in reply.fields:
-            raise GradingError(f"{self._kit / CHECKPOINT} could not be read: {reply.fields['error']['message']}")
-        return reply
+    def _trusted(self, worker: Worker) -> dict[str, np.ndarray]:
+        question = conversation.checkpoint(CHECKPOINT)
+        try:
+            return replies.checked(question, worker.request(question, timeout_s=rubric.START_LIMIT_S)).arrays
+        except replies.Raised as raised:
+            raise GradingError(f"{self._kit / CHECKPOINT} could not be read: {raised.error.message}") from raised
 
     def _folder(self, group: str) -> Path:
         """Return the group's working copy: submitted.py, the kit's models.py and checkpoint, and the public data."""

@@ -8,6 +8,7 @@ import pytest
 from mp09.grading import rubric
 from mp09.grading.diagnose import calls, dataset, model
 from mp09.grading.diagnose.dataset import MEAN, ORIGINAL_LABELS, STD, Samples
+from mp09.grading.sandbox.conversation import ErrorReport
 from selftests.conftest import ROOT
 
 RNG = np.random.default_rng(0)
@@ -251,7 +252,7 @@ def test_accuracy_points_are_ten_a_step():
 )
 def test_exceptions_are_explained(error, message, key):
     where = ["submitted.py, line 3, in f: return x[9]"]
-    diagnosis = calls.raised("length", {"kind": "", "type": error, "message": message, "where": where})
+    diagnosis = calls.raised("length", ErrorReport("", error, message, where))
     assert diagnosis.key == key
     assert "submitted.py, line 3" in diagnosis.got + diagnosis.remedy
 
@@ -265,7 +266,7 @@ def test_exceptions_are_explained(error, message, key):
     ],
 )
 def test_tensors_on_two_devices_are_explained(message):
-    diagnosis = calls.raised("train", {"kind": "", "type": "RuntimeError", "message": message, "where": []})
+    diagnosis = calls.raised("train", ErrorReport("", "RuntimeError", message, []))
     assert "images.to(next(model.parameters()).device)" in diagnosis.remedy
 
 
@@ -274,9 +275,7 @@ REFUSED = {"missing": "missing-function", "model": "not-a-model"} | {kind: f"bad
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_the_worker_refuses_is_explained(kind):
-    diagnosis = calls.raised(
-        "train", {"kind": kind, "type": "Refused", "message": "run_model() returned 3", "where": []}
-    )
+    diagnosis = calls.raised("train", ErrorReport(kind, "Refused", "run_model() returned 3", []))
     assert diagnosis.key == REFUSED[kind]
 
 

@@ -14,6 +14,7 @@ from mp09.errors import DataError, GradingError
 from mp09.grading import gradescope, rubric, text
 from mp09.grading.report import GradeReport, TestResult
 from mp09.grading.sandbox import processes
+from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.host import WorkerEnded
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.grading.suites import load_suites
@@ -91,7 +92,7 @@ def test_memory_is_limited(tmp_path, small_sandbox):
         small_sandbox.start(tmp_path) as worker,
         pytest.raises(WorkerEnded, match="more than 1500 MiB of memory used"),
     ):
-        worker.request("load", timeout_s=60)
+        worker.request(LOAD, timeout_s=60)
 
 
 def test_endless_printing_is_cut_and_quoted(submit):
@@ -116,7 +117,7 @@ time.sleep(0.5)
 def test_no_process_survives(tmp_path, kind, request):
     (tmp_path / "submitted.py").write_text(DAEMON)
     with request.getfixturevalue(kind).start(tmp_path) as worker:
-        worker.request("load", timeout_s=60)
+        worker.request(LOAD, timeout_s=60)
         worker.close()
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 

@@ -11,6 +11,7 @@ import pytest
 
 from mp09.errors import GradingError
 from mp09.grading.sandbox import probe
+from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.isolation import AUTO, PROCESS, SANDBOXED, USER, Confined, kernel, syscalls
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from selftests.conftest import ROOT
@@ -77,9 +78,9 @@ def test_shared_memory_is_the_workers_own(sandbox, tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "submitted.py").write_text("import os; print(os.listdir('/dev/shm')); open('/dev/shm/mine', 'w')")
     with sandbox.start(tmp_path) as worker:
-        if not worker.about["isolation"]["own_shared_memory"]:
+        if not worker.about.isolation.own_shared_memory:
             pytest.skip("this system lets no process mount anything")
-        worker.request("load", timeout_s=60)
+        worker.request(LOAD, timeout_s=60)
         time.sleep(0.2)  # the log has a pipe of its own, and may come later
         assert worker.log.strip() == "[]"
         assert not Path("/dev/shm/mine").exists()
@@ -159,7 +160,7 @@ def test_loader_workers_have_a_short_temporary_folder(sandbox, tmp_path, long_pa
         "print(len(tempfile.gettempdir()) <= 60, sum(b.sum().item() for b in DataLoader(range(6), 2, num_workers=1)))\n"
     )
     with sandbox.start(folder) as worker:
-        worker.request("load", timeout_s=60)
+        worker.request(LOAD, timeout_s=60)
         time.sleep(0.2)
         assert worker.log.split() == ["True", "15"]
         short = [path for path in Path("/tmp").glob("mp09-*/t") if path.is_symlink() and path.resolve() == folder]
@@ -170,4 +171,4 @@ def test_loader_workers_have_a_short_temporary_folder(sandbox, tmp_path, long_pa
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can take another user id")
 def test_at_level_process_a_worker_of_roots_is_somebody_else(tmp_path):
     with Sandbox(Settings(device="cpu", isolation=PROCESS)) as sandbox, sandbox.start(tmp_path) as worker:
-        assert worker.about["isolation"]["user"] is not None
+        assert worker.about.isolation.user is not None

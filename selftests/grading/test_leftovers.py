@@ -13,8 +13,10 @@ import pytest
 
 from mp09.errors import GradingError
 from mp09.grading.sandbox import leftovers
+from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.held import UNSEEN
 from mp09.grading.sandbox.isolation import users
+from mp09.grading.sandbox.packets import Look
 from mp09.grading.sandbox.processes import Warm
 from selftests.conftest import ROOT
 
@@ -81,7 +83,7 @@ def test_after_a_silence_the_warm_process_is_not_asked_again():
         warm._control.settimeout(0.1)
         for _ in range(2):
             with pytest.raises(GradingError, match="does not answer"):
-                warm.ask({"look": []})
+                warm.ask(Look([]))
             os.kill(warm.pid, signal.SIGCONT)
             time.sleep(0.2)
     finally:
@@ -106,7 +108,7 @@ def test_answers_that_nobody_asked_for_go_with_the_worker(sandbox, tmp_path):
     )
     before = threading.active_count()
     with sandbox.start(tmp_path) as worker, pytest.raises(Exception, match="an answer that was not asked for"):
-        worker.request("load", timeout_s=60)
+        worker.request(LOAD, timeout_s=60)
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.1)

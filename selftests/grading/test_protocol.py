@@ -7,6 +7,10 @@ import pytest
 
 from mp09.errors import ProtocolError
 from mp09.grading.sandbox import protocol
+from mp09.grading.sandbox.conversation import WorkerSettings
+from mp09.grading.sandbox.held import Held
+from mp09.grading.sandbox.isolation import Policy
+from mp09.grading.sandbox.packets import End, Fork, Look, WarmAnswer, answer_in, packed, request_in
 from mp09.grading.sandbox.protocol import Message, read, write
 
 
@@ -32,7 +36,7 @@ def test_arrays_of_every_allowed_type_come_back(dtype):
 
 
 def test_messages_follow_each_other():
-    stream = io.BytesIO(sent(Message("1")) + sent(Message("2")))
+    stream = io.BytesIO(sent(Message("1", {})) + sent(Message("2", {})))
     assert [read(stream).id, read(stream).id, read(stream)] == ["1", "2", None]
 
 
@@ -44,7 +48,7 @@ def test_an_array_of_another_type_is_not_sent():
 def test_a_message_that_is_too_large_is_not_sent(monkeypatch):
     monkeypatch.setattr(protocol, "HEADER_LIMIT", 10)
     with pytest.raises(ProtocolError, match="too large"):
-        sent(Message("1"))
+        sent(Message("1", {}))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,27 @@ def test_a_message_that_is_too_large_is_not_sent(monkeypatch):
 def test_malformed_messages_are_refused(content, message):
     with pytest.raises(ProtocolError, match=message):
         read(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Fork("/tmp/x", WorkerSettings(42, 2), {"HOME": "/tmp/x"}, Policy(read=["/usr"], outside=[1, 2]), None),
+        Look([7, 8]),
+        End(7),
+    ],
+)
+def test_a_request_to_the_warm_process_comes_out_of_its_packet(request_):
+    came = request_in(packed(request_))
+    assert type(came) is type(request_)
+    assert packed(came) == packed(request_)
+
+
+@pytest.mark.parametrize(
+    "answer", [WarmAnswer(), WarmAnswer(pid=7), WarmAnswer(held=Held(1, False, True, 2)), WarmAnswer(error="")]
+)
+def test_an_answer_of_the_warm_process_comes_out_of_its_packet(answer):
+    assert answer_in(packed(answer)) == answer
 
 
 def test_random_bytes_never_do_more_than_raise_protocol_errors():

@@ -11,6 +11,7 @@ import torch
 
 from mp09.errors import GradingError
 from mp09.files import scratch_folder
+from mp09.grading.sandbox.conversation import LOAD, About, Question, Succeeded
 from mp09.grading.sandbox.isolation import users
 from mp09.grading.sandbox.sandbox import SYSTEM_DEVICES, Sandbox, Settings
 from selftests.conftest import ROOT
@@ -28,7 +29,7 @@ def printed(sandbox: Sandbox, folder: Path, source: str) -> str:
     (folder / "submitted.py").write_text(source)
     folder.chmod(0o755)
     with sandbox.start(folder) as worker:
-        worker.request("load", timeout_s=60)
+        worker.request(LOAD, timeout_s=60)
         time.sleep(0.2)  # the log has a pipe of its own, and may come later
         return worker.log.strip()
 
@@ -70,7 +71,19 @@ def test_where_there_is_a_gpu_threads_may_be_named(kept_in, tmp_path, monkeypatc
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 def test_a_worker_sees_the_gpu(kept_in, tmp_path):
     with Sandbox(Settings(isolation="sandboxed")) as sandbox, sandbox.start(tmp_path) as worker:
-        assert worker.about["device"] != "cpu"
+        assert worker.about.device != "cpu"
+
+
+def test_a_worker_that_can_not_tell_about_itself_is_our_fault(sandbox, tmp_path, monkeypatch):
+    monkeypatch.setattr("mp09.grading.sandbox.host.ABOUT", Question("train", About))
+    with pytest.raises(GradingError, match=r"^a worker could not start: AttributeError: "):
+        sandbox.start(tmp_path)
+
+
+def test_a_probe_that_fails_is_an_error(kept_in, monkeypatch):
+    monkeypatch.setattr("mp09.grading.sandbox.conversation.probe", lambda targets: Question("train", Succeeded))
+    with pytest.raises(GradingError, match="not to be had here: the probe failed: AttributeError: "):
+        Sandbox(Settings(isolation="sandboxed"))
 
 
 def test_level_process_is_to_be_had_everywhere():

@@ -1,11 +1,11 @@
 """Explain why a call did not return: the file is missing, the code raised an exception, or its process ended."""
 
 from collections.abc import Callable
-from typing import Any
 
 from mp09.grading import rubric
 from mp09.grading.diagnose.record import Diagnosis
 from mp09.grading.replies import readable
+from mp09.grading.sandbox.conversation import Ending, ErrorReport
 
 LINE = 120  # characters that are shown of a line which a submission printed
 NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
@@ -47,16 +47,16 @@ def too_large() -> Diagnosis:
     )
 
 
-def ended(operation: str, kind: str, message: str, log: str) -> Diagnosis:
+def ended(operation: str, kind: Ending, message: str, log: str) -> Diagnosis:
     """Explain that the worker did not survive a call.
 
     Args:
         operation: what the worker was asked; a key of CALLS.
-        kind: how it ended: "time", "memory", "died", "disk", "processes" or "protocol".
+        kind: what ended it.
         message: what happened, in words.
         log: what the worker printed; the last five lines are shown.
     """
-    remedies = {
+    remedies: dict[Ending, str] = {
         "time": "Look for an endless loop, or work repeated for every sample that could be done once.",
         "memory": "Keep images as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
         "died": "Something ended Python itself: sys.exit, os._exit, or a crash in compiled code. Take it out.",
@@ -78,31 +78,31 @@ def lost_model() -> Diagnosis:
     )
 
 
-def raised(operation: str, error: dict[str, Any]) -> Diagnosis:
+def raised(operation: str, error: ErrorReport) -> Diagnosis:
     """Explain an exception of the submission.
 
     Args:
         operation: what the worker was asked; a key of CALLS.
-        error: the worker's description of it, with the fields of `replies.ERROR`: kind, type, message, where.
+        error: the worker's description of it.
     """
-    where = "".join(f"\n          at {line}" for line in error["where"])
-    got = f"{error['type']}: {error['message']}{where}"
+    where = "".join(f"\n          at {line}" for line in error.where)
+    got = f"{error.type}: {error.message}{where}"
     call = CALLS[operation]
-    if error["kind"] == "missing":
-        return Diagnosis("missing-function", f"{call} to be there", error["message"], "Keep the names of the handout.")
-    if error["kind"] == "model":
+    if error.kind == "missing":
+        return Diagnosis("missing-function", f"{call} to be there", error.message, "Keep the names of the handout.")
+    if error.kind == "model":
         return Diagnosis(
             "not-a-model",
             "run_model() to return the trained network, an nn.Module",
-            error["message"].removeprefix("run_model() returned "),
+            error.message.removeprefix("run_model() returned "),
             "Return the model object itself: not its class, not its state_dict, not nothing.",
         )
-    if error["type"] == "NotImplementedError":
-        place = error["where"][-1].split(":")[0] if error["where"] else "submitted.py"
-        got = f"this part is not written yet: {error['message']}"
-        return Diagnosis("not-written", f"{call} to work", got, f"Write it: {place}.")
-    if error["kind"]:
-        return Diagnosis(f"bad-{error['kind']}", f"{call} to work", error["message"], REFUSALS[error["kind"]])
+    if error.type == "NotImplementedError":
+        line = error.where[-1].split(":")[0] if error.where else "submitted.py"
+        got = f"this part is not written yet: {error.message}"
+        return Diagnosis("not-written", f"{call} to work", got, f"Write it: {line}.")
+    if error.kind:
+        return Diagnosis(f"bad-{error.kind}", f"{call} to work", error.message, REFUSALS[error.kind])
     for matches, key, remedy in EXCEPTIONS:
         if matches(error):
             return Diagnosis(key, f"{call} to work", got, remedy)
@@ -115,42 +115,42 @@ REFUSALS = {
     "output": "The network must give one row of at least 8 numbers for each image: shape (N, 8).",
 }
 
-EXCEPTIONS: list[tuple[Callable[[dict], bool], str, str]] = [
-    (lambda e: e["type"] in ("SyntaxError", "IndentationError", "TabError"), "syntax", "Python can't read the file."),
+EXCEPTIONS: list[tuple[Callable[[ErrorReport], bool], str, str]] = [
+    (lambda e: e.type in ("SyntaxError", "IndentationError", "TabError"), "syntax", "Python can't read the file."),
     (
-        lambda e: e["type"] == "ModuleNotFoundError",
+        lambda e: e.type == "ModuleNotFoundError",
         "missing-module",
         "Only submitted.py is graded: put everything into it, and import nothing beyond requirements.txt.",
     ),
     (
-        lambda e: e["type"] == "FileNotFoundError",
+        lambda e: e.type == "FileNotFoundError",
         "missing-file",
         'Use paths relative to the assignment folder, such as "cifar10_batches/data_batch_1" and "resnet18.pt".',
     ),
     (
-        lambda e: any(words in e["message"] for words in TWO_DEVICES),
+        lambda e: any(words in e.message for words in TWO_DEVICES),
         "raised",
         "Move the model to the device, and each batch to the model: images.to(next(model.parameters()).device).",
     ),
     (
-        lambda e: "out of memory" in e["message"].lower(),
+        lambda e: "out of memory" in e.message.lower(),
         "ended-memory",
         "Take smaller batches, and keep no tensors that carry gradients.",
     ),
     (
-        lambda e: any(word in e["message"].lower() for word in NO_GPU),
+        lambda e: any(word in e.message.lower() for word in NO_GPU),
         "no-gpu",
         'There is no GPU here: choose torch.device("cuda" if torch.cuda.is_available() else "cpu").',
     ),
     (
-        lambda e: "state_dict" in e["message"] or "Missing key" in e["message"],
+        lambda e: "state_dict" in e.message or "Missing key" in e.message,
         "checkpoint-mismatch",
         "resnet18.pt fits resnet18() with its 10 outputs: load it first, replace the last layer afterwards.",
     ),
     (
-        lambda e: e["type"] in ("SystemExit", "KeyboardInterrupt"),
+        lambda e: e.type in ("SystemExit", "KeyboardInterrupt"),
         "exit",
         "Don't call exit() or sys.exit(), and parse no arguments: the grader imports your file.",
     ),
-    (lambda e: e["type"] == "EOFError", "input", "Nobody is there to answer input(): take it out."),
+    (lambda e: e.type == "EOFError", "input", "Nobody is there to answer input(): take it out."),
 ]

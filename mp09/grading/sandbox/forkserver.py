@@ -1,21 +1,12 @@
 """Run the warm process, which has imported torch, never touches a submission, and forks a worker when it is asked to.
 
-`processes.Warm` starts it and asks it through a socket. Requests and answers are packets of JSON:
-
-    {"fork": {...}}       starts a worker; comes with three descriptors: requests and replies, log, status
-                          -> {"pid": int}
-    {"look": [pid, ...]}  asks what a worker, whose pid is the first, and its processes hold of removed files
-                          -> {"held": see `held.held_files`}
-    {"end": pid}          kills the worker and removes what it left behind
-                          -> {"left": number of processes that could not be ended}
-
-An error is answered with {"error": message}. Before all requests, {"ready": true} tells that torch is loaded.
+`processes.Warm` starts it and asks it through a socket, with the requests of `packets`. Its first answer, which belongs
+to no request, says that torch is loaded.
 
 When a worker ends, its exit code is written to its status descriptor. A process whose parent is gone becomes a child of
 this one. A worker must have left it behind, so it is killed at once. When the socket closes, all workers are ended.
 """
 
-import json
 import os
 import select
 import signal
@@ -24,7 +15,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,17 +23,16 @@ import torch
 from mp09.grading.sandbox import leftovers, worker
 from mp09.grading.sandbox.cgroup import MemoryGroup
 from mp09.grading.sandbox.held import UNSEEN, Held
-from mp09.grading.sandbox.isolation import Policy
 from mp09.grading.sandbox.isolation.confine import confine
 from mp09.grading.sandbox.isolation.kernel import libc
 from mp09.grading.sandbox.isolation.users import unused
+from mp09.grading.sandbox.packets import PACKET, Fork, Look, Request, WarmAnswer, packed, request_in
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 POLL_S = 0.02
 # Ending a fork bomb takes a while. With the removal of its files afterwards (`leftovers.LIMIT_S`) it takes less than
 # `rubric.START_LIMIT_S`, for which the grader waits.
 END_LIMIT_S = 45.0
-PACKET = 1 << 20
 
 
 @dataclass
@@ -70,7 +60,7 @@ class ForkServer:
 
     def serve(self) -> None:
         """Answer requests until the socket closes, then end all workers."""
-        self._answer({"ready": True})
+        self._answer(WarmAnswer())
         while True:
             self._reap()
             if not select.select([self.control], [], [], POLL_S if self.running else None)[0]:
@@ -78,54 +68,52 @@ class ForkServer:
             packet, descriptors, *_ = socket.recv_fds(self.control, PACKET, 3)
             if not packet:
                 break
-            request = json.loads(packet)
             try:
-                answer = self._answer_to(request, descriptors)
+                answer = self._answer_to(request_in(packet), descriptors)
             except (OSError, ValueError) as error:
-                answer = {"error": str(error)}
+                answer = WarmAnswer(error=str(error))
             self._answer(answer)
         for pid in list(self.children):
             self._end(pid)
 
-    def _answer_to(self, request: dict, descriptors: list[int]) -> dict:
-        if "fork" in request:
-            return self._fork(request["fork"], descriptors)
-        if "look" in request:
-            return {"held": self._look(request["look"])}
-        return self._end(request["end"])
+    def _answer_to(self, request: Request, descriptors: list[int]) -> WarmAnswer:
+        if isinstance(request, Fork):
+            return WarmAnswer(pid=self._fork(request, descriptors))
+        if isinstance(request, Look):
+            return WarmAnswer(held=self._look(request.pids))
+        return WarmAnswer(left=self._end(request.pid))
 
     def _look(self, pids: list[int]) -> Held:
         child = self.children.get(pids[0]) if pids else None
         return leftovers.held_by(child.user, pids) if child and child.user is not None else UNSEEN
 
-    def _answer(self, answer: dict) -> None:
-        self.control.send(json.dumps(answer).encode())
+    def _answer(self, answer: WarmAnswer) -> None:
+        self.control.send(packed(answer))
 
-    def _fork(self, plan: dict, descriptors: list[int]) -> dict:
+    def _fork(self, plan: Fork, descriptors: list[int]) -> int:
         user = unused({child.user for child in self.children.values()})
-        plan["policy"]["user"] = user
         pid = os.fork()
         if pid == 0:
             try:
-                _become_worker(plan, descriptors[:2])
+                _become_worker(plan, user, descriptors[:2])
             except OSError as error:  # this machine lacks a layer of isolation
                 os.write(2, (error.strerror or str(error)).encode())
             finally:
                 os._exit(1)
         for descriptor in descriptors[:2]:
             os.close(descriptor)
-        self.children[pid] = Child(plan["folder"], descriptors[2], user, _group(plan))
+        self.children[pid] = Child(plan.folder, descriptors[2], user, _group(plan))
         self.running.add(pid)
-        return {"pid": pid}
+        return pid
 
-    def _end(self, pid: int) -> dict:
+    def _end(self, pid: int) -> int:
         """Kill a worker, and then the processes that come to this one from it, until no more come.
 
-        After that, remove the files and the memory control group that it left. The answer is the number of processes
-        that are still there when the time limit is over.
+        After that, remove the files and the memory control group that it left. Return the number of processes that are
+        still there when the time limit is over.
         """
         if pid not in self.children:
-            return {"left": 0}
+            return 0
         child = self.children[pid]
         limit = time.monotonic() + END_LIMIT_S
         if child.user is not None:
@@ -138,13 +126,13 @@ class ForkServer:
         while (strangers := self._reap()) and time.monotonic() < limit:
             time.sleep(0.001)
         if pid in self.running:
-            return {"left": 1 + strangers}
+            return 1 + strangers
         if child.user is not None:
             leftovers.remove_files(child.user, child.folder)
         if child.group:
             child.group.remove()
         del self.children[pid]
-        return {"left": strangers}
+        return strangers
 
     def _reap(self) -> int:
         """Report workers that ended, kill the processes that they left behind, and return how many these are."""
@@ -171,7 +159,7 @@ def _children() -> set[int]:
         return {int(pid) for pid in file.read().split()}
 
 
-def _become_worker(plan: dict, descriptors: list[int]) -> None:
+def _become_worker(plan: Fork, user: int | None, descriptors: list[int]) -> None:
     """Take the plan's folder, environment, standard streams and isolation in the child, then serve requests."""
     os.setsid()
     libc().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -179,20 +167,20 @@ def _become_worker(plan: dict, descriptors: list[int]) -> None:
     for standard, descriptor in enumerate((channel, channel, log)):
         os.dup2(descriptor, standard)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    os.chdir(plan["folder"])
+    os.chdir(plan.folder)
     os.environ.clear()
-    os.environ.update(plan["environment"])
+    os.environ.update(plan.environment)
     tempfile.tempdir = None
     _first_to_go()
     if group := _group(plan):
         group.enter()
-    confined = confine(Policy(**plan["policy"]))
+    confined = confine(replace(plan.policy, user=user))
     libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # comes last, because a new user id would clear it
-    worker.main(plan["settings"], asdict(confined))
+    worker.main(plan.settings, confined)
 
 
-def _group(plan: dict) -> MemoryGroup | None:
-    return MemoryGroup(Path(plan["group"])) if plan["group"] else None
+def _group(plan: Fork) -> MemoryGroup | None:
+    return MemoryGroup(Path(plan.group)) if plan.group else None
 
 
 def _first_to_go() -> None:

@@ -1,5 +1,6 @@
 """Ask a worker, watch its limits, and end it: this is the grader's side of the conversation."""
 
+import os
 import queue
 import signal
 import threading
@@ -8,13 +9,13 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mp09.errors import GradingError, ProtocolError
-from mp09.grading import rubric
+from mp09.grading import replies, rubric
 from mp09.grading.sandbox import protocol
+from mp09.grading.sandbox.conversation import ABOUT, About, Ending, Question
 from mp09.grading.sandbox.processes import Forked, Spawned
 from mp09.grading.sandbox.usage import Meter, family
 
@@ -26,10 +27,10 @@ class WorkerEnded(Exception):  # noqa: N818 (an event, not always an error)
     """Tells in words why a worker is gone.
 
     Attributes:
-        kind: "died", "time", "memory", "disk", "processes" or "protocol".
+        kind: What ended it.
     """
 
-    def __init__(self, kind: str, message: str):
+    def __init__(self, kind: Ending, message: str):
         super().__init__(message)
         self.kind = kind
 
@@ -46,7 +47,8 @@ class Worker:
     """Represents one worker process. Use it as a context manager, or call `close`.
 
     Attributes:
-        about: The fields of the reply to "about" (see `worker`), and "accounting", which is what counts its memory.
+        about: What the worker says about itself.
+        accounting: What counts its memory, "control group" or "processes".
         peak_memory: The most bytes that its processes were seen to use together.
         alive: Whether the worker's process still runs.
     """
@@ -66,18 +68,16 @@ class Worker:
         self._process, self._meter, self._limits, self._at_end = process, meter, limits, at_end
         self._disk_checked = 0.0
         self.peak_memory = 0
+        self.accounting = meter.method
         self._log = bytearray()
-        self._replies: queue.Queue = queue.Queue(maxsize=1)
+        self._replies: queue.Queue[protocol.Message[protocol.Json] | ProtocolError | None] = queue.Queue(maxsize=1)
         self._closed = threading.Event()
         for target in (self._read_replies, self._read_log):
             threading.Thread(target=target, daemon=True).start()
         try:
-            self.about = self.request("about", timeout_s=rubric.START_LIMIT_S).fields
-            if "error" in self.about:
-                raise self._end("died", str(self.about["error"]))
-            confined = self.about["isolation"]
-            self.about["accounting"] = meter.method
-            meter.user, meter.own_shared_memory = confined["user"], confined["own_shared_memory"]
+            self.about = self._about()
+            confined = self.about.isolation
+            meter.user, meter.own_shared_memory = confined.user, confined.own_shared_memory
         except WorkerEnded as error:  # no submission is loaded yet, so this is the grader's problem
             raise GradingError(f"a worker could not start: {error}. {self.log.strip()}") from error
         except BaseException:
@@ -87,7 +87,7 @@ class Worker:
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -100,22 +100,21 @@ class Worker:
         return self._process.poll() is None
 
     def request(
-        self, operation: str, *, timeout_s: float, waiting: Callable[[float], None] | None = None, **fields: Any
-    ) -> protocol.Message:
-        """Send one request and wait for its reply, which is returned.
+        self, question: Question[object], *, timeout_s: float, waiting: Callable[[float], None] | None = None
+    ) -> protocol.Message[protocol.Json]:
+        """Send one request and wait for its reply, which is returned as it came (see `replies.checked`).
 
         Args:
-            operation: Name of one of `worker.OPERATIONS`.
+            question: What is asked.
             timeout_s: How long the reply may take, in seconds.
             waiting: Called every `POLL_S` seconds until the reply comes, with the seconds that have passed.
-            **fields: The operation's arguments, which are JSON values.
 
         Raises:
             WorkerEnded: The worker has died, or was ended because it exceeded a limit or answered nonsense.
         """
         identity = uuid.uuid4().hex
         started = time.monotonic()
-        message = protocol.Message(identity, {"operation": operation, **fields})
+        message = protocol.Message(identity, {"operation": question.operation, **question.arguments})
         threading.Thread(target=self._write, args=[message], daemon=True).start()  # the worker may never read it
         while True:
             try:
@@ -141,7 +140,14 @@ class Worker:
         finally:
             self._at_end()
 
-    def _write(self, message: protocol.Message) -> None:
+    def _about(self) -> About:
+        reply = self.request(ABOUT, timeout_s=rubric.START_LIMIT_S)
+        try:
+            return replies.checked(ABOUT, reply).fields
+        except (ProtocolError, replies.Raised) as error:
+            raise self._end("died", str(error)) from error
+
+    def _write(self, message: protocol.Message[object]) -> None:
         try:
             protocol.write(self._process.requests, message)
         except (OSError, ValueError):
@@ -163,7 +169,7 @@ class Worker:
             if self._meter.disk_bytes(processes) > limit:
                 raise self._end("disk", f"files of more than {limit >> 20} MiB, or too many, in the working folder")
 
-    def _end(self, kind: str, message: str) -> WorkerEnded:
+    def _end(self, kind: Ending, message: str) -> WorkerEnded:
         self.close()
         return WorkerEnded(kind, message)
 
@@ -174,8 +180,9 @@ class Worker:
         if code >= 0:
             return f"it ended with exit code {code}"
         names = {number.value: number.name for number in signal.Signals}
-        hint = ", as the system does when memory runs out" if -code == getattr(signal, "SIGKILL", None) else ""
-        return f"it was ended by signal {names.get(-code, -code)}{hint}"
+        name = names.get(-code, str(-code))
+        hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+        return f"it was ended by signal {name}{hint}"
 
     def _read_replies(self) -> None:
         try:
@@ -187,7 +194,7 @@ class Worker:
             self._deliver(error if isinstance(error, ProtocolError) else ProtocolError(str(error)))
         self._deliver(None)
 
-    def _deliver(self, reply: protocol.Message | ProtocolError | None) -> None:
+    def _deliver(self, reply: protocol.Message[protocol.Json] | ProtocolError | None) -> None:
         """Hand a reply to `request`. One that nobody asked for is dropped when the worker is closed."""
         while not self._closed.is_set():
             with suppress(queue.Full):
@@ -197,11 +204,11 @@ class Worker:
     def _read_log(self) -> None:
         """Drain what is printed, without end if need be, and keep only the last part."""
         stream = self._process.log
-        while block := stream.read1(1 << 16):
+        while block := os.read(stream.fileno(), 1 << 16):
             self._log += block
             del self._log[: -rubric.LOG_LIMIT]
 
 
-def arrays_of(message: protocol.Message, prefix: str, count: int) -> list[np.ndarray | None]:
+def arrays_of(message: protocol.Message[object], prefix: str, count: int) -> list[np.ndarray | None]:
     """Return the arrays prefix0, prefix1, ... of a reply, `count` of them, with None for each that is missing."""
     return [message.arrays.get(f"{prefix}{i}") for i in range(count)]

@@ -9,12 +9,13 @@ import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
+from typing import IO
 
-from mp09.errors import GradingError
+from mp09.errors import GradingError, ProtocolError
 from mp09.files import scratch_folder
-from mp09.grading import rubric
+from mp09.grading import replies, rubric
+from mp09.grading.sandbox import conversation
 from mp09.grading.sandbox.attempts import ABSTRACT, DATAGRAM, OTHERS_MEMORY, SIGNAL, TCP, Targets
 from mp09.grading.sandbox.host import Worker
 from mp09.grading.sandbox.isolation import SHARED_MEMORY, Confined
@@ -55,11 +56,13 @@ def examine(start: Callable[[Path], Worker], guarded: Sequence[Path]) -> list[st
             abstract=abstract.getsockname()[1:].decode(),
             shared=shared.name,
         )
-        confined = Confined(**worker.about["isolation"])
-        reply = worker.request("probe", timeout_s=rubric.START_LIMIT_S, targets=asdict(targets)).fields
-        if "error" in reply:
-            raise GradingError(f"the probe failed: {reply['error']}")
-        got_out = reply["succeeded"]
+        confined = worker.about.isolation
+        question = conversation.probe(targets)
+        try:
+            reply = replies.checked(question, worker.request(question, timeout_s=rubric.START_LIMIT_S))
+        except (ProtocolError, replies.Raised) as error:
+            raise GradingError(f"the probe failed: {error}") from error
+        got_out = reply.fields.succeeded
         if _attributes(outside) != unchanged:
             got_out.append("change the attributes of a file that is not its own")
     weak = [what for what in got_out if what in _allowed(confined)]
@@ -94,11 +97,11 @@ def _remarks(confined: Confined, weak: list[str]) -> list[str]:
     return remarks
 
 
-def _private_file(folder: str):
+def _private_file(folder: str) -> IO[bytes]:
     """Create a named file that only this user may read: in the folder, or elsewhere where there is no such folder."""
     return tempfile.NamedTemporaryFile(prefix="mp09-probe-", dir=folder if os.path.isdir(folder) else None)
 
 
-def _attributes(path: Path) -> tuple:
+def _attributes(path: Path) -> tuple[int, int, list[str]]:
     status = path.stat()
     return status.st_mode, status.st_mtime_ns, os.listxattr(path)

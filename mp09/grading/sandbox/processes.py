@@ -16,14 +16,16 @@ import sys
 import tempfile
 import threading
 import uuid
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import psutil
 
 from mp09.errors import GradingError
 from mp09.grading import rubric
+from mp09.grading.sandbox.conversation import WorkerSettings
 from mp09.grading.sandbox.held import Held, held_files
+from mp09.grading.sandbox.packets import PACKET, End, Fork, Look, Request, WarmAnswer, answer_in, packed
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 # The folder that holds this package is on the path only while the worker's own modules are loaded, because the
@@ -31,7 +33,6 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 BOOT = (
     "import sys; sys.path[0] = sys.argv.pop(1); from mp09.grading.sandbox.{module} import main; del sys.path[0]; main()"
 )
-PACKET = 1 << 16
 OPEN_FILES = 8192
 # These make glibc keep up to 1 GiB of freed memory for the next batch, rather than fetch fresh pages for each batch.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
@@ -53,10 +54,10 @@ def _python(module: str, *arguments: str) -> list[str]:
 class Spawned:
     """Runs a worker in a new Python."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], environment: dict[str, str]):
+    def __init__(self, folder: Path, settings: WorkerSettings, environment: dict[str, str]):
         self._token = uuid.uuid4().hex
         self._process = subprocess.Popen(
-            _python("worker", json.dumps(settings)),
+            _python("worker", json.dumps(asdict(settings))),
             cwd=folder,
             env=environment | {"MP09_WORKER": self._token},
             stdin=subprocess.PIPE,
@@ -64,6 +65,9 @@ class Spawned:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        assert self._process.stdin is not None  # all three are pipes
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
         self.requests, self.replies, self.log = self._process.stdin, self._process.stdout, self._process.stderr
         self.pid = self._process.pid
 
@@ -120,7 +124,7 @@ class Warm:
         open_files: How many files a worker may have open.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (`close` closes it)
@@ -143,14 +147,14 @@ class Warm:
             self.close()
             raise
 
-    def fork(self, plan: dict[str, Any]) -> "Forked":
+    def fork(self, plan: Fork) -> "Forked":
         """Start a worker.
 
         Requests and replies go through a socket. A pipe could be opened anew by its name below /proc, and be filled
         from the side that only the grader writes to.
 
         Args:
-            plan: The worker's folder, settings, environment, policy and memory control group.
+            plan: What the worker gets.
 
         Raises:
             GradingError: The warm process does not answer, or answers with an error.
@@ -158,7 +162,7 @@ class Warm:
         ours, theirs = socket.socketpair()
         pipes = [os.pipe() for _ in range(2)]
         try:
-            pid = self.ask({"fork": plan}, [theirs.fileno(), *(write for _, write in pipes)])["pid"]
+            pid = self.ask(plan, [theirs.fileno(), *(write for _, write in pipes)]).pid
         except BaseException:
             ours.close()
             for read, _ in pipes:
@@ -178,21 +182,21 @@ class Warm:
         try:
             return held_files(pids)
         except PermissionError:
-            return Held(*self.ask({"look": pids})["held"])
+            return self.ask(Look(pids)).held
 
     def count(self) -> int:
         """Return the number of processes below the warm one."""
         return len(psutil.Process(self._process.pid).children(recursive=True))
 
-    def ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
+    def ask(self, request: Request, descriptors: list[int] | None = None) -> WarmAnswer:
         with self._lock:
             try:
-                socket.send_fds(self._control, [json.dumps(request).encode()], descriptors or [])
+                socket.send_fds(self._control, [packed(request)], descriptors or [])
             except OSError as error:
                 raise self._gone() from error
             answer = self._receive()
-        if "error" in answer:
-            raise GradingError(f"the process that workers are forked from: {answer['error']}")
+        if answer.error is not None:
+            raise GradingError(f"the process that workers are forked from: {answer.error}")
         return answer
 
     def close(self) -> None:
@@ -204,14 +208,14 @@ class Warm:
             self._process.wait()
         self._complaints.close()
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive(self) -> WarmAnswer:
         try:
             packet = self._control.recv(PACKET)
         except OSError as error:
             raise self._gone() from error
         if not packet:
             raise self._gone()
-        return json.loads(packet)
+        return answer_in(packet)
 
     def _gone(self) -> GradingError:
         self._control.close()  # so that a late answer is not taken for that to another request
@@ -241,11 +245,10 @@ class Forked:
     """Represents a worker that was forked from the warm process."""
 
     def __init__(self, warm: Warm, pid: int, channel: socket.socket, log: int, status: int):
-        self._warm, self._status, self._code = warm, status, None
+        self._warm, self._status = warm, status
+        self._code: int | None = None
         self.pid = pid
-        self.requests: BinaryIO = channel.makefile("wb")
-        self.replies: BinaryIO = channel.makefile("rb")
-        self.log: BinaryIO = os.fdopen(log, "rb")
+        self.requests, self.replies, self.log = channel.makefile("wb"), channel.makefile("rb"), os.fdopen(log, "rb")
         channel.close()  # takes effect when both streams are closed
         self._ended = select.poll()
         self._ended.register(status, select.POLLIN)
@@ -265,7 +268,7 @@ class Forked:
         Raises:
             GradingError: Some of the processes could not be ended.
         """
-        if left := self._warm.ask({"end": self.pid})["left"]:
+        if left := self._warm.ask(End(self.pid)).left:
             raise GradingError(f"{left} processes of a submission could not be ended.")
         if self._status >= 0:
             self.wait(5)

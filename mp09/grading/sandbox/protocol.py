@@ -10,8 +10,8 @@ Nothing is pickled, sizes are limited, and only the types in `DTYPES` are allowe
 import json
 import math
 import struct
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -22,25 +22,27 @@ ARRAYS_LIMIT = 1 << 30  # bytes of all arrays of a message together
 COUNT_LIMIT = 10_000  # arrays in a message
 DIMENSIONS_LIMIT = 8
 DTYPES = {"uint8": "<u1", "bool": "|b1", "int64": "<i8", "float32": "<f4", "float64": "<f8"}
+Json = dict[str, Any]  # JSON values by name, which nobody has looked at
+Fields = TypeVar("Fields", covariant=True)
 
 
 @dataclass(frozen=True)
-class Message:
+class Message(Generic[Fields]):
     """Represents one message, a request or a reply.
 
     Attributes:
         id: Pairs a reply with its request.
-        fields: JSON values by name.
+        fields: JSON values by name, or a record of them.
         arrays: Numpy arrays by name, of the types in `DTYPES`.
     """
 
     id: str
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Fields
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def write(stream: BinaryIO, message: Message) -> None:
-    """Send a message.
+def write(stream: IO[bytes], message: Message[object]) -> None:
+    """Send a message. A record in its fields becomes an object of JSON.
 
     Raises:
         ProtocolError: An array's type is not allowed, or the message is too large.
@@ -50,7 +52,8 @@ def write(stream: BinaryIO, message: Message) -> None:
         if array.dtype.name not in DTYPES:
             raise ProtocolError(f"array {name!r}: type {array.dtype} is not one of {', '.join(DTYPES)}")
         listing.append([name, array.dtype.name, list(array.shape)])
-    header = json.dumps({"id": message.id, "fields": message.fields, "arrays": listing}).encode()
+    content = {"id": message.id, "fields": message.fields, "arrays": listing}
+    header = json.dumps(content, default=asdict).encode()
     if len(header) > HEADER_LIMIT or sum(array.nbytes for array in message.arrays.values()) > ARRAYS_LIMIT:
         raise ProtocolError(f"message too large: {len(header)} bytes of header")
     stream.write(struct.pack(">I", len(header)) + header)
@@ -59,7 +62,7 @@ def write(stream: BinaryIO, message: Message) -> None:
     stream.flush()
 
 
-def read(stream: BinaryIO) -> Message | None:
+def read(stream: IO[bytes]) -> Message[Json] | None:
     """Receive a message, or return None at the end of the stream.
 
     Raises:
@@ -102,7 +105,7 @@ def _spec(entry: Any) -> tuple[str, np.dtype, list[int], int]:
     return name, dtype, shape, math.prod(shape) * dtype.itemsize
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     content = stream.read(size)
     if len(content) != size:
         raise ProtocolError(f"the stream ended after {len(content)} of {size} bytes")

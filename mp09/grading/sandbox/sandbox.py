@@ -21,7 +21,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -31,9 +31,11 @@ from mp09.files import keep_private, scratch_folder
 from mp09.grading import rubric
 from mp09.grading.sandbox import probe
 from mp09.grading.sandbox.cgroup import MemoryGroup
+from mp09.grading.sandbox.conversation import WorkerSettings
 from mp09.grading.sandbox.host import Limits, Worker
 from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SHARED_MEMORY, USER, Policy
 from mp09.grading.sandbox.machine import usable_memory
+from mp09.grading.sandbox.packets import Fork
 from mp09.grading.sandbox.processes import Spawned, Warm, inherited_environment
 from mp09.grading.sandbox.usage import Meter
 from mp09.precision import VARIABLE, forced
@@ -152,13 +154,13 @@ class Sandbox:
         if self.settings.device != "cuda":
             return
         with scratch_folder() as scratch, self.start(scratch) as worker:
-            if worker.about["device"] == "cpu":
+            if worker.about.device == "cpu":
                 raise GradingError("device cuda: PyTorch finds no GPU in the process that submissions run in.")
 
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -179,34 +181,29 @@ class Sandbox:
         return self._start(self.level, folder, readable)
 
     def _start(self, level: str, folder: Path, readable: Sequence[Path] = ()) -> Worker:
-        settings = {"seed": self.settings.seed, "threads": self.settings.threads}
+        settings = WorkerSettings(self.settings.seed, self.settings.threads)
         short, forget = _short(folder)
         environment = _environment(folder, short, self.settings)
-        if not self._warm:
-            process = Spawned(folder, settings, environment)
-            return Worker(process, Meter(process.pid, folder), self.limits, forget)
+        warm = self._warm
+        if not warm:
+            spawned = Spawned(folder, settings, environment)
+            return Worker(spawned, Meter(spawned.pid, folder), self.limits, forget)
         group = MemoryGroup.make()
-        plan = {
-            "folder": str(folder),
-            "settings": settings,
-            "environment": environment,
-            "policy": asdict(self._policy(level, folder, readable)),
-            "group": group and str(group.folder),
-        }
+        policy = self._policy(warm, level, folder, readable)
         try:
-            process = self._warm.fork(plan)
+            process = warm.fork(Fork(str(folder), settings, environment, policy, str(group.folder) if group else None))
         except BaseException:
             forget()
             if group:
                 group.remove()
             raise
-        return Worker(process, Meter(process.pid, folder, group, self._warm.look), self.limits, forget)
+        return Worker(process, Meter(process.pid, folder, group, warm.look), self.limits, forget)
 
     def leftovers(self) -> int:
         """Return the number of workers' processes that are still there, which is 0 when all are closed."""
         return self._warm.count() if self._warm else 0
 
-    def _policy(self, level: str, folder: Path, readable: Sequence[Path]) -> Policy:
+    def _policy(self, warm: Warm, level: str, folder: Path, readable: Sequence[Path]) -> Policy:
         """Let a worker read Python, the system's libraries and `readable`, and write to `folder` and /dev/shm."""
         read = _python_files() | {*SYSTEM_FILES, *(str(path) for path in readable)}
         devices = [*SYSTEM_DEVICES]
@@ -219,8 +216,8 @@ class Sandbox:
             read=tuple(sorted(read)),
             write=(str(folder), SHARED_MEMORY),
             devices=tuple(devices),
-            outside=(os.getpid(), os.getppid(), self._warm.pid),
-            open_files=self._warm.open_files,
+            outside=(os.getpid(), os.getppid(), warm.pid),
+            open_files=warm.open_files,
             shared_bytes=self.limits.memory_bytes,
             files=rubric.FILE_COUNT_LIMIT,
         )
@@ -229,9 +226,11 @@ class Sandbox:
 @cache
 def _python_files() -> set[str]:
     """Return the folders of the interpreter and of its packages, under their usual names and with links resolved."""
-    torch = importlib.util.find_spec("torch").submodule_search_locations[0]
+    torch = importlib.util.find_spec("torch")
+    assert torch is not None  # the warm process has imported it
+    assert torch.origin is not None
     called = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), *site.getsitepackages()}
-    called.add(os.path.dirname(torch))
+    called.add(os.path.dirname(os.path.dirname(torch.origin)))
     return called | {os.path.realpath(path) for path in called}
 
 

@@ -1,8 +1,8 @@
 """Load a submission, call it, and answer with plain values. No other part of the grader ever runs a submission.
 
 `processes` starts it, and `host` speaks `protocol` with it over its standard input and output. Every function in
-OPERATIONS takes the session and JSON values, and returns a pair (fields, arrays). An exception of the submission
-becomes an {"error": {...}} reply that names the line in the student's own file.
+OPERATIONS takes the session and the arguments of a question (see `conversation`), and returns a pair (record, arrays).
+An exception of the submission becomes an {"error": {...}} reply that names the line in the student's own file.
 """
 
 import importlib.util
@@ -13,11 +13,11 @@ import platform
 import random
 import sys
 import traceback
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -27,9 +27,22 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import ToTensor
 
 from mp09.grading.sandbox import attempts, protocol
+from mp09.grading.sandbox.conversation import (
+    About,
+    BatchCount,
+    BatchParts,
+    DatasetLength,
+    Done,
+    ErrorReport,
+    ReturnedNumber,
+    SampleKinds,
+    Succeeded,
+    TensorTypes,
+    WorkerSettings,
+)
 from mp09.grading.sandbox.isolation import Confined
 
-Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
+Arrays = dict[str, np.ndarray]
 
 
 class Session:
@@ -37,16 +50,17 @@ class Session:
 
     Attributes:
         seed: Seed for the random numbers of every request.
-        isolation: What isolation is in force, as the fields of `Confined`.
-        module: The loaded submitted.py; None before.
-        model: The trained model; None before.
+        isolation: What isolation is in force.
+        module: The submitted.py; there is none before `load`.
+        model: The trained model; there is none before `train`.
     """
 
-    def __init__(self, seed: int, isolation: dict[str, Any]):
+    module: ModuleType
+    model: nn.Module
+
+    def __init__(self, seed: int, isolation: Confined):
         self.seed = seed
         self.isolation = isolation
-        self.module: Any = None
-        self.model: nn.Module | None = None
 
     def reseed(self) -> None:
         """Give a request the same random numbers, whatever came before it."""
@@ -54,7 +68,8 @@ class Session:
         np.random.seed(self.seed)  # noqa: NPY002 (submissions use the global generator)
         torch.manual_seed(self.seed)
 
-    def function(self, name: str) -> Any:
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return a function of the submission, or raise Refused when it has none of this name."""
         if not callable(found := getattr(self.module, name, None)):
             raise Refused("missing", f"submitted.py defines no function {name}")
         return found
@@ -72,53 +87,54 @@ class Refused(Exception):  # noqa: N818 (a verdict, not an error)
         self.kind = kind
 
 
-def about(session: Session) -> Reply:
+def about(session: Session) -> tuple[About, Arrays]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     versions = {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__}
-    threads = torch.get_num_threads()
-    return {"device": device, "threads": threads, "versions": versions, "isolation": session.isolation}, {}
+    return About(device, torch.get_num_threads(), versions, session.isolation), {}
 
 
-def probe(session: Session, targets: dict[str, Any]) -> Reply:
+def probe(session: Session, targets: protocol.Json) -> tuple[Succeeded, Arrays]:
     """Try what isolation must prevent, and name what succeeded.
 
     This is asked only of a worker that gets no submission.
     """
-    return {"succeeded": attempts.succeeded(attempts.Targets(**targets))}, {}
+    return Succeeded(attempts.succeeded(attempts.Targets(**targets))), {}
 
 
-def checkpoint(session: Session, path: str) -> Reply:
+def checkpoint(session: Session, path: str) -> tuple[Done, Arrays]:
     """Return the floating-point tensors of a checkpoint, as float32.
 
     This is asked only before a submission is loaded, so that they are the true ones.
     """
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return {}, {name: _array(tensor.float()) for name, tensor in state.items() if tensor.is_floating_point()}
+    return Done(), {name: _array(tensor.float()) for name, tensor in state.items() if tensor.is_floating_point()}
 
 
-def load(session: Session) -> Reply:
+def load(session: Session) -> tuple[Done, Arrays]:
     """Import submitted.py from the working folder."""
     sys.argv = ["submitted.py"]
     sys.path.insert(0, os.getcwd())
     spec = importlib.util.spec_from_file_location("submitted", "submitted.py")
+    assert spec is not None  # the name ends in .py
+    assert spec.loader is not None
     session.module = sys.modules["submitted"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(session.module)
-    return {}, {}
+    return Done(), {}
 
 
-def length(session: Session, files: list[str]) -> Reply:
+def length(session: Session, files: list[str]) -> tuple[DatasetLength, Arrays]:
     """Return len() of a dataset that is built without a transform."""
-    return {"length": _count(session.function("build_dataset")(files))}, {}
+    return DatasetLength(_count(session.function("build_dataset")(files))), {}
 
 
-def batches(session: Session, files: list[str], batch_size: int) -> Reply:
+def batches(session: Session, files: list[str], batch_size: int) -> tuple[BatchCount, Arrays]:
     """Return len() of a loader."""
-    return {"count": _count(_loader(session, files, batch_size))}, {}
+    return BatchCount(_count(_loader(session, files, batch_size))), {}
 
 
-def first_batch(session: Session, files: list[str], batch_size: int) -> Reply:
+def first_batch(session: Session, files: list[str], batch_size: int) -> tuple[BatchParts, Arrays]:
     """Describe the parts of a loader's first batch."""
-    return {"parts": [_describe(part) for part in next(iter(_loader(session, files, batch_size)))]}, {}
+    return BatchParts([_describe(part) for part in next(iter(_loader(session, files, batch_size)))]), {}
 
 
 def _loader(session: Session, files: list[str], batch_size: int) -> Any:
@@ -126,41 +142,39 @@ def _loader(session: Session, files: list[str], batch_size: int) -> Any:
     return session.function("build_dataloader")(dataset, {"batch_size": batch_size, "shuffle": False})
 
 
-def samples(session: Session, files: list[str], indices: list[int]) -> Reply:
+def samples(session: Session, files: list[str], indices: list[int]) -> tuple[SampleKinds, Arrays]:
     """Return samples of a dataset that is built with ToTensor(), at those of the indices that it has.
 
-    The fields hold the dataset's length, and a description of each image and label. The arrays "images0", "labels0",
-    ... hold their values, where they have any.
+    The arrays "images0", "labels0", ... hold the values of images and labels, where they have any.
     """
     dataset = session.function("build_dataset")(files, transform=ToTensor())
-    fields: dict[str, Any] = {"length": _count(dataset), "images": [], "labels": []}
-    arrays = {}
-    indices = [index for index in indices if index < fields["length"]]
+    kinds = SampleKinds(_count(dataset), images=[], labels=[])
+    arrays: Arrays = {}
+    indices = [index for index in indices if index < kinds.length]
     for position, index in enumerate(indices):
         item = dataset[index]
         if not isinstance(item, (tuple, list)) or len(item) != 2:
             raise Refused("item", f"dataset[{index}] is {_describe(item)}, not a pair (image, label)")
-        for kind, part in zip(("images", "labels"), item, strict=True):
-            fields[kind].append(_describe(part))
+        for name, descriptions, part in zip(("images", "labels"), (kinds.images, kinds.labels), item, strict=True):
+            descriptions.append(_describe(part))
             if (array := _values(part)) is not None:
-                arrays[f"{kind}{position}"] = array
-    return fields, arrays
+                arrays[f"{name}{position}"] = array
+    return kinds, arrays
 
 
-def train(session: Session) -> Reply:
+def train(session: Session) -> tuple[Done, Arrays]:
     """Call run_model() and keep the model that it returns."""
     model = session.function("run_model")()
     if not isinstance(model, nn.Module):
         raise Refused("model", f"run_model() returned {_describe(model)}")
     session.model = model
-    return {}, {}
+    return Done(), {}
 
 
-def tensors(session: Session) -> Reply:
+def tensors(session: Session) -> tuple[TensorTypes, Arrays]:
     """Return every floating-point parameter and buffer of the trained model, as float32.
 
-    The fields name the types of those that are not float32. An array's name is the index of a model in `_networks` and
-    the tensor's own name.
+    An array's name is the index of a model in `_networks` and the tensor's own name.
     """
     arrays, types = {}, {}
     for index, root in enumerate(_networks(session)):
@@ -168,7 +182,7 @@ def tensors(session: Session) -> Reply:
             if tensor.is_floating_point():
                 arrays[f"{index}.{name}"] = _array(tensor.float())
                 types[f"{index}.{name}"] = str(tensor.dtype).removeprefix("torch.")
-    return {"types": {name: kind for name, kind in types.items() if kind != "float32"}}, arrays
+    return TensorTypes({name: kind for name, kind in types.items() if kind != "float32"}), arrays
 
 
 def _networks(session: Session) -> list[nn.Module]:
@@ -176,7 +190,7 @@ def _networks(session: Session) -> list[nn.Module]:
 
     Such models lie in lists, tuples, dicts and attributes of modules, or are global in submitted.py.
     """
-    known = {id(session.model): session.model}
+    known: dict[int, nn.Module | None] = {id(session.model): session.model}
     waiting: list[Any] = [session.model, *vars(session.module).values()]
     while waiting:
         value = waiting.pop()
@@ -194,7 +208,7 @@ def _networks(session: Session) -> list[nn.Module]:
     return [network for network in known.values() if network is not None]
 
 
-def predict(session: Session, file: str, count: int, batch_size: int) -> Reply:
+def predict(session: Session, file: str, count: int, batch_size: int) -> tuple[Done, Arrays]:
     """Return the class with the largest output for each of the first `count` images of a file.
 
     It is -1 where an output is not a number.
@@ -215,10 +229,10 @@ def predict(session: Session, file: str, count: int, batch_size: int) -> Reply:
             classes = logits.argmax(dim=1)
             classes[torch.isnan(logits).any(dim=1)] = -1
             predictions.append(classes.cpu())
-    return {}, {"predictions": _array(torch.cat(predictions).long())}
+    return Done(), {"predictions": _array(torch.cat(predictions).long())}
 
 
-def _reseeded(session: Session, loader: DataLoader) -> Iterator[Any]:
+def _reseeded(session: Session, loader: Iterable[Any]) -> Iterator[Any]:
     """Yield the loader's batches.
 
     Each is made, and looked at, with the same random numbers, wherever in the order it comes.
@@ -244,20 +258,19 @@ def _logits(output: Any) -> torch.Tensor | None:
     return output.flatten(1) if output.ndim > 2 and set(output.shape[2:]) == {1} else output
 
 
-def tested(session: Session, file: str, count: int) -> Reply:
-    """Return what test() says about the first `count` images of a batch file: a number, or null."""
+def tested(session: Session, file: str, count: int) -> tuple[ReturnedNumber, Arrays]:
+    """Return what test() says about the first `count` images of a batch file."""
     dataset = session.function("build_dataset")([file], transform=_test_transform(session))
     subset = Subset(dataset, range(min(count, _count(dataset))))
     value = session.function("test")(DataLoader(subset, batch_size=64), session.model)
     try:
-        return {"value": float(value)}, {}
+        return ReturnedNumber(float(value)), {}
     except (TypeError, ValueError):
-        return {"value": None}, {}
+        return ReturnedNumber(None), {}
 
 
-OPERATIONS = {f.__name__: f for f in (about, probe, checkpoint, load, length, batches, first_batch, samples, train)} | {
-    f.__name__: f for f in (tensors, predict, tested)
-}
+FUNCTIONS = (about, probe, checkpoint, load, length, batches, first_batch, samples, train, tensors, predict, tested)
+OPERATIONS: dict[str, Callable[..., tuple[object, Arrays]]] = {f.__name__: f for f in FUNCTIONS}
 
 
 def _test_transform(session: Session) -> Any:
@@ -310,7 +323,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.contiguous().numpy()
 
 
-def _error(error: BaseException) -> dict[str, Any]:
+def _error(error: BaseException) -> ErrorReport:
     """Put an exception into words, with at most three lines of submitted.py and models.py, the innermost first."""
     frames = [
         f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name in ("submitted.py", "models.py")
@@ -321,10 +334,10 @@ def _error(error: BaseException) -> dict[str, Any]:
     if isinstance(error, SyntaxError) and error.lineno:
         where = [f"submitted.py, line {error.lineno}: {(error.text or '').strip()}"[:300]]
     kind = error.kind if isinstance(error, Refused) else ""
-    return {"kind": kind, "type": type(error).__name__, "message": str(error)[:1000], "where": where}
+    return ErrorReport(kind, type(error).__name__, str(error)[:1000], where)
 
 
-def _take_channels():
+def _take_channels() -> tuple[IO[bytes], IO[bytes]]:
     """Keep requests and replies away from the submission, which reads an empty input and prints into the log."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -332,18 +345,18 @@ def _take_channels():
     return requests, replies
 
 
-def main(settings: dict[str, Any] | None = None, isolation: dict[str, Any] | None = None) -> None:
+def main(settings: WorkerSettings | None = None, isolation: Confined | None = None) -> None:
     """Answer requests until the grader closes their stream.
 
     Args:
-        settings: "seed" and "threads"; by default these are JSON in the first argument of the command line.
-        isolation: What isolation is in force, as the fields of `Confined`; by default there is none.
+        settings: What the grader says; by default this is JSON in the first argument of the command line.
+        isolation: What isolation is in force; by default there is none.
     """
-    settings = settings or json.loads(sys.argv[1])
+    settings = settings or WorkerSettings(**json.loads(sys.argv[1]))
     requests, replies = _take_channels()
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(settings.threads)
     torch.set_flush_denormal(True)
-    session = Session(settings["seed"], isolation or asdict(Confined()))
+    session = Session(settings.seed, isolation or Confined())
     folder = os.getcwd()
     while request := protocol.read(requests):
         operation = OPERATIONS[request.fields.pop("operation")]

@@ -19,6 +19,7 @@ This package does not cover sockets that have a path and that this user may open
 time and memory, and `forkserver` makes a worker the first to be ended when the machine's memory runs out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PROCESS, USER, SANDBOXED = "process", "user", "sandboxed"
@@ -47,10 +48,10 @@ class Policy:
 
     level: str = PROCESS
     user: int | None = None
-    read: tuple[str, ...] = ()
-    write: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
-    outside: tuple[int, ...] = ()
+    read: Sequence[str] = ()
+    write: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    outside: Sequence[int] = ()
     processes: int = 256
     file_bytes: int = 1 << 30
     open_files: int = 4096

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from collections.abc import Iterable
 
 from mp09.grading.sandbox.isolation import PROCESS, SANDBOXED, USER, Confined, Policy, landlock, mounts, syscalls, users
 from mp09.grading.sandbox.isolation.kernel import failure, libc
@@ -19,7 +20,7 @@ def confine(policy: Policy) -> Confined:
     """
     limit(policy)
     own_memory = _own_shared_memory(policy)
-    user = _own_user(policy) if policy.user is not None else None
+    user = None if policy.user is None else _own_user(policy.user, policy)
     if user is None:
         users.give_up_capabilities()
     if policy.level == PROCESS:
@@ -70,7 +71,7 @@ def _own_shared_memory(policy: Policy) -> bool:
     return True
 
 
-def _own_user(policy: Policy) -> int | None:
+def _own_user(user: int, policy: Policy) -> int | None:
     """Give up root for a user id of this worker's own, and return it.
 
     Where only root can read what is needed, one capability stays, to read it, and Landlock says what that may be. At
@@ -78,13 +79,13 @@ def _own_user(policy: Policy) -> int | None:
     process stays user 0, without its powers, and None is returned.
     """
     needed = _there((*policy.read, *policy.write[1:]))
-    closed = users.unreachable(policy.user, needed, policy.write[0])
+    closed = users.unreachable(user, needed, policy.write[0])
     if closed and policy.level == USER:
         raise OSError(errno.EACCES, f"{closed}: only root can read it, and submissions need it")
     if closed and not users.may_read_everything():
         return None
-    users.become(policy.user, policy.write[:1], read_everything=bool(closed))
-    return policy.user
+    users.become(user, policy.write[:1], read_everything=bool(closed))
+    return user
 
 
 def _seccomp(policy: Policy, same_user: bool, landlock_abi: int) -> bool:
@@ -99,5 +100,5 @@ def _seccomp(policy: Policy, same_user: bool, landlock_abi: int) -> bool:
     return True
 
 
-def _there(paths: tuple[str, ...]) -> list[str]:
+def _there(paths: Iterable[str]) -> list[str]:
     return [path for path in paths if os.path.exists(path)]

@@ -16,5 +16,5 @@ for descriptor in range(3, 100):
             os.write(reopened, b"x" * 4096)
     except OSError:
         pass
-protocol.write(replies, protocol.Message(request.id))
+protocol.write(replies, protocol.Message(request.id, {}))
 time.sleep(1000)

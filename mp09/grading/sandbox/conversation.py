@@ -1,0 +1,182 @@
+"""Define what the grader tells and asks a worker, and what the worker answers.
+
+A question's operation is the name of a function in `worker`, and its arguments are that function's. The answer consists
+of the fields of a record, which are JSON values, and of arrays by name. On its way the record is an object of JSON.
+What comes out of a worker can be anything, so it becomes a record only in `replies.checked`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from mp09.grading.sandbox.attempts import Targets
+from mp09.grading.sandbox.isolation import Confined
+
+Ending = Literal["died", "time", "memory", "disk", "processes", "protocol"]  # why a worker is gone
+Record = TypeVar("Record", covariant=True)
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Holds what a worker is told when it starts.
+
+    Attributes:
+        seed: Seed for the random numbers of every request.
+        threads: Number of threads that torch uses.
+    """
+
+    seed: int
+    threads: int
+
+
+# Answers. In lists and dicts of these records there are only texts.
+
+
+@dataclass(frozen=True)
+class Done:
+    """Says nothing but that there was no error."""
+
+
+@dataclass(frozen=True)
+class About:
+    """Tells what a worker is.
+
+    Attributes:
+        device: The name of the GPU, or "cpu".
+        threads: Number of threads that torch uses.
+        versions: Versions of "python", "torch" and "torchvision".
+        isolation: What isolation is in force.
+    """
+
+    device: str = ""
+    threads: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    isolation: Confined = field(default_factory=Confined)
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """Names the attempts to get out that succeeded."""
+
+    succeeded: list[str]
+
+
+@dataclass(frozen=True)
+class DatasetLength:
+    """Holds len() of a dataset."""
+
+    length: int
+
+
+@dataclass(frozen=True)
+class BatchCount:
+    """Holds len() of a loader."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class BatchParts:
+    """Describes each part of a batch."""
+
+    parts: list[str]
+
+
+@dataclass(frozen=True)
+class SampleKinds:
+    """Holds len() of a dataset, and describes the image and the label of each sample."""
+
+    length: int
+    images: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class TensorTypes:
+    """Names the types of those tensors that are not float32."""
+
+    types: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ReturnedNumber:
+    """Holds what test() returned; None when that is no number."""
+
+    value: float | int | None
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """Describes an exception, which any question may have for an answer: {"error": {...}}.
+
+    Attributes:
+        kind: The kind of a `worker.Refused`; "" for any other exception.
+        type: The name of its class.
+        message: What it says.
+        where: The lines of submitted.py and models.py that it went through, the innermost first.
+    """
+
+    kind: str
+    type: str
+    message: str
+    where: list[str]
+
+
+# Questions
+
+
+@dataclass(frozen=True)
+class Question(Generic[Record]):
+    """Asks a worker for something.
+
+    Attributes:
+        operation: The name of a function in `worker`.
+        answer: The class of the record that is the answer.
+        arguments: The function's arguments, by name.
+        arrays: A regular expression for the names of the arrays that the answer may have.
+    """
+
+    operation: str
+    answer: type[Record]
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    arrays: str = ""
+
+
+ABOUT = Question("about", About)
+LOAD = Question("load", Done)
+TRAIN = Question("train", Done)
+TENSORS = Question("tensors", TensorTypes, arrays=".*")
+
+
+def probe(targets: Targets) -> Question[Succeeded]:
+    return Question("probe", Succeeded, {"targets": targets})
+
+
+def checkpoint(path: str) -> Question[Done]:
+    return Question("checkpoint", Done, {"path": path}, arrays=".*")
+
+
+def length(files: Sequence[str]) -> Question[DatasetLength]:
+    return Question("length", DatasetLength, {"files": files})
+
+
+def batches(files: Sequence[str], batch_size: int) -> Question[BatchCount]:
+    return Question("batches", BatchCount, {"files": files, "batch_size": batch_size})
+
+
+def first_batch(files: Sequence[str], batch_size: int) -> Question[BatchParts]:
+    return Question("first_batch", BatchParts, {"files": files, "batch_size": batch_size})
+
+
+def samples(files: Sequence[str], indices: Sequence[int]) -> Question[SampleKinds]:
+    arguments = {"files": files, "indices": indices}
+    return Question("samples", SampleKinds, arguments, arrays=r"(images|labels)\d+")
+
+
+def predict(file: str, count: int, batch_size: int) -> Question[Done]:
+    arguments = {"file": file, "count": count, "batch_size": batch_size}
+    return Question("predict", Done, arguments, arrays="predictions")
+
+
+def tested(file: str, count: int) -> Question[ReturnedNumber]:
+    return Question("tested", ReturnedNumber, {"file": file, "count": count})
