@@ -31,7 +31,7 @@ def orderly_end() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
 
-    def first(number: int, _) -> None:
+    def first(number: int, _: object) -> None:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

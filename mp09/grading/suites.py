@@ -6,12 +6,18 @@ import sys
 import unittest
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
 
 from gradescope_utils.autograder_utils.json_test_runner import JSONTestResult
 
 from mp09.errors import GradingError
 from mp09.grading import rubric
+from mp09.grading.diagnose.record import Failed
 from mp09.grading.report import COULD_NOT_RUN, FAILED, PASSED, TestResult
+from mp09.grading.testcase import SubmissionTest
+
+Caught = tuple[type[BaseException], BaseException, TracebackType]  # an exception as unittest hands it over
 
 
 def load_suites(tests: Path, only: str | None = None) -> list[unittest.TestCase]:
@@ -46,29 +52,30 @@ class SuiteResult(JSONTestResult):
         self._finished = finished
         self._seen: set[str] = set()
 
-    def processResult(self, test, err=None):  # noqa: N802 (unittest's name); gets passes, failures and errors
+    def processResult(self, test: object, err: Caught | None = None) -> None:  # noqa: N802 (the library's name)
+        """Add a test that passed or failed, or that an error ended."""
         if not isinstance(test, unittest.TestCase):  # setUpClass or setUpModule failed; see add_missing
             return
         error = err[1] if err else None
         if error is None:
             self._add(test, PASSED)
         elif isinstance(error, AssertionError):
-            self._add(test, FAILED, str(error), getattr(getattr(error, "diagnosis", None), "key", ""))
+            self._add(test, FAILED, str(error), error.diagnosis.key if isinstance(error, Failed) else "")
         else:
             self._add(test, COULD_NOT_RUN, f"The grader could not run this test: {type(error).__name__}: {error}")
 
-    def addSkip(self, test, reason):  # noqa: N802
+    def addSkip(self, test: object, reason: str) -> None:  # noqa: N802
         self._add(test, COULD_NOT_RUN, f"skipped: {reason}")
 
-    def addSubTest(self, test, subtest, err):  # noqa: N802
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Caught | None) -> None:  # noqa: N802
         super().addSubTest(test, subtest, err)
         if err is not None:
             self.processResult(test, err)
 
-    def addExpectedFailure(self, test, err):  # noqa: N802
+    def addExpectedFailure(self, test: unittest.TestCase, err: Caught) -> None:  # noqa: N802
         self._add(test, PASSED)
 
-    def addUnexpectedSuccess(self, test):  # noqa: N802
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
         self._add(test, FAILED, "passed, though it was expected to fail")
 
     def add_missing(self, suite: list[unittest.TestCase]) -> None:
@@ -77,12 +84,12 @@ class SuiteResult(JSONTestResult):
             if test.id() not in self._seen:
                 self._add(test, COULD_NOT_RUN, "its class could not be set up")
 
-    def _add(self, test, status: str, output: str = "", diagnosis: str = "") -> None:
+    def _add(self, test: object, status: str, output: str = "", diagnosis: str = "") -> None:
         if not isinstance(test, unittest.TestCase) or test.id() in self._seen:
             return
         self._seen.add(test.id())
         weight = self.getWeight(test) or 0
-        score = getattr(test, "score", None)
+        score = test.score if isinstance(test, SubmissionTest) else None
         if score is None:
             score = weight if status == PASSED else 0
         if status == COULD_NOT_RUN or not math.isfinite(score):
@@ -97,15 +104,17 @@ class SuiteResult(JSONTestResult):
             tags=tuple(self.getTags(test) or ()),
             diagnosis=diagnosis,
             output=output[: rubric.OUTPUT_LIMIT],
-            advice=tuple(getattr(test, "advice", ())),
+            advice=test.advice if isinstance(test, SubmissionTest) else (),
         )
         self.records.append(record)
         self._finished(record)
 
 
-def _module(file: Path):
+def _module(file: Path) -> ModuleType:
     """Import a suite from its file, as a module with a name of its own."""
     spec = importlib.util.spec_from_file_location(f"rubric_{file.stem}", file)
+    assert spec is not None  # the name ends in .py
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -118,7 +127,8 @@ def _flatten(suite: unittest.TestSuite) -> list[unittest.TestCase]:
     return [case for item in suite for case in (_flatten(item) if isinstance(item, unittest.TestSuite) else [item])]
 
 
-def _attribute(test: unittest.TestCase, name: str):
+def _attribute(test: unittest.TestCase, name: str) -> Any:
+    """Return what a decorator of gradescope_utils has left on a test, and None where there was none."""
     return getattr(getattr(test, test._testMethodName), name, None)
 
 

@@ -19,9 +19,7 @@ class SubmissionTest(unittest.TestCase):
 
     submission: Submission
     score: float | None = None
-
-    def setUp(self) -> None:
-        self.advice: list[str] = []
+    advice: tuple[str, ...] = ()
 
     def expect(self, diagnosis: Diagnosis | None) -> None:
         """Fail with `diagnosis`, unless it is None."""
@@ -30,4 +28,4 @@ class SubmissionTest(unittest.TestCase):
 
     def advise(self, text: str | None) -> None:
         if text:
-            self.advice.append(text)
+            self.advice += (text,)

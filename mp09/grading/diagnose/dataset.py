@@ -82,10 +82,12 @@ def images(samples: Samples) -> Diagnosis | None:
     if not samples.images:
         return length(samples.expected_length, samples.length)
     wanted = "images as float tensors of shape (3, 32, 32), values 0..1"
-    truth, got, kinds = samples.expected_images / 255.0, samples.images, samples.image_kinds
-    for image, kind in zip(got, kinds, strict=True):
+    truth, kinds = samples.expected_images / 255.0, samples.image_kinds
+    got: list[np.ndarray] = []
+    for image, kind in zip(samples.images, kinds, strict=True):
         if image is None or image.shape != (3, 32, 32):
             return Diagnosis("image-shape", wanted, kind, _shape_remedy(image, truth))
+        got.append(image)
     if not all(kind.startswith("a float") for kind in kinds):
         remedy = "Apply the transform that build_dataset is given to each image; ToTensor() then makes floats in 0..1."
         return Diagnosis("image-type", wanted, kinds[0], remedy)
@@ -197,10 +199,12 @@ def labels(samples: Samples) -> Diagnosis | None:
     if len(samples.labels) < rubric.SAMPLES:
         return length(samples.expected_length, samples.length)
     wanted = "labels as whole numbers 0..7, those of the file"
+    got: list[float] = []
     for label, kind in zip(samples.labels, samples.label_kinds, strict=True):
         if label is None or label.size not in (1, len(CLASSES)):
             return Diagnosis("label-type", wanted, kind, "Return the entry of b'labels' as it is, an int.")
-    values = np.array([float(label.argmax() if label.size > 1 else label.item()) for label in samples.labels])
+        got.append(float(label.argmax() if label.size > 1 else label.item()))
+    values = np.array(got)
     if np.array_equal(values, samples.expected_labels):
         return None
     remedy = next(text for matches, text in LABELS if matches(values, samples.expected_labels))

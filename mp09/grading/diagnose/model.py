@@ -50,12 +50,14 @@ def compare_backbone(
     """
     types = types or {}
     # The model's tensors that stand for none yet, by their shape, and how far each is rounded.
-    left: dict[tuple, list[tuple[np.ndarray, float]]] = {}
+    left: dict[tuple[int, ...], list[tuple[np.ndarray, float]]] = {}
     for name, tensor in model.items():
         left.setdefault(tensor.shape, []).append((tensor, ROUNDING.get(types.get(name, ""), 0.0)))
     wanted = {name: tensor for name, tensor in checkpoint.items() if not name.startswith("fc.")}
     unchanged = [name for name, tensor in wanted.items() if _take(tensor, left.get(tensor.shape, []))]
-    found: dict[str, list[str]] = {"changed": [], "absent": [], "dropped": []}
+    changed: list[str] = []
+    absent: list[str] = []
+    dropped: list[str] = []
     moved = False
     for name, tensor in wanted.items():
         candidates = [other for other, rounding in left.get(tensor.shape, []) if not _equal(tensor, other, rounding)]
@@ -63,11 +65,11 @@ def compare_backbone(
         if "running_" in name:
             moved |= name not in unchanged and alike
         elif tensor.ndim > 1 and alike:  # found, but there is also a second copy that was trained
-            found["changed"].append(name)
+            changed.append(name)
         elif name not in unchanged:  # a convolution of its shape but nothing like it was started anew
-            found["changed" if alike else "absent" if tensor.ndim > 1 and candidates else "dropped"].append(name)
-    kept = [name for name in unchanged if "running_" not in name and name not in found["changed"]]
-    return BackboneComparison(unchanged=kept, **found, moved_statistics=moved)
+            (changed if alike else absent if tensor.ndim > 1 and candidates else dropped).append(name)
+    kept = [name for name in unchanged if "running_" not in name and name not in changed]
+    return BackboneComparison(kept, changed, absent, dropped, moved)
 
 
 def _take(tensor: np.ndarray, candidates: list[tuple[np.ndarray, float]]) -> bool:

@@ -56,7 +56,7 @@ class Meter:
     user: int | None = None
     own_shared_memory: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._free_at_first = {place: _free_bytes(place) for place in (self.folder, SHARED_MEMORY)}
         self._hidden_since: dict[Path | str, float] = {}  # folders whose files can't all be measured
         self._socket_bytes = 0
@@ -140,9 +140,9 @@ def memory_bytes(processes: list[psutil.Process], limit: int) -> int:
     if (total := sum(resident.values())) <= limit:
         return total
     asked, share, started = 0, 0, time.monotonic()
-    for process in sorted(processes, key=resident.get, reverse=True):
+    for process in sorted(processes, key=resident.__getitem__, reverse=True):
         asked += resident[process]
-        share += _bytes_of(process, "memory_full_info", "pss", resident[process]) or resident[process]
+        share += _bytes_of(process, lambda p: p.memory_full_info().pss, resident[process]) or resident[process]
         if time.monotonic() - started > SHARE_LIMIT_S:
             break
     return total * share // asked
@@ -153,7 +153,7 @@ def _resident(process: psutil.Process) -> int:
 
     When its first thread has ended, the process shows nothing, and another of its threads is asked.
     """
-    if used := _bytes_of(process, "memory_info", "rss", 0):
+    if used := _bytes_of(process, lambda p: p.memory_info().rss, 0):
         return used
     for thread in threads(process.pid):
         with suppress(OSError, ValueError, IndexError), open(f"{thread}/statm") as file:
@@ -162,13 +162,13 @@ def _resident(process: psutil.Process) -> int:
     return 0
 
 
-def _bytes_of(process: psutil.Process, info: str, kind: str, unknown: int) -> int:
+def _bytes_of(process: psutil.Process, number: Callable[[psutil.Process], int], unknown: int) -> int:
     """Return one number about a process: 0 when it is gone, and `unknown` where the system does not tell."""
     try:
-        return getattr(getattr(process, info)(), kind, unknown)
+        return number(process)
     except psutil.NoSuchProcess:
         return 0
-    except psutil.Error:
+    except (psutil.Error, AttributeError):
         return unknown
 
 
