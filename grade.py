@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 
 from mp09.errors import Mp09Error
@@ -133,7 +134,8 @@ def main(argv: list[str] | None = None) -> int:
     from mp09.grading.grade import grade
 
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that lacks a ✓ gets a ? instead of an error
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a ✓ gets a ? instead of an error
     console = Console(stderr=args.json)
     results = partial(render, hidden=args.hidden_visibility, leaderboard=args.leaderboard)
     watcher = text.TerminalWatcher(console)

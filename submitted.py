@@ -39,7 +39,7 @@ class CIFAR10(Dataset):
     `transforms.ToTensor()` takes; afterwards it is what the transform returns, e.g. float (3, 32, 32) in 0..1.
     """
 
-    def __init__(self, data_files: Sequence[str], transform=None, target_transform=None):
+    def __init__(self, data_files: Sequence[str | Path], transform=None, target_transform=None):
         """
         Args:
             data_files: paths of batch files.
@@ -127,7 +127,7 @@ def get_preprocess_transform(mode: str):
     ### END SOLUTION
 
 
-def build_dataset(data_files: Sequence[str], transform=None) -> Dataset:
+def build_dataset(data_files: Sequence[str | Path], transform=None) -> CIFAR10:
     """A `CIFAR10` dataset of these files, e.g. `["cifar10_batches/test_batch"]`."""
     ### BEGIN SOLUTION: one line: a CIFAR10 of these files with this transform
     return CIFAR10(data_files, transform)
@@ -159,7 +159,7 @@ class FinetuneNet(nn.Module):
         ### BEGIN SOLUTION: load resnet18, replace its last layer, and freeze the rest
         self.backbone = resnet18(pretrained=True)
         features = self.backbone.fc.in_features
-        self.backbone.fc = nn.Identity()
+        self.backbone.add_module("fc", nn.Identity())  # replaces the last layer
         self.backbone.requires_grad_(False)
         self.backbone.to(memory_format=torch.channels_last)
         self.classifier = nn.Linear(features, NUM_CLASSES)
