@@ -77,21 +77,18 @@ class ResNet(nn.Module):
     Input float (N, 3, 32, 32); output logits (N, num_classes).
     """
 
-    def __init__(self, blocks_per_stage: tuple[int, ...] = (2, 2, 2, 2), num_classes: int = 10):
+    def __init__(self, blocks_per_stage: tuple[int, int, int, int] = (2, 2, 2, 2), num_classes: int = 10):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
-        in_channels = 64
-        for stage, blocks in enumerate(blocks_per_stage):
-            channels = 64 * 2**stage
-            layers = [BasicBlock(in_channels, channels, stride=1 if stage == 0 else 2)]
-            layers += [BasicBlock(channels, channels) for _ in range(blocks - 1)]
-            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
-            in_channels = channels
+        self.layer1 = _stage(64, 64, blocks_per_stage[0], stride=1)
+        self.layer2 = _stage(64, 128, blocks_per_stage[1], stride=2)
+        self.layer3 = _stage(128, 256, blocks_per_stage[2], stride=2)
+        self.layer4 = _stage(256, 512, blocks_per_stage[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(in_channels, num_classes)
+        self.fc = nn.Linear(512, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -102,20 +99,26 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
 
-def resnet18(pretrained: bool = False, progress: bool = True, device: str = "cpu", **kwargs) -> ResNet:
+def _stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
+    """Make blocks of equal width, the first of which changes the width and the size of the image."""
+    first = BasicBlock(in_channels, channels, stride)
+    return nn.Sequential(first, *(BasicBlock(channels, channels) for _ in range(blocks - 1)))
+
+
+def resnet18(pretrained: bool = False, progress: bool = True, device: str = "cpu", *, num_classes: int = 10) -> ResNet:
     """Build the ResNet-18 for 32x32 images.
 
     Args:
         pretrained: load the `resnet18.pt` that lies beside this file (ten CIFAR-10 classes).
         progress: has no effect, as nothing is downloaded; torchvision's models take it too.
         device: the device that the model is moved to, e.g. "cpu" or "cuda".
-        **kwargs: passed on to `ResNet`, e.g. `num_classes`.
+        num_classes: the number of outputs.
 
     Raises:
         FileNotFoundError: `pretrained` is set, and there is no `resnet18.pt`.
         RuntimeError: the checkpoint's shapes don't fit, e.g. with another `num_classes`.
     """
-    net = ResNet((2, 2, 2, 2), **kwargs)
+    net = ResNet(num_classes=num_classes)
     if pretrained:
         net.load_state_dict(torch.load(CHECKPOINT, map_location="cpu", weights_only=True))
     return net.to(device)

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.common import machine, seconds, show, verdict
+from mp09.data.imageset import ImageSet
 from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import train_head
 from mp09.nets.backbones import backbone
@@ -35,12 +36,14 @@ def main() -> int:
     parser.add_argument("--weights", default="none")
     args = parser.parse_args()
     data = open_data(args.data, per_class=PER_CLASS)
+    train = data.train
+    assert isinstance(train, ImageSet)  # the images have one size, and so they are in memory
     torch.manual_seed(0)
     base = backbone("alexnet", args.weights)
     head = make_head(base.width, len(data.classes))
 
     def cached() -> None:
-        features = extract(base, data.train, ExtractOptions("cpu", batch_size=BATCH))
+        features = extract(base, train, ExtractOptions("cpu", batch_size=BATCH))
         options = FitOptions(epochs=EPOCHS, optimizer="adam", device="cpu")
         train_head(head, features, options=options, batch_size=BATCH)
 

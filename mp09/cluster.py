@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from mp09.errors import ClusterError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
 
 REACH_S = 10.0  # how long to wait for a cluster to answer
 
 
 @contextmanager
-def connected(address: str | None = None) -> Iterator:
+def connected(address: str | None = None) -> Iterator[ModuleType]:
     """Connect to a cluster, give the module `ray`, and disconnect at the end of the block.
 
     This package and models.py are sent to the nodes of a running cluster.
@@ -36,9 +41,9 @@ def connected(address: str | None = None) -> Iterator:
     package = Path(__file__).resolve().parent
     modules = [package, package.parent / "models.py"]  # these are sent to the nodes
     environment = {"py_modules": [str(path) for path in modules if path.exists()]} if address else {}
-    options = {} if address else {"include_dashboard": False}
+    dashboard = None if address else False  # it can be left out only where a cluster is started
     try:
-        ray.init(address, runtime_env=environment, log_to_driver=False, **options)
+        ray.init(address, runtime_env=environment, log_to_driver=False, include_dashboard=dashboard)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ClusterError(f"Ray: {error}") from error
     try:
@@ -65,16 +70,16 @@ class RayExecutor:
     A function is sent to the cluster only once, however often it is called.
     """
 
-    def __init__(self, ray):
+    def __init__(self, ray: ModuleType):
         self._ray = ray
-        self._stored: dict[int, object] = {}
+        self._stored: dict[int, tuple[Callable, ObjectRef]] = {}  # a function that is kept keeps its id, too
         self._task = ray.remote(num_cpus=1)(_call)
 
-    def submit(self, function: Callable, *args) -> Future:
+    def submit(self, function: Callable, *args: Any) -> Future:
         if id(function) not in self._stored:
             self._stored[id(function)] = (function, self._ray.put(function))
         return self._task.remote(self._stored[id(function)][1], *args).future()
 
 
-def _call(function: Callable, *args):
+def _call(function: Callable, *args: Any) -> Any:
     return function(*args)

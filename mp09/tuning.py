@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from matplotlib.figure import Figure
 
 from mp09.errors import Mp09Error, TrainingError
 from mp09.files import write_json
+
+if TYPE_CHECKING:
+    from ax.api.client import Client
 
 TRIALS = "trials.json"
 METRIC = "accuracy"
@@ -56,6 +59,13 @@ class Trial:
 
 WatchTrials = Callable[[Trial], None]
 Evaluate = Callable[[dict[str, Any]], float]
+Returned = TypeVar("Returned")
+
+
+class TrialExecutor(Protocol):
+    """Runs trials, here or elsewhere."""
+
+    def submit(self, evaluate: Evaluate, parameters: dict[str, Any], /) -> Future[float]: ...
 
 
 def search(
@@ -66,7 +76,7 @@ def search(
     seed: int = 0,
     folder: Path | None = None,
     card: dict[str, Any] | None = None,
-    executor=None,
+    executor: TrialExecutor | None = None,
     watch: WatchTrials | None = None,
 ) -> list[Trial]:
     """Look for the parameters with the highest accuracy, and return all trials in the order of their ends.
@@ -79,8 +89,7 @@ def search(
         seed: Of the choice of parameters.
         folder: Where trials are kept, and found again; None keeps nothing.
         card: Plain values that say what is searched. A search is continued only with the same.
-        executor: Has a method `submit(evaluate, parameters)` that returns a future, as `cluster.RayExecutor` has. The
-            default is this process, or `parallel` processes.
+        executor: Runs the trials, as `cluster.RayExecutor` does. The default is this process, or `parallel` processes.
         watch: Is called with every trial that has ended.
 
     Raises:
@@ -91,7 +100,7 @@ def search(
     card = {**(card or {}), "seed": seed}
     done = load_trials(folder, card) if folder else []
     client = _choose(_client, seed, done)
-    running: dict[Future, tuple[int, dict, float]] = {}
+    running: dict[Future[float], tuple[int, dict[str, Any], float]] = {}
     with _executor(executor, parallel) as pool:
         while len(done) < trials:
             wanted = min(parallel - len(running), trials - len(done) - len(running))
@@ -115,13 +124,13 @@ def search(
 
 def best(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the highest accuracy. Raises TrainingError when all trials failed."""
-    valued = [trial for trial in trials if trial.accuracy is not None]
+    valued = [(trial.accuracy, trial) for trial in trials if trial.accuracy is not None]
     if not valued:
         raise TrainingError(f"all {len(trials)} trials failed; the last one said: {trials[-1].error}")
-    return max(valued, key=lambda trial: trial.accuracy)
+    return max(valued, key=lambda pair: pair[0])[1]
 
 
-def _ended(future: Future, number: int, parameters: dict, seconds: float) -> Trial:
+def _ended(future: Future[float], number: int, parameters: dict[str, Any], seconds: float) -> Trial:
     try:
         return Trial(number, parameters, future.result(), seconds)
     except Mp09Error as error:  # e.g. a loss became infinite: a bad trial, not the end of the search
@@ -148,8 +157,9 @@ def load_trials(folder: Path, card: dict[str, Any] | None = None) -> list[Trial]
         raise TrainingError(f"{path}: expected the trials of a search ({error}). Use another folder.") from error
     if any(set(trial.parameters) != {*CHOICES, *RANGES} for trial in trials):
         raise TrainingError(f"{path}: the search of another version, with other parameters. Use another folder.")
-    if differs := [key for key in {**then, **(card or then)} if then.get(key) != (card or then).get(key)]:
-        words = ", ".join(f"{key} {then.get(key)} (now {card.get(key)})" for key in differs)
+    now = card or then
+    if differs := [key for key in {**then, **now} if then.get(key) != now.get(key)]:
+        words = ", ".join(f"{key} {then.get(key)} (now {now.get(key)})" for key in differs)
         raise TrainingError(f"{path}: a search with {words}. Give the same values, or another folder.")
     return trials
 
@@ -162,7 +172,7 @@ def _save(folder: Path, trials: list[Trial], card: dict[str, Any]) -> None:
         raise TrainingError(f"{folder}: the trials could not be written ({error}).") from error
 
 
-def _client(seed: int, known: Sequence[Trial]):
+def _client(seed: int, known: Sequence[Trial]) -> "Client":
     """Return Ax's client for the search space, which is told about the trials that are known."""
     from ax.api.client import Client  # imported here, as that takes seconds
     from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
@@ -195,7 +205,7 @@ def _client(seed: int, known: Sequence[Trial]):
     return client
 
 
-def _choose(call: Callable, *args):
+def _choose(call: Callable[..., Returned], *args: Any) -> Returned:
     """Let Ax compute without warnings and on one thread, which is 3 times as fast because its matrices are small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -210,17 +220,17 @@ def _choose(call: Callable, *args):
 class _InThisProcess:
     """Is an executor that runs each function in this process, while it is submitted."""
 
-    def submit(self, function: Callable, *args) -> Future:
-        future: Future = Future()
+    def submit(self, evaluate: Evaluate, parameters: dict[str, Any]) -> Future[float]:
+        future: Future[float] = Future()
         try:
-            future.set_result(function(*args))
+            future.set_result(evaluate(parameters))
         except Mp09Error as error:
             future.set_exception(error)
         return future
 
 
 @contextmanager
-def _executor(given, parallel: int) -> Iterator:
+def _executor(given: TrialExecutor | None, parallel: int) -> Iterator[TrialExecutor]:
     if given is not None or parallel == 1:
         yield given or _InThisProcess()
         return
@@ -277,15 +287,10 @@ def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
     figure.colorbar(filled, label="predicted validation accuracy")
     alike = [trial for trial in trials if all(trial.parameters[name] == top.parameters[name] for name in CHOICES)]
     for group, size in ((trials, 12), (alike, 40)):
-        axes.scatter(
-            *([trial.parameters[name] for trial in group] for name in (x_name, y_name)),
-            s=size,
-            color="white",
-            edgecolors="black",
-            clip_on=False,
-        )
-    star = {"color": "#d55e00", "markersize": 16, "clip_on": False, "label": "best trial"}
-    axes.plot(top.parameters[x_name], top.parameters[y_name], "*", **star)
+        x, y = ([trial.parameters[name] for trial in group] for name in (x_name, y_name))
+        axes.scatter(x, y, s=size, color="white", edgecolors="black", clip_on=False)
+    x, y = top.parameters[x_name], top.parameters[y_name]
+    axes.plot(x, y, "*", color="#d55e00", markersize=16, clip_on=False, label="best trial")
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="weight decay")
     axes.set_title(", ".join(f"{name} {top.parameters[name]}" for name in CHOICES))
     axes.legend()

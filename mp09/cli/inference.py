@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from mp09.cli.common import DEFAULT, add_model, add_precision, positive
@@ -79,7 +80,7 @@ def _json(result) -> None:
         "seconds": round(frame.seconds, 3),
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
-        "top": [{**guess._asdict(), "probability": round(guess.probability, 6)} for guess in prediction.top],
+        "top": [{**asdict(guess), "probability": round(guess.probability, 6)} for guess in prediction.top],
         "latency_ms": round(prediction.latency_ms, 3),
     }
     print(json.dumps(line, ensure_ascii=False), flush=True)

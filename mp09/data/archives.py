@@ -40,11 +40,12 @@ def read_files(source: Path, progress: Progress | None = None, *, classes: Seque
     found: Files = {(split, name): [] for split in ("train", "test") for name in classes}
     total = 0
     for name, content in _entries(source):
-        parts = PurePosixPath(name).parts
-        if parts[-1].startswith("."):  # hidden files, e.g. those that macOS adds to archives
+        path = PurePosixPath(name)
+        *_, split, folder, file = ("", "", "", *path.parts)
+        if file.startswith("."):  # hidden files, e.g. those that macOS adds to archives
             continue
-        if len(parts) >= 3 and parts[-3:-1] in found and PurePosixPath(name).suffix.lower() in SUFFIXES:
-            found[parts[-3:-1]].append((parts[-1], content))
+        if (split, folder) in found and path.suffix.lower() in SUFFIXES:
+            found[split, folder].append((file, content))
             total += 1
             if progress and total % 500 == 0:
                 progress("reading", total, 0)
@@ -79,8 +80,8 @@ def decode(name: str, content: bytes) -> np.ndarray:
         DataError: the file is not a readable image, or has another size than 32x32.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image = image.convert("RGB")
+        with Image.open(io.BytesIO(content)) as file:
+            image = file.convert("RGB")
     except Exception as error:  # Pillow's decoders raise many kinds of errors on damaged files
         raise DataError(f"{name}: not a readable image ({error}). Replace or remove it.") from error
     if image.size != (32, 32):
@@ -108,10 +109,12 @@ def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def check_end(archive: tarfile.TarFile) -> None:
     """Raise TarError unless zeros, the mark of an archive's end, follow: tarfile stops at a damaged header, too."""
-    archive.fileobj.seek(archive.offset)
-    if len(archive.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+    file = archive.fileobj
+    assert file is not None  # the archive is open
+    file.seek(archive.offset)
+    if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
         raise tarfile.ReadError("the end is missing")
-    while block := archive.fileobj.read(1 << 20):
+    while block := file.read(1 << 20):
         if block.strip(b"\0"):
             raise tarfile.ReadError("damaged header")
 
@@ -127,8 +130,8 @@ def archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:
         else:
             with tarfile.open(source, "r:*") as archive:
                 for member in archive:
-                    if member.isfile():
-                        yield member.name, archive.extractfile(member).read()
+                    if member.isfile() and (file := archive.extractfile(member)):
+                        yield member.name, file.read()
                 check_end(archive)
     except Exception as error:  # tarfile, zipfile, lzma and zlib all have errors of their own
         reason = str(error).partition("\n")[0].rstrip(":")  # what tarfile has tried follows in more lines

@@ -8,7 +8,7 @@ loading a malicious pickle would run its code.
 
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ _ALLOWED_GLOBALS = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _ALLOWED_GLOBALS:
             raise pickle.UnpicklingError(f"refers to {module}.{name}")
         return super().find_class(module, name)
@@ -86,7 +86,7 @@ def read_batch(path: Path) -> ImageSet:
     return ImageSet(images, labels, CLASSES)
 
 
-def write_batch(path: Path, images: np.ndarray, labels: Sequence[int], *, label: str, filenames: Sequence[str]) -> None:
+def write_batch(path: Path, images: np.ndarray, labels: Iterable[int], *, label: str, filenames: Iterable[str]) -> None:
     """Write one batch file in one step.
 
     Args:

@@ -80,8 +80,8 @@ def open_folders(root: Path) -> dict[str, Listing]:
         DataError: `train` is missing, both of the others are, or the classes differ.
     """
     root = Path(root)
-    folders = {split: next((n for n in names if (root / n).is_dir()), None) for split, names in SPLITS.items()}
-    folders = {split: name for split, name in folders.items() if name}
+    # The last of these names that is there wins, so they come in reverse.
+    folders = {split: name for split, names in SPLITS.items() for name in reversed(names) if (root / name).is_dir()}
     if "train" not in folders or len(folders) < 2:
         found = shorten(sorted(path.name for path in root.glob("*/"))) or "no folders"
         raise DataError(f"{root}: expected the folder train, and val or test or both, found {found}.")
@@ -247,7 +247,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"its content is none of {', '.join(FORMATS)}"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _in_threads(work: Callable[[int], None], count: int, *, what: str, workers: int, progress: Progress | None) -> None:

@@ -44,7 +44,7 @@ def download(target: Path, *, url: str = URL, md5: str = MD5, progress: Progress
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url}: the server answered {error.code} {error.reason}.") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "filename", None):  # a local error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or error.filename:  # a local error
             raise DataError(f"{part}: could not be written ({error.strerror}).") from error
         raise _broken(url, error) from error
     except (ValueError, http.client.HTTPException) as error:
@@ -57,7 +57,8 @@ def download(target: Path, *, url: str = URL, md5: str = MD5, progress: Progress
 
 
 def _broken(url: str, error: Exception) -> DownloadError:
-    return DownloadError(f"{url}: could not be fetched ({getattr(error, 'reason', error)}). Run again to resume.")
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return DownloadError(f"{url}: could not be fetched ({reason}). Run again to resume.")
 
 
 def _fetch(url: str, part: Path, progress: Progress | None) -> None:

@@ -78,10 +78,11 @@ def prism(profile: list[Point], material: Material, window: Material | None = No
     far = [(x, y, -w) for x, y, w in profile]
     ends = zip(profile, profile[1:] + profile[:1], far[1:] + far[:1], far, strict=True)
     faces = [profile[::-1], far, *(list(corners) for corners in ends)]
-    upright = [points for points in faces if np.ptp([y for _, y, _ in points]) > 0.03] if window else []
-    return [Face(points, material, both_sides=False) for points in faces] + [
-        Face(_inset(points), window, both_sides=False) for points in upright
-    ]
+    parts: list[Part] = [Face(points, material, both_sides=False) for points in faces]
+    if window:
+        upright = (points for points in faces if np.ptp([y for _, y, _ in points]) > 0.03)
+        parts += [Face(_inset(points), window, both_sides=False) for points in upright]
+    return parts
 
 
 def _inset(points: list[Point], share: float = 0.72) -> list[Point]:
@@ -91,7 +92,9 @@ def _inset(points: list[Point], share: float = 0.72) -> list[Point]:
     return [tuple(corner) for corner in 1.01 * (middle + share * (corners - middle))]
 
 
-def box(x: tuple[float, float], y: tuple[float, float], w: float, material: Material, window=None) -> list[Part]:
+def box(
+    x: tuple[float, float], y: tuple[float, float], w: float, material: Material, window: Material | None = None
+) -> list[Part]:
     return prism([(x[0], y[0], w), (x[0], y[1], w), (x[1], y[1], w), (x[1], y[0], w)], material, window)
 
 
@@ -345,7 +348,16 @@ def _rider(rng: np.random.Generator) -> list[Part]:
     ]
 
 
-def _hoofed(rng: np.random.Generator, head: tuple[float, float], *, r, leg, leg_r, neck_r, head_r) -> list[Part]:
+def _hoofed(
+    rng: np.random.Generator,
+    head: tuple[float, float],
+    *,
+    r: float,
+    leg: float,
+    leg_r: float,
+    neck_r: float,
+    head_r: float,
+) -> list[Part]:
     """Return trunk, neck, head and four legs of a deer or a horse. Radii and leg length are in lengths of the body."""
     (x, y), u = head, rng.uniform
     parts: list[Part] = [
@@ -475,7 +487,9 @@ LAYERS = ((1.0, 0.0, 0.55), (0.75, 0.22, 0.8), (0.45, 0.42, 1.0))  # share of th
 THIN = ((1.0, 0.0, 0.75),)  # for limbs thinner than two pixels of the image
 
 
-def _draw_tube(pen: ImageDraw.ImageDraw, shape, radii: list[float], material: Material, light: np.ndarray) -> None:
+def _draw_tube(
+    pen: ImageDraw.ImageDraw, shape: np.ndarray, radii: list[float], material: Material, light: np.ndarray
+) -> None:
     """Draw a tube several times, each time narrower, brighter and nearer to the light, so that it looks round."""
     for share, push, shade in LAYERS if max(radii) > DETAIL else THIN:
         ink = _ink(material, shade)

@@ -9,8 +9,8 @@ import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,8 @@ NAMES = "classes.txt"  # one class name on each line, in the order of their numb
 _WNID = re.compile(r"n\d{8}")
 
 
-class Label(NamedTuple):
+@dataclass(frozen=True)
+class Label:
     """Says what an image shows, or what an output of a model means.
 
     Attributes:
@@ -70,7 +71,7 @@ def read_outputs(path: Path) -> tuple[Label, ...]:
     path = Path(path)
     shown = read_class_names(path)
     lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    return tuple(label._replace(names=(name,)) for label, name in zip(labels_of(lines), shown, strict=True))
+    return tuple(replace(label, names=(name,)) for label, name in zip(labels_of(lines), shown, strict=True))
 
 
 def read_table(folder: Path) -> tuple[Listing, tuple[Label, ...]]:
@@ -146,10 +147,10 @@ class Matcher:
         Raises:
             DataError: a label means no output, may mean several, contradicts itself, or means the same as another one.
         """
-        found = [self._meant(label) for label in labels]
-        if unknown := [str(label) for label, place in zip(labels, found, strict=True) if place is None]:
-            known = len(labels) - len(unknown)
-            raise DataError(f"knows {known} of the {len(labels)} classes; unknown: {shorten(unknown)}")
+        meant = [self._meant(label) for label in labels]
+        found = [place for place in meant if place is not None]
+        if unknown := [str(label) for label, place in zip(labels, meant, strict=True) if place is None]:
+            raise DataError(f"knows {len(found)} of the {len(labels)} classes; unknown: {shorten(unknown)}")
         place, times = Counter(found).most_common(1)[0]
         if times > 1:
             same = [str(label) for label, other in zip(labels, found, strict=True) if other == place]
@@ -157,18 +158,18 @@ class Matcher:
         return found
 
     def _meant(self, label: Label) -> int | None:
-        by_index = self._by_index.get(label.index)
+        by_index = None if label.index is None else self._by_index.get(label.index)
         named = self._named(label)
         if label.wnid and self._by_wnid:
             found = self._by_wnid.get(label.wnid)
-            agree = by_index in (None, found)
+            agree = found == by_index
         elif by_index is not None:
             found, agree = by_index, not named or by_index in named
         else:
             if len(named) > 1:
                 raise DataError(f"has {len(named)} outputs called {label}; only a wnid tells them apart")
-            found, agree = min(named, default=None), True
-        if not agree:
+            return min(named, default=None)
+        if by_index is not None and not agree:
             raise DataError(f"calls output {label.index} {self._outputs[by_index]}, which contradicts {label}")
         return found
 

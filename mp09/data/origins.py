@@ -2,9 +2,11 @@
 
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from mp09.errors import DataError
 from mp09.files import checksum
 
 SECRET_BITS = 128  # bits of the seed of held-out images: too many to try all
+
+Candidate = TypeVar("Candidate")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class NamedImages:
         return NamedImages(self.images[indices], self.labels[indices], [self.filenames[i] for i in indices])
 
 
+Loaded = tuple[str, NamedImages, NamedImages]  # the name that scores carry, the training images and the test images
+
+
 @dataclass(frozen=True)
 class Origin:
     """Describes where images come from.
@@ -49,28 +56,33 @@ class Origin:
     """
 
     key: str
-    load: Callable[[int, Progress | None], tuple[str, NamedImages, NamedImages]]
+    load: Callable[[int, Progress | None], Loaded]
     more: Callable[[int, int, Progress | None], NamedImages] | None = None
 
 
 def from_synthetic(seed: int) -> Origin:
     """Make synthetic images, as many as are asked for. The same seed gives the same images."""
 
-    def load(per_file: int, progress: Progress | None):
+    def load(per_file: int, progress: Progress | None) -> Loaded:
         counts = {"train": 5 * per_file, "test": per_file}
         total, done = sum(counts.values()), 0
         splits = []
         for part, (name, count) in enumerate(counts.items()):
             labels = np.arange(count, dtype=np.int64) % len(CLASSES)
-            report = progress and (lambda n, _, base=done: progress("drawing", base + n, total))
+
+            def report(made: int, _: int, before: int = done) -> None:
+                if progress:
+                    progress("drawing", before + made, total)
+
             images = synthetic.draw(labels, seed=2 * seed + part, progress=report)
             splits.append(NamedImages(images, labels, [f"{name}_{i:05d}.png" for i in range(count)]))
             done += count
-        return ("synthetic", *splits)
+        train, test = splits
+        return "synthetic", train, test
 
     def more(count: int, secret: int, progress: Progress | None) -> NamedImages:
         labels = np.arange(count, dtype=np.int64) % len(CLASSES)
-        report = progress and (lambda n, total: progress("holding out", n, total))
+        report = partial(progress, "holding out") if progress else None
         # This seed is larger than any that `load` can have, so no secret gives the public images.
         images = synthetic.draw(labels, seed=2**SECRET_BITS + secret, progress=report)
         return NamedImages(images, labels, [f"holdout_{i:05d}.png" for i in range(count)])
@@ -84,14 +96,16 @@ def from_images(path: Path) -> Origin:
     On loading, DataError is raised if the source or an image is damaged, or if there are too few images.
     """
 
-    def load(per_file: int, progress: Progress | None):
+    def load(per_file: int, progress: Progress | None) -> Loaded:
         files = read_files(path, progress)
         stem = path.name.split(".")[0]
         per_class = {"train": 5 * per_file // len(CLASSES), "test": per_file // len(CLASSES)}
         total, done = sum(per_class.values()) * len(CLASSES), 0
         splits = []
         for split, wanted in per_class.items():
-            images, labels, names = [], [], []
+            images: list[np.ndarray] = []
+            labels: list[int] = []
+            names: list[str] = []
             for label, cls in enumerate(CLASSES):
                 for name, content in _evenly(files[split, cls], wanted, f"{path}: {split}/{cls}"):
                     images.append(decode(f"{path}: {split}/{cls}/{name}", content))
@@ -101,7 +115,8 @@ def from_images(path: Path) -> Origin:
                 if progress:
                     progress("decoding", done, total)
             splits.append(NamedImages(np.stack(images), np.array(labels, dtype=np.int64), names))
-        return (describe(files, stem), *splits)
+        train, test = splits
+        return describe(files, stem), train, test
 
     return Origin(f"{path.name}, {_fingerprint(path)}", load)
 
@@ -117,14 +132,14 @@ def from_archive(path: Path, *, md5: str = MD5) -> Origin:
         DataError: there is no such file; and on loading, if it is another file, damaged, or has too few images.
     """
 
-    def load(per_file: int, progress: Progress | None):
+    def load(per_file: int, progress: Progress | None) -> Loaded:
         if (found := checksum(path, "md5")) != md5:
             raise DataError(f"{path}: expected MD5 {md5} of the official archive, got {found}. Fetch it again.")
         batches = _archive_batches(path, progress)
         train = _eight_classes([batches[f"data_batch_{i}"] for i in range(1, 6)], path)
         test = _eight_classes([batches["test_batch"]], path)
         per_class = per_file // len(CLASSES)
-        return ("CIFAR-10", _first_of_each(train, 5 * per_class, path), _first_of_each(test, per_class, path))
+        return "CIFAR-10", _first_of_each(train, 5 * per_class, path), _first_of_each(test, per_class, path)
 
     if not path.is_file():
         raise DataError(f"{path}: no such file. Expected the official cifar-10-python.tar.gz.")
@@ -137,7 +152,7 @@ def from_download(archive: Path, *, url: str = URL, md5: str = MD5) -> Origin:
     On loading, DownloadError is raised if it can't be fetched; otherwise as in `from_archive`.
     """
 
-    def load(per_file: int, progress: Progress | None):
+    def load(per_file: int, progress: Progress | None) -> Loaded:
         if not archive.is_file():
             download(archive, url=url, md5=md5, progress=progress)
         return from_archive(archive, md5=md5).load(per_file, progress)
@@ -145,7 +160,7 @@ def from_download(archive: Path, *, url: str = URL, md5: str = MD5) -> Origin:
     return Origin(f"official archive, MD5 {md5}", load)
 
 
-def _evenly(files: list, wanted: int, where: str) -> list:
+def _evenly(files: Sequence[Candidate], wanted: int, where: str) -> list[Candidate]:
     """Return `wanted` of the files, spread evenly over the whole list. Raises DataError when there are fewer."""
     if len(files) < wanted:
         raise DataError(f"{where}: expected at least {wanted} images, found {len(files)}. Ask for fewer: --per-file.")
@@ -155,7 +170,7 @@ def _evenly(files: list, wanted: int, where: str) -> list:
 def _first_of_each(images: NamedImages, per_class: int, path: Path) -> NamedImages:
     chosen = [np.flatnonzero(images.labels == label) for label in range(len(CLASSES))]
     for label, indices in enumerate(chosen):
-        _evenly(list(indices), per_class, f"{path}: {CLASSES[label]}")
+        _evenly(indices.tolist(), per_class, f"{path}: {CLASSES[label]}")
     return images.take(np.sort(np.concatenate([indices[:per_class] for indices in chosen])))
 
 
@@ -165,8 +180,9 @@ def _archive_batches(path: Path, progress: Progress | None) -> dict[str, dict]:
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 name = PurePosixPath(member.name).name
-                if member.isfile() and (name == "batches.meta" or "_batch" in name):
-                    batches[name] = unpickle(archive.extractfile(member).read(), name=f"{path}: {name}")
+                wanted = member.isfile() and (name == "batches.meta" or "_batch" in name)
+                if wanted and (file := archive.extractfile(member)):
+                    batches[name] = unpickle(file.read(), name=f"{path}: {name}")
                     if progress:
                         progress("reading", len(batches), 7)
             check_end(archive)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mp09.data import figures
 from mp09.errors import DataError
@@ -139,7 +140,7 @@ def _checked(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-class _Shelf(dict):
+class _Shelf(dict[tuple[int, int], np.ndarray]):
     """Holds the figures of one seed by (label, variant). Each is rendered when it is first asked for."""
 
     def __init__(self, seed: int):
@@ -219,16 +220,19 @@ def _paints(labels: np.ndarray, dice: _Dice, usual: tuple[str, ...]) -> np.ndarr
 def _backgrounds(labels: np.ndarray, dice: _Dice, clouds: np.ndarray) -> np.ndarray:
     """Make a background for each label: float32 (n, 3, 32, 32)."""
     chosen = _pick(labels, dice, USUAL_BACKGROUND, list(BACKGROUNDS), UNUSUAL_BACKGROUND)
+    kinds = BACKGROUNDS.values()
 
-    def of(field: str) -> np.ndarray:
-        return np.array([getattr(kind, field) for kind in BACKGROUNDS.values()], dtype=np.float32)[chosen]
+    def of(each: ArrayLike) -> np.ndarray:
+        """Return what each image has of a property, from that of each kind of background."""
+        return np.array(each, dtype=np.float32)[chosen]
 
     tint = dice.uniform(-0.05, 0.05, 3)
-    upper, lower = (_between(of(part), dice)[:, :, None, None] for part in ("upper", "lower"))
-    line = SIDE * _between(of("line")[:, :, None], dice)
+    upper = _between(of([kind.upper for kind in kinds]), dice)[:, :, None, None]
+    lower = _between(of([kind.lower for kind in kinds]), dice)[:, :, None, None]
+    line = SIDE * _between(of([kind.line for kind in kinds])[:, :, None], dice)
     rows = np.arange(SIDE, dtype=np.float32)
-    share = np.clip((rows - line) / of("soft")[:, None] + 0.5, 0, 1)[:, None, :, None]
-    rough = of("rough")[:, :, None, None, None] * _spread(dice.uniform(0.3, 1.2))[:, None]
+    share = np.clip((rows - line) / of([kind.soft for kind in kinds])[:, None] + 0.5, 0, 1)[:, None, :, None]
+    rough = of([kind.rough for kind in kinds])[:, :, None, None, None] * _spread(dice.uniform(0.3, 1.2))[:, None]
     texture = _windows(clouds, dice) * (rough[:, 0] * (1 - share) + rough[:, 1] * share)
     return (upper * (1 - share) + lower * share) + texture + _spread(tint)
 
@@ -247,7 +251,7 @@ def _clouds(rng: np.random.Generator, side: int = 512) -> np.ndarray:
         layer = rng.standard_normal((side // grain, side // grain), dtype=np.float32)
         layer = layer.repeat(grain, axis=0).repeat(grain, axis=1)
         for axis in (0, 1, 0, 1):
-            layer = sum(np.roll(layer, k, axis) for k in range(grain)) / np.float32(grain)
+            layer = sum((np.roll(layer, k, axis) for k in range(1, grain)), layer) / np.float32(grain)
         total += layer
     return total
 

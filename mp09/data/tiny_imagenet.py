@@ -127,8 +127,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path}: expected a text file with one class name a line ({reason}).") from error
+        raise DataError(f"{path}: expected a text file with one class name a line ({_reason(error)}).") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if not names:
         raise DataError(f"{path}: expected one class name a line, found none.")
@@ -141,13 +140,18 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path}: expected this file of Tiny ImageNet 200 ({reason}). Unpack it again.") from error
+        raise DataError(
+            f"{path}: expected this file of Tiny ImageNet 200 ({_reason(error)}). Unpack it again."
+        ) from error
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "not UTF-8 text"
 
 
 def _classes(path: Path, lines: list[str], *, known: set[str]) -> dict[str, str]:
     """Return the wnid of each file name, as the annotations say."""
-    classes = {}
+    classes: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not (match := _ANNOTATION.fullmatch(line)):
             raise DataError(f"{path}, line {number}: expected a file name, a tab and a wnid, got {line!r}.")

@@ -2,15 +2,22 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
-END = object()
 GRACE_S = 5.0  # how long closing waits for an item that is just being fetched
 
 
-def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+@dataclass(frozen=True)
+class _End:
+    """Comes after the last item, with the error that ended the items, if one did."""
+
+    error: BaseException | None
+
+
+def ahead(items: Iterable[Item], depth: int = 2) -> Generator[Item]:
     """Yield the same items, which a thread fetches ahead.
 
     An error of the items is raised where the next item would have come. When this generator is closed, the thread ends
@@ -20,10 +27,10 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
         items: What to yield.
         depth: How many fetched items wait at most.
     """
-    waiting: queue.Queue = queue.Queue(depth)
+    waiting: queue.Queue[Item | _End] = queue.Queue(depth)
     stopped = threading.Event()
 
-    def put(item) -> bool:
+    def put(item: Item | _End) -> bool:
         while not stopped.is_set():
             try:
                 waiting.put(item, timeout=0.1)
@@ -35,11 +42,11 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
     def fetch() -> None:
         try:
             for item in items:
-                if not put((item, None)):
+                if not put(item):
                     break
-            put((END, None))
+            put(_End(None))
         except BaseException as error:
-            put((END, error))
+            put(_End(error))
         finally:
             if isinstance(items, Generator):
                 items.close()
@@ -48,12 +55,13 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
     thread.start()
     try:
         while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is END:
+            item = waiting.get()
+            if not isinstance(item, _End):
+                yield item
+            elif item.error is not None:
+                raise item.error
+            else:
                 return
-            yield item
     finally:
         stopped.set()
         thread.join(GRACE_S)

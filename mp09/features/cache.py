@@ -50,7 +50,7 @@ def digest_arrays(*arrays: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -65,8 +65,10 @@ def read(folder: Path, key: str) -> FeatureSet | None:
         FeatureError: The entry is damaged, or may not be read.
     """
     entry = Path(folder) / key
-    if not entry.is_dir():
-        return None
+    return _entry(entry) if entry.is_dir() else None
+
+
+def _entry(entry: Path) -> FeatureSet:
     try:
         features = np.load(entry / FEATURES, mmap_mode="r")
         labels = np.load(entry / LABELS)
@@ -76,7 +78,7 @@ def read(folder: Path, key: str) -> FeatureSet | None:
         raise FeatureError(f"{entry}: may not be read ({error.strerror}). Choose another --cache.") from error
     except (OSError, ValueError, EOFError) as error:
         raise FeatureError(f"{entry}: damaged ({error}). Remove this folder; it is made again.") from error
-    return FeatureSet(features, labels, key)
+    return FeatureSet(features, labels, entry.name)
 
 
 def ready(folder: Path) -> None:
@@ -121,4 +123,4 @@ def write(folder: Path, found: FeatureSet, card: dict[str, Any]) -> FeatureSet:
             raise FeatureError(f"{folder / found.key}: could not be written ({error}).") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return read(folder, found.key)
+    return _entry(folder / found.key)

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,14 +31,49 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, INT8: torch.floa
 GROWTH = 2**26  # bytes by which an array grows; memory in such large pieces grows without being copied
 CALIBRATION = 512  # images by which the steps of int8 are chosen
 
+
+class PreparesImages(Protocol):
+    """Is a module that maps images uint8 (N, 3, H, W) to float (N, 3, S, S), and can say its settings."""
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+    def to(self, device: torch.device) -> "PreparesImages": ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return all settings as plain values."""
+
+
+class HasBody(Protocol):
+    """Is a backbone: `body` maps float (N, 3, S, S) to features (N, D), and `preprocess` comes before it."""
+
+    @property
+    def body(self) -> nn.Module: ...
+
+    @property
+    def preprocess(self) -> PreparesImages: ...
+
+
+@runtime_checkable
+class InMemory(Protocol):
+    """Has images uint8 (N, 3, H, W) and labels (N,) in memory, as an ImageSet does."""
+
+    @property
+    def images(self) -> np.ndarray: ...
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+
+ImageBatch = tuple[Tensor, Tensor | np.ndarray]  # images uint8 (n, 3, H, W), labels int64 (n,)
+ImageSource = InMemory | Iterable[ImageBatch]
 WatchExtraction = Callable[[int, int], None]  # takes (images done, images in all or 0 when that is not known)
 # Takes (body, preprocess, batches uint8 (n, 3, H, W), device, dtype), and yields the features float32 (n, D) of each
 # batch in order.
-Compute = Callable[[nn.Module, nn.Module, Iterable[Tensor], torch.device, torch.dtype], Iterator[np.ndarray]]
+Compute = Callable[[nn.Module, PreparesImages, Iterable[Tensor], torch.device, torch.dtype], Iterator[np.ndarray]]
 
 
 def compute_here(
-    body: nn.Module, preprocess: nn.Module, images: Iterable[Tensor], device: torch.device, dtype: torch.dtype
+    body: nn.Module, preprocess: PreparesImages, images: Iterable[Tensor], device: torch.device, dtype: torch.dtype
 ) -> Iterator[np.ndarray]:
     """Compute features in this process; this is the usual `Compute`."""
     body, preprocess = body.to(device), copy.deepcopy(preprocess).to(device)
@@ -82,8 +117,8 @@ class View:
 
 
 def extract(
-    backbone,
-    data,
+    backbone: HasBody,
+    data: ImageSource,
     options: ExtractOptions = ExtractOptions(),
     *,
     view: View | None = None,
@@ -94,10 +129,8 @@ def extract(
     """Compute the features of all images, or take them from the cache.
 
     Args:
-        backbone: Has a `body`, float (N, 3, S, S) -> (N, D), and a `preprocess`, uint8 (N, 3, H, W) -> float
-            (N, 3, S, S).
-        data: Has `images` uint8 (N, 3, H, W) and `labels` (N,), as an ImageSet does; or is an iterable of batches
-            (uint8 (n, 3, H, W), int64 (n,)), which is read once and never held as a whole.
+        backbone: Makes the features; see `HasBody`.
+        data: The images, see `InMemory`; or an iterable of batches, which is read once and never held as a whole.
         options: Device, precision and cache.
         view: A change of the images; None leaves them as they are.
         key: Names the images of an iterable in the cache, such as a digest of their files.
@@ -114,12 +147,9 @@ def extract(
     """
     device = choose_device(options.device)
     precision = _chosen(options.precision, device, options.compute)
-    if options.cache and not key and not hasattr(data, "images"):
+    if options.cache and not key and not isinstance(data, InMemory):
         raise FeatureError("a cache needs a key for images that are read batch by batch.")
-    how = {"view": view.name if view else "", "seed": view.seed if view else 0, "precision": precision}
-    if calibration is not None:
-        how["calibration"] = store.digest_arrays(calibration.numpy())
-    card = _card(backbone, data, key, how)
+    card = _card(backbone, data, key, view, precision, calibration)
     if options.cache:
         store.ready(options.cache)
         known = store.read(options.cache, store.key_of(card))
@@ -136,8 +166,8 @@ def extract(
 
 def _computed(
     body: nn.Module,
-    preprocess: nn.Module,
-    data,
+    preprocess: PreparesImages,
+    data: ImageSource,
     options: ExtractOptions,
     view: View | None,
     device: torch.device,
@@ -154,7 +184,7 @@ def _computed(
             labels.add(np.asarray(y))
             yield view.augment(x) if view else x
 
-    total = len(data.labels) if hasattr(data, "labels") else 0
+    total = len(data.labels) if isinstance(data, InMemory) else 0
     for chunk in options.compute(body, preprocess, images(), device, dtype):
         features.add(chunk)
         if watch:
@@ -165,7 +195,7 @@ def _computed(
 
 
 @torch.inference_mode()
-def run(body: nn.Module, preprocess: nn.Module, x: Tensor, dtype: torch.dtype) -> np.ndarray:
+def run(body: nn.Module, preprocess: PreparesImages, x: Tensor, dtype: torch.dtype) -> np.ndarray:
     """Return the features float32 (n, D) of one batch.
 
     Args:
@@ -187,24 +217,24 @@ def _chosen(precision: str, torch_device: torch.device, compute: Compute) -> str
     return precision
 
 
-def _inputs(preprocess: nn.Module, data, calibration: Tensor | None) -> list[Tensor]:
+def _inputs(preprocess: PreparesImages, data: ImageSource, calibration: Tensor | None) -> list[Tensor]:
     """Return preprocessed batches float (n, 3, S, S), by which the steps of int8 are chosen."""
-    if calibration is None and not hasattr(data, "images"):
-        raise FeatureError("int8 needs calibration images for a set that is read batch by batch.")
     if calibration is None:
+        if not isinstance(data, InMemory):
+            raise FeatureError("int8 needs calibration images for a set that is read batch by batch.")
         chosen = np.linspace(0, len(data.images) - 1, min(CALIBRATION, len(data.images))).astype(int)
         calibration = torch.from_numpy(data.images[chosen])
     return [preprocess(x) for x in calibration.split(BATCH_SIZE)]
 
 
-def batches(data, batch_size: int) -> Iterator[tuple[Tensor, Any]]:
+def batches(data: ImageSource, batch_size: int) -> Iterator[ImageBatch]:
     """Yield all images in order, in batches (uint8 (n, 3, H, W), labels (n,)).
 
     Args:
         data: As `extract` takes it. Batches of an iterable are passed on as they are.
         batch_size: Images in a batch of `data.images`.
     """
-    if not hasattr(data, "images"):
+    if not isinstance(data, InMemory):
         yield from data
         return
     for start in range(0, len(data.labels), batch_size):
@@ -220,7 +250,7 @@ class _Rows:
     """
 
     def __init__(self, dtype: type):
-        self.all = np.empty(0, dtype)
+        self.all: np.ndarray = np.empty(0, dtype)
         self.count = 0
 
     def add(self, batch: np.ndarray) -> None:
@@ -235,14 +265,26 @@ class _Rows:
         return self.all
 
 
-def _card(backbone, data, key: str | None, how: dict[str, str]) -> dict[str, Any]:
+def _card(
+    backbone: HasBody,
+    data: ImageSource,
+    key: str | None,
+    view: View | None,
+    precision: str,
+    calibration: Tensor | None,
+) -> dict[str, Any]:
     """Return everything that features depend on, as plain values."""
-    return {
+    card = {
         "network": store.digest_network(backbone.body),
         "preprocess": backbone.preprocess.describe(),
-        "images": key or (store.digest_arrays(data.images, data.labels) if hasattr(data, "images") else None),
-        **how,
+        "images": key or (store.digest_arrays(data.images, data.labels) if isinstance(data, InMemory) else None),
+        "view": view.name if view else "",
+        "seed": view.seed if view else 0,
+        "precision": precision,
     }
+    if calibration is not None:
+        card["calibration"] = store.digest_arrays(calibration.numpy())
+    return card
 
 
 def stack(sets: Iterable[FeatureSet]) -> FeatureSet:

@@ -21,7 +21,7 @@ def fast_form(body: nn.Module, dtype: torch.dtype) -> nn.Module:
         body = fuse(body, inplace=True)
     except (fx.proxy.TraceError, TypeError, RuntimeError):  # a model that decides by its input can't be traced
         pass
-    return body.to(dtype, memory_format=torch.channels_last)
+    return body.to(dtype).to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ def train_head(
     batch_size: int = BATCH_SIZE,
     valid_batch_size: int = 4 * BATCH_SIZE,
     folder: Path | None = None,
-    card: dict | None = None,
+    card: dict[str, Any] | None = None,
     watch: WatchTraining | None = None,
 ) -> History:
     """Train a head in place. It computes in float32, whatever the options say of that.
@@ -45,7 +46,7 @@ def train_head(
     return fit(
         head,
         _batches(train, batch_size, shuffle=True),
-        valid and _batches(valid, valid_batch_size),
+        None if valid is None else _batches(valid, valid_batch_size),
         replace(options, precision=FLOAT32),
         folder=folder,
         card=card,

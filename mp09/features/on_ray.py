@@ -4,6 +4,8 @@ It needs Ray Data, which comes with the extra `cluster`.
 """
 
 from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +13,10 @@ from torch import Tensor, nn
 
 from mp09.device import choose_device
 from mp09.errors import ClusterError
-from mp09.features.extract import run
+from mp09.features.extract import PreparesImages, run
+
+if TYPE_CHECKING:
+    from ray.types import ObjectRef
 
 WINDOW = 2**30  # bytes of images that lie in the cluster's memory at the same time
 
@@ -28,13 +33,13 @@ class OnCluster:
         ClusterError: When it is called, and the cluster has none.
     """
 
-    def __init__(self, ray, *, gpus: bool = False, workers: int | None = None):
-        self._ray, self._unit, self._workers = ray, "GPU" if gpus else "CPU", workers
+    def __init__(self, ray: ModuleType, *, gpus: bool = False, workers: int | None = None):
+        self._ray, self._gpus, self._workers = ray, gpus, workers
 
     def __call__(
         self,
         body: nn.Module,
-        preprocess: nn.Module,
+        preprocess: PreparesImages,
         images: Iterable[Tensor],
         device: torch.device,
         dtype: torch.dtype,
@@ -45,23 +50,26 @@ class OnCluster:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
-        count = self._workers or int(self._ray.cluster_resources().get(self._unit, 0))
+        unit = "GPU" if self._gpus else "CPU"
+        count = self._workers or int(self._ray.cluster_resources().get(unit, 0))
         if not count:
-            raise ClusterError(f"Ray: the cluster has no {self._unit}.")
+            raise ClusterError(f"Ray: the cluster has no {unit}.")
         for stored in self._windows(images):
             found = ray.data.from_numpy_refs(stored).map_batches(
                 _Worker,
-                fn_constructor_args=(body, preprocess, "cuda" if self._unit == "GPU" else "cpu", dtype),
+                fn_constructor_args=(body, preprocess, "cuda" if self._gpus else "cpu", dtype),
                 batch_size=None,  # a batch is what was stored as one array
                 concurrency=min(count, len(stored)),
-                **{"num_gpus" if self._unit == "GPU" else "num_cpus": 1},
+                num_gpus=1 if self._gpus else None,
+                num_cpus=None if self._gpus else 1,
             )
             for batch in found.iter_batches(batch_size=None):
                 yield np.asarray(batch["features"], np.float32)
 
-    def _windows(self, images: Iterable[Tensor]) -> Iterator[list]:
+    def _windows(self, images: Iterable[Tensor]) -> "Iterator[list[ObjectRef[np.ndarray]]]":
         """Yield references to batches in Ray's store, in lists with about WINDOW bytes of images each."""
-        stored, size = [], 0
+        stored: list[ObjectRef[np.ndarray]] = []
+        size = 0
         for x in images:
             stored.append(self._ray.put(x.numpy()))
             size += x.nbytes
@@ -75,7 +83,7 @@ class OnCluster:
 class _Worker:
     """Holds the model of one worker, which uses it for many batches."""
 
-    def __init__(self, body: nn.Module, preprocess: nn.Module, device: str, dtype: torch.dtype):
+    def __init__(self, body: nn.Module, preprocess: PreparesImages, device: str, dtype: torch.dtype):
         self.device, self.dtype = choose_device(device), dtype
         self.body, self.preprocess = body.to(self.device), preprocess.to(self.device)
 

@@ -10,7 +10,7 @@ before was being classified, so that a prediction is never shown late.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,10 @@ class FrameSource:
     def __enter__(self) -> "FrameSource":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class ImageFiles(FrameSource):
         super().__init__(name)
         self.files = files
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         readable = 0
         for number, path in enumerate(self.files):
             try:
@@ -124,9 +124,9 @@ class Video(_Capture):
             str(path),
             "not a video that OpenCV can read. Convert it, e.g. to MP4 with H.264, or fetch it again.",
         )
-        self.rate = self._capture.get(cv2().CAP_PROP_FPS) or RATE
+        self.rate: float = self._capture.get(cv2().CAP_PROP_FPS) or RATE
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         number, expected = 0, int(self._capture.get(cv2().CAP_PROP_FRAME_COUNT))
         while (image := self._read()) is not None:
             yield Frame(image, number, number / self.rate, f"{self.name} {number}")
@@ -151,7 +151,7 @@ class Camera(_Capture):
         for key, value in zip((cv2().CAP_PROP_FRAME_WIDTH, cv2().CAP_PROP_FRAME_HEIGHT), CAMERA_SIZE, strict=True):
             self._capture.set(key, value)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         return newest(self._frames(), self._gone)
 
     def _frames(self) -> Iterator[Frame]:
@@ -174,7 +174,7 @@ class Live(FrameSource):
         super().__init__(video.name)
         self.rate, self.notes, self._video = video.rate, video.notes, video
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame]:
         return newest(self._paced(), lambda: FrameError(f"{self.name}: gives no more frames."))
 
     def _paced(self) -> Iterator[Frame]:
@@ -187,7 +187,7 @@ class Live(FrameSource):
         self._video.close()
 
 
-def newest(frames: Iterator[Frame], gone: Callable[[], FrameError]) -> Iterator[Frame]:
+def newest(frames: Iterator[Frame], gone: Callable[[], FrameError]) -> Generator[Frame]:
     """Yield the newest of frames that come by themselves, and drop those that nobody waited for.
 
     Args:
@@ -244,7 +244,7 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
     """
     path = Path(source)
     if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
-        return Camera(int(source))
+        return Camera(int(str(source)))
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         if not files:

@@ -1,9 +1,10 @@
 """Loads OpenCV when it is needed, and keeps it quiet, as the program reports errors itself."""
 
 import os
+from types import ModuleType
 
 
-def cv2():
+def cv2() -> ModuleType:
     """Return the module cv2. Raises ModuleNotFoundError where OpenCV is not installed."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from mp09.files import atomic_write
 from mp09.inference.opencv import cv2
 from mp09.inference.panel import panel
 from mp09.inference.results import Result
+
+if TYPE_CHECKING:
+    from cv2 import VideoWriter
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG"}  # these every build of OpenCV can write
 RATE = 25.0  # frames a second for sources without a rate
@@ -41,7 +45,7 @@ class VideoFile:
         if self.path.suffix.lower() not in CODECS:
             raise FrameError(f"{path}: expected a name that ends in {' or '.join(CODECS)}.")
         self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix.lower()}")
-        self._writer = None
+        self._writer: VideoWriter | None = None
         self._last: np.ndarray | None = None
         self._count = 0
         self._began = 0.0
@@ -56,12 +60,12 @@ class VideoFile:
             self._began = result.frame.seconds
         due = round((result.frame.seconds - self._began) * self.rate)
         while self._last is not None and self._count < due:
-            self._write(self._last)
+            self._write(self._writer, self._last)
         if self._count <= due:  # otherwise the camera is faster than the file, which leaves this frame out
-            self._write(image)
+            self._write(self._writer, image)
         self._last = image
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._writer is None:
             return
         self._writer.release()
@@ -71,7 +75,7 @@ class VideoFile:
             self._temporary.unlink(missing_ok=True)
             raise FrameError(f"{self.path}: could not be written ({error.strerror}).") from error
 
-    def _open(self, image: np.ndarray):
+    def _open(self, image: np.ndarray) -> "VideoWriter":
         height, width = image.shape[:2]
         code = cv2().VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
         writer = cv2().VideoWriter(str(self._temporary), code, self.rate, (width, height))
@@ -79,8 +83,8 @@ class VideoFile:
             raise FrameError(f"{self.path}: could not be written. Is there such a folder, and may you write there?")
         return writer
 
-    def _write(self, image: np.ndarray) -> None:
-        self._writer.write(image)
+    def _write(self, writer: "VideoWriter", image: np.ndarray) -> None:
+        writer.write(image)
         self._count += 1
 
 
@@ -116,7 +120,7 @@ class Window:
         if pressed or cv2().getWindowProperty(self._name, cv2().WND_PROP_VISIBLE) < 1:
             raise StopWatchingError
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         cv2().destroyAllWindows()
 
 
@@ -146,5 +150,5 @@ class Panels:
         except OSError as error:
             raise FrameError(f"{path}: could not be written ({error.strerror}).") from error
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         """Do nothing, as every figure is written already."""

@@ -2,11 +2,15 @@
 
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mp09.inference.opencv import cv2
 from mp09.inference.predictor import Prediction
+
+if TYPE_CHECKING:
+    from cv2 import FontFace
 
 HEIGHT = 1 / 18  # height of the letters, as a part of the frame's
 SMALLEST = 12  # the least height of the letters in pixels, unless the text is too wide
@@ -47,7 +51,7 @@ def overlay(image: np.ndarray, prediction: Prediction, rate: float) -> np.ndarra
     return drawn
 
 
-def _width(text: str, font, size: int) -> int:
+def _width(text: str, font: "FontFace", size: int) -> int:
     """Return the width of a text in pixels."""
     _, _, width, _ = cv2().getTextSize((0, 0), text, (0, 0), font, size)
     return width

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +18,8 @@ WARM_UP = 3  # predictions
 Probabilities = Callable[[Tensor], Tensor]
 
 
-class Guess(NamedTuple):
+@dataclass(frozen=True)
+class Guess:
     """A guess is one class: its number among the outputs, its name, and its probability, 0 to 1."""
 
     index: int

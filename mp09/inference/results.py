@@ -1,6 +1,6 @@
 """Turns frames into results: what a model predicts for each, and the frame with that written over it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ class Result:
         return overlay(self.frame.image, self.prediction, self.rate)
 
 
-def results(source: FrameSource, predictor: Predictor) -> Iterator[Result]:
+def results(source: FrameSource, predictor: Predictor) -> Generator[Result]:
     """Classify the frames of a source, and yield their results one by one.
 
     Frames are not read ahead: on a processor that takes more time from the model than it saves

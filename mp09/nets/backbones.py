@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from mp09.nets.preprocess import Preprocess
-from mp09.nets.published import OUR_CLASSES, OURS, SQUEEZED, last_linear, names, published, read_state
+from mp09.nets.published import OUR_CLASSES, OURS, last_layer, names, published, read_state
 
 __all__ = ["OURS", "OUR_CLASSES", "Backbone", "backbone", "names", "read_state"]
 
@@ -52,11 +52,10 @@ def backbone(name: str, weights: str | Path = "default") -> Backbone:
 
 def _cut(net: nn.Module) -> tuple[nn.Module, nn.Linear | None, int]:
     """Return body, head and width: the last linear layer becomes the head, and the body gives out what it was given."""
-    name, head = last_linear(net)
-    if head is None:  # SqueezeNet ends in a convolution to class maps and their average; here its features are averaged
-        width = net.get_submodule(SQUEEZED).in_channels
-        net.classifier[1] = nn.Identity()
-        return net, None, width
+    name, layer = last_layer(net)
     parent, _, last = name.rpartition(".")
     setattr(net.get_submodule(parent), last, nn.Identity())
-    return net, head, head.in_features
+    if isinstance(layer, nn.Linear):
+        return net, layer, layer.in_features
+    # SqueezeNet ends in a convolution to class maps and their average; here its features are averaged.
+    return net, None, layer.in_channels

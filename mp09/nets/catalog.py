@@ -6,7 +6,9 @@ measured on ImageNet-1K's validation split.
 
 import inspect
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torchvision.models import WeightsEnum
 
 from mp09.nets.preprocess import Preprocess
-from mp09.nets.published import OUR_PREPROCESS, OURS, check_name, make, names, prepared_for, registered
+from mp09.nets.published import OUR_SIZE, OURS, check_name, make, names, our_preprocess, prepared_for, registered
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,7 @@ class Figures:
     file_mib: float
 
 
-OUR_FIGURES = Figures(
-    "resnet18.pt", "CIFAR-10 (JPEG), ten classes", 88.7, None, 10, OUR_PREPROCESS["size"], 11_173_962, 0.140, 21.4
-)
+OUR_FIGURES = Figures("resnet18.pt", "CIFAR-10 (JPEG), ten classes", 88.7, None, 10, OUR_SIZE, 11_173_962, 0.140, 21.4)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def entries(name: str) -> tuple[CatalogEntry, ...]:
     """Return all sets of weights of a model. Raises NetworkError when there is no such model."""
     check_name(name)
     if name == OURS:
-        return (CatalogEntry("default", True, OUR_FIGURES, Preprocess(**OUR_PREPROCESS)),)
+        return (CatalogEntry("default", True, OUR_FIGURES, our_preprocess()),)
     found = registered(name)
     usual = found.pop("DEFAULT")
     return tuple(CatalogEntry(key, one == usual, _figures(one), prepared_for(one)) for key, one in found.items())
@@ -120,7 +120,9 @@ class _WithoutMemory(TorchFunctionMode):
     RegNet, which calculate with small tensors while they are built.
     """
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable, types: Sequence[type], args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         return function(*args, **(kwargs | {"device": "meta"} if function is torch.empty else kwargs))
 
@@ -143,13 +145,13 @@ def _figures(entry: WeightsEnum) -> Figures:
 
 def _methods(kind: type) -> tuple[str, ...]:
     """Return the public methods that a class adds to nn.Module, such as "forward(x: Tensor) -> Tensor"."""
-    found = {}
+    found: dict[str, Callable] = {}
     for parent in reversed(kind.__mro__[: kind.__mro__.index(nn.Module)]):
         found |= {name: value for name, value in vars(parent).items() if inspect.isfunction(value)}
     return tuple(f"{name}{_signature(value)}" for name, value in found.items() if not name.startswith("_"))
 
 
-def _signature(function) -> str:
+def _signature(function: Callable) -> str:
     """Return the signature without `self`, and with the names of types without their modules."""
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(function))).replace("(self, ", "(")
 

@@ -1,6 +1,7 @@
 """Prepares images for the first layer of a model: size, crop and normalisation. It is a part of the model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,7 @@ class Preprocess(nn.Module):
         top, left = (round((side - self.size) / 2) - round((self.resize - self.size) / 2) for side in resized.shape[1:])
         return functional.crop(resized, top, left, self.resize, self.resize)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return all settings as plain values, for cards and cache keys."""
         return {
             "size": self.size,

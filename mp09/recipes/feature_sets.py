@@ -126,7 +126,7 @@ def features(
     base = backbone(model.name, model.weights)
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     with connected(cluster.address) if cluster.use else nullcontext() as ray:
-        if cluster.use:
+        if ray is not None:
             compute = OnCluster(ray, gpus=options.device.startswith("cuda"))
             options = replace(options, device="cpu", compute=compute)
         found = {

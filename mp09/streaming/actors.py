@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 from queue import Empty
@@ -17,7 +17,7 @@ from improv.actor import ManagedActor, RunManager
 
 from mp09.errors import Mp09Error, StreamError
 from mp09.streaming.image_folder import Stream, StreamFrame, groups
-from mp09.streaming.messages import Answer, Group
+from mp09.streaming.messages import Answer, Group, Likeliest
 from mp09.streaming.posts import PostBox
 from mp09.streaming.run_files import Records
 from mp09.streaming.timing import TimeTable
@@ -35,7 +35,7 @@ class Actor(ManagedActor):
         timing: whether to keep a table of times in that folder.
     """
 
-    def __init__(self, *args, folder: str = "", timing: bool = False):
+    def __init__(self, *args: object, folder: str = "", timing: bool = False):
         super().__init__(*args)
         self.folder, self.timing = Path(folder), timing
         self.table: TimeTable | None = None
@@ -77,7 +77,7 @@ class Actor(ManagedActor):
         names = [name for name in self.links if name.startswith(start)]
         return [self.links[name] for name in sorted(names, key=lambda name: (len(name), name))]
 
-    def put(self, array: np.ndarray, name: str):
+    def put(self, array: np.ndarray, name: str) -> object:
         """Put an array into the store and return its id.
 
         Raises:
@@ -90,7 +90,7 @@ class Actor(ManagedActor):
             )
         return key
 
-    def get(self, key) -> np.ndarray:
+    def get(self, key: object) -> np.ndarray:
         """Return the array that has this id. Raises StreamError when the store does not have it."""
         try:
             return self.client.getID(key)
@@ -139,10 +139,23 @@ class Acquirer(Actor):
         size: the number of frames in a group.
         ahead: how many groups may be on their way at most.
         budget: how many bytes of images may be on their way at most.
+        folder, timing: as in `Actor`.
     """
 
-    def __init__(self, *args, images="", labels=None, frames=0, first=0, size=1, ahead=2, budget=0, **options):
-        super().__init__(*args, **options)
+    def __init__(
+        self,
+        *args: object,
+        images: str = "",
+        labels: str | None = None,
+        frames: int = 0,
+        first: int = 0,
+        size: int = 1,
+        ahead: int = 2,
+        budget: int = 0,
+        folder: str = "",
+        timing: bool = False,
+    ):
+        super().__init__(*args, folder=folder, timing=timing)
         self.stream = Stream(Path(images), Path(labels) if labels else None, frames)
         self.frames, self.size, self.ahead, self.budget = first, size, ahead, budget
 
@@ -185,16 +198,16 @@ class Acquirer(Actor):
     def _hand_on(self, size: int) -> None:
         frames, self.group = self.group, []
         began = time.monotonic()
-        error = frames[0].error
-        images = None if error else self.put(np.stack([frame.image for frame in frames]), frames[0].name)
+        images = [frame.image for frame in frames if frame.image is not None]
+        key = self.put(np.stack(images), frames[0].name) if images else None
         sent = time.monotonic()
         group = Group(
             frames[0].number,
             tuple(frame.name for frame in frames),
             tuple(frame.label for frame in frames),
             tuple(frame.started for frame in frames),
-            error,
-            images,
+            frames[0].error,
+            key,
             sent,
         )
         waited = max(0.0, began - self.free - sum(frame.seconds for frame in frames))
@@ -216,10 +229,22 @@ class Processor(Actor):
         device: as in `choose_device`.
         threads: how many threads PyTorch uses; 0 leaves that to PyTorch.
         names: the class names, where the model's file does not say them.
+        folder, timing: as in `Actor`.
     """
 
-    def __init__(self, *args, model="", shape=(), warm_up=3, device="auto", threads=0, names=(), **options):
-        super().__init__(*args, **options)
+    def __init__(
+        self,
+        *args: object,
+        model: str = "",
+        shape: Sequence[int] = (),
+        warm_up: int = 3,
+        device: str = "auto",
+        threads: int = 0,
+        names: Sequence[str] = (),
+        folder: str = "",
+        timing: bool = False,
+    ):
+        super().__init__(*args, folder=folder, timing=timing)
         self.names = names
         self.model, self.shape, self.warm_up = Path(model), tuple(shape), warm_up
         self.device_name, self.threads = device, threads
@@ -246,7 +271,9 @@ class Processor(Actor):
         except Empty:
             return False
         count, taken = len(group.names), time.monotonic()
-        top, right, features, times = [[]], [None], None, (0.0, 0.0)
+        top: list[Likeliest] = [[]]
+        right: list[bool | None] = [None]
+        features, times = None, (0.0, 0.0)
         if not group.error:
             top, array, times = self._answer(self.get(group.images))
             right = [self._is_right(label, row[0][0]) for label, row in zip(group.labels, top, strict=True)]
@@ -259,7 +286,7 @@ class Processor(Actor):
         self.frames += count
         return True
 
-    def _answer(self, array: np.ndarray):
+    def _answer(self, array: np.ndarray) -> tuple[list[Likeliest], np.ndarray, tuple[float, float]]:
         """Run the model on images, uint8 (N, H, W, 3), values 0 to 255.
 
         Returns:
@@ -303,10 +330,11 @@ class Writer(Actor):
     Args:
         first: the number of the first frame.
         total: how many frames there are when all are written.
+        folder, timing: as in `Actor`.
     """
 
-    def __init__(self, *args, first=0, total=0, **options):
-        super().__init__(*args, **options)
+    def __init__(self, *args: object, first: int = 0, total: int = 0, folder: str = "", timing: bool = False):
+        super().__init__(*args, folder=folder, timing=timing)
         self.frames, self.total = first, total
 
     def prepare(self) -> None:

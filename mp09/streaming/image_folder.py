@@ -114,6 +114,11 @@ class StreamFrame:
     started: float
     seconds: float
 
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of the image; None where it can't be read."""
+        return None if self.image is None else self.image.shape
+
 
 def read_frame(stream: Stream, number: int) -> StreamFrame:
     """Read one frame, also when its image can't be read. Raises StreamError for a label that is missing or wrong."""
@@ -131,7 +136,7 @@ def groups(stream: Stream, first: int, size: int) -> Iterator[list[StreamFrame]]
     group: list[StreamFrame] = []
     for number in range(first, len(stream)):
         frame = read_frame(stream, number)
-        if group and (frame.image is None or frame.image.shape != group[0].image.shape):
+        if group and frame.shape != group[0].shape:
             yield group
             group = []
         group.append(frame)

@@ -4,7 +4,8 @@ All times are those of time.monotonic(), in seconds.
 """
 
 from dataclasses import dataclass
-from typing import Any
+
+Likeliest = list[tuple[int, str, float]]  # the likeliest classes of one image
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Group:
     labels: tuple[str | None, ...]
     started: tuple[float, ...]
     error: str
-    images: Any
+    images: object
     sent: float
 
 
@@ -45,7 +46,7 @@ class Answer:
 
     group: Group
     processor: str
-    top: list[list[tuple[int, str, float]]]
+    top: list[Likeliest]
     right: list[bool | None]
-    features: Any
+    features: object
     sent: float

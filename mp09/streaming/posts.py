@@ -36,7 +36,8 @@ class PostBox:
 
     def __init__(self, folder: Path, actor: str):
         self._path = Path(folder) / f"{actor}.json"
-        self._last, self._due = None, 0.0
+        self._last: str | None = None
+        self._due = 0.0
 
     def put(self, state: str, frames: int = 0, error: str = "", seconds: float = 0.0) -> None:
         """Report a state at once, and mere progress in the same state every INTERVAL_S."""

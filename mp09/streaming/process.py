@@ -54,7 +54,7 @@ class Server:
         """
         self._log, self._output = log, log.with_suffix(".out")
         python = improv_python()
-        self._socket = None
+        self._socket: zmq.Socket[bytes] | None = None
         self._parts: dict[psutil.Process, str] = {}
         options = ("--store", store, "--log", log, "--parent", os.getpid())
         with open(self._output, "w") as output:
@@ -84,11 +84,12 @@ class Server:
     def __enter__(self) -> "Server":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def send(self, command: str) -> None:
         """Send a command: setup, run, stop or quit. Raises StreamError when improv does not answer."""
+        assert self._socket is not None  # the server has started
         try:
             self._socket.send_string(command)
             self._socket.recv_string()
@@ -124,7 +125,7 @@ class Server:
             self.check()
             raise StreamError(f"improv: a process of its server ({error.pid}) has ended.") from error
 
-    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str, seconds: float) -> None:
         """Wait until a condition is true.
 
         Raises:

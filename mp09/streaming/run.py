@@ -162,13 +162,12 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
 
 def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
     """Write the completed graph, and return its path and the size of its store in bytes."""
-    readable = (group for group in groups(stream, first, options.group) if group[0].image is not None)
-    group = next(readable, [])
-    shape = [len(group), *group[0].image.shape] if group else []
+    every = groups(stream, first, options.group)
+    shape = next(([len(group), *group[0].image.shape] for group in every if group[0].image is not None), [])
     store = options.store * 10**6
     if SHARED.is_dir():
         store = min(store, int(SHARE * shutil.disk_usage(SHARED).free))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     common = {"folder": str(out)}  # what every actor is given
     completed = complete(
         read_graph(options.graph),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Records:
     def __init__(self, folder: Path, total: int):
         self._folder, self._total = Path(folder), total
         self._pending = ""
-        self._features: np.ndarray | None = None
+        self._features: np.memmap | None = None
         self._lines = open(self._folder / PREDICTIONS, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (see close)
 
     def add(self, answer: Answer, features: np.ndarray | None) -> None:
@@ -93,13 +94,13 @@ def _write_empty(path: Path, rows: int, width: int) -> None:
             file.write(np.full((min(BLOCK, rows - start), width), np.nan, "<f4").tobytes())
 
 
-def each_prediction(folder: Path) -> Iterator[dict]:
+def each_prediction(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a run, frame by frame."""
     with open(Path(folder) / PREDICTIONS, encoding="utf-8") as file:
         yield from map(json.loads, file)
 
 
-def read_predictions(folder: Path) -> list[dict]:
+def read_predictions(folder: Path) -> list[dict[str, Any]]:
     """Return all lines of a run."""
     return list(each_prediction(folder))
 

@@ -55,7 +55,7 @@ def sum_up(folder: Path, *, first: int, seconds: float, memory: int) -> RunSumma
         first, seconds: as in `RunSummary`.
         memory: the most memory that was seen, in bytes.
     """
-    count = Counter()
+    count: Counter[str] = Counter()
     for line in each_prediction(folder):
         count["frames"] += 1
         count["unreadable"] += "error" in line

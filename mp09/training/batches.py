@@ -1,10 +1,19 @@
 """Provides batches of data in memory, and gives each of several processes its part of every batch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+
+
+class Loader(Protocol):
+    """Gives batches (x, y), and knows how many, as `Batches` and a DataLoader do."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 
 class Batches:
@@ -39,15 +48,15 @@ class Shard:
     Of a DataLoader, only the samples of this part are read. A batch with fewer samples than processes is left out.
 
     Args:
-        loader: A DataLoader, or another sized iterable of batches (x, y).
+        loader: Gives all batches (x, y).
         rank: The number of this process, from 0 on.
         size: The number of processes.
     """
 
-    def __init__(self, loader: Iterable, rank: int, size: int):
+    def __init__(self, loader: Loader, rank: int, size: int):
         self.size = size
         self.part = slice(rank, None, size)
-        self.generator = getattr(loader, "generator", None)  # `fit` seeds it before every epoch
+        self.generator = generator_of(loader)
         self.loader = self._reading_its_part(loader) if isinstance(loader, DataLoader) else loader
 
     def __len__(self) -> int:
@@ -64,7 +73,7 @@ class Shard:
     def _reading_its_part(self, loader: DataLoader) -> DataLoader:
         return type(loader)(
             loader.dataset,
-            batch_sampler=_Parts(loader.batch_sampler, self.part, self.size),
+            batch_sampler=_Parts(loader, self.part, self.size),
             num_workers=loader.num_workers,
             collate_fn=loader.collate_fn,
             pin_memory=loader.pin_memory,
@@ -74,14 +83,21 @@ class Shard:
         )
 
 
-class _Parts:
-    """Is a batch sampler that gives one part of every batch of another sampler."""
+def generator_of(loader: Loader) -> torch.Generator | None:
+    """Return the random generator that decides a DataLoader's order, where it has its own; `fit` seeds it."""
+    return loader.generator if isinstance(loader, (DataLoader, Shard)) else None
 
-    def __init__(self, batches: Iterable[list[int]], part: slice, size: int):
-        self.batches, self.part, self.size = batches, part, size
+
+class _Parts:
+    """Is a batch sampler that gives one part of every batch of a DataLoader's own sampler."""
+
+    def __init__(self, loader: DataLoader, part: slice, size: int):
+        assert loader.batch_sampler is not None  # a DataLoader with a batch size has one
+        self.batches, self.count = loader.batch_sampler, len(loader)
+        self.part, self.size = part, size
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return self.count
 
     def __iter__(self) -> Iterator[list[int]]:
         return (batch[self.part] for batch in self.batches if len(batch) >= self.size)

@@ -13,6 +13,8 @@ from typing import Any
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from mp09.errors import TrainingError
 from mp09.files import atomic_write, checksum, write_json
@@ -39,14 +41,23 @@ class State:
 
     epoch: int
     settings: dict[str, Any]
-    history: list[dict]
+    history: list[dict[str, float]]
     files: dict[str, dict[str, str]]
-    optimizer: list[dict]
+    optimizer: list[dict[str, Any]]
     schedule: dict[str, Any]
     card: dict[str, Any]
 
 
-def save(folder: Path, model: nn.Module, optimizer, schedule, *, history: History, settings: dict, card: dict) -> None:
+def save(
+    folder: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    *,
+    history: History,
+    settings: dict[str, Any],
+    card: dict[str, Any],
+) -> None:
     """Write the checkpoint of the history's last epoch, and remove all tensors but its own and the best epoch's.
 
     Args:
@@ -59,7 +70,7 @@ def save(folder: Path, model: nn.Module, optimizer, schedule, *, history: Histor
         TrainingError: It can't be written, and the previous checkpoint stays as it was; or that one is damaged.
     """
     folder = Path(folder)
-    epoch = history[-1]["epoch"]
+    epoch = len(history)
     name = f"epoch-{epoch:04}.safetensors"
     remembered = optimizer.state_dict()
     tensors = {MODEL + key: value for key, value in model.state_dict().items()}
@@ -71,7 +82,7 @@ def save(folder: Path, model: nn.Module, optimizer, schedule, *, history: Histor
         with atomic_write(folder / name) as file:
             file.write(save_tensors({key: _plain(value) for key, value in tensors.items()}))
         last = {"name": name, "sha256": checksum(folder / name)}
-        best = last if history.best["epoch"] == epoch or before is None else before.files["best"]
+        best = last if history.epochs_since_best() == 0 or before is None else before.files["best"]
         groups = [
             {key: value for key, value in group.items() if key != "params"} for group in remembered["param_groups"]
         ]
@@ -170,7 +181,7 @@ def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> N
         raise TrainingError(f"{folder}: the checkpoint is of another network ({first[:300]}).") from error
 
 
-def restore(folder: Path, state: State, model: nn.Module, optimizer, schedule) -> History:
+def restore(folder: Path, state: State, model: nn.Module, optimizer: Optimizer, schedule: LRScheduler) -> History:
     """Bring model, optimizer and schedule to the state of the last checkpoint, and return the history until then.
 
     Raises:

@@ -12,9 +12,10 @@ or do without persistent workers.)
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +24,9 @@ from torchmetrics import MeanMetric
 
 from mp09.device import choose_device, fast_dtype, seed_everything
 from mp09.errors import TrainingError
-from mp09.precision import AUTO
+from mp09.precision import AUTO, BFLOAT16
 from mp09.training import checkpoint, parallel
-from mp09.training.batches import Shard
+from mp09.training.batches import Loader, Shard, generator_of
 from mp09.training.history import History
 from mp09.training.optim import Loss, make_loss, make_optimizer, make_schedule, predictions
 from mp09.training.options import FitOptions
@@ -37,21 +38,21 @@ Augmentation = Callable[[Tensor], Tensor]
 
 def fit(
     model: nn.Module,
-    train: Iterable,
-    valid: Iterable | None = None,
+    train: Loader,
+    valid: Loader | None = None,
     options: FitOptions = FitOptions(),
     *,
     loss: Loss | None = None,
     augment: Augmentation | None = None,
     folder: Path | None = None,
-    card: dict | None = None,
+    card: dict[str, Any] | None = None,
     watch: WatchTraining | None = None,
 ) -> History:
     """Train a model in place; afterwards it holds the last epoch's weights and is in eval mode.
 
     Args:
         model: The model; only parameters that require a gradient are trained.
-        train: A sized iterable of batches (x, y), where y are class numbers int64 (N,). See `Batches`.
+        train: Gives batches (x, y), where y are class numbers int64 (N,). See `Batches`.
         valid: The same for validation, or None.
         options: Epochs, optimizer, learning rate and the like.
         loss: Takes (outputs, labels) and returns the mean over the batch. The default is cross-entropy, and its binary
@@ -131,8 +132,8 @@ class _Loop:
         self._stepped = self.model if self.size == 1 else parallel.wrap(self.model, self.device)
 
     def epoch(
-        self, train: Iterable, valid: Iterable | None, history: History, seed: int, watch: WatchTraining | None
-    ) -> dict:
+        self, train: Loader, valid: Loader | None, history: History, seed: int, watch: WatchTraining | None
+    ) -> dict[str, float]:
         """Train for one epoch, validate, and return the epoch's record."""
         started = time.perf_counter()
         seed = (seed * 1_000_003 + len(history)) % 2**62
@@ -143,9 +144,7 @@ class _Loop:
             row["valid_loss"], row["valid_accuracy"] = self._validate(valid)
         return {**row, "seconds": time.perf_counter() - started}
 
-    def _learn(
-        self, batches: Iterable, history: History, seed: int, watch: WatchTraining | None
-    ) -> tuple[float, float]:
+    def _learn(self, batches: Loader, history: History, seed: int, watch: WatchTraining | None) -> tuple[float, float]:
         self._stepped.train()
         means = _Means(self.device)
         for number, (x, y) in enumerate(batches, 1):
@@ -167,7 +166,7 @@ class _Loop:
             _check_finite(parameter, "the last training batch")
         return means.compute()
 
-    def _validate(self, batches: Iterable) -> tuple[float, float]:
+    def _validate(self, batches: Loader) -> tuple[float, float]:
         self._stepped.eval()
         means = _Means(self.device)
         with torch.no_grad():
@@ -209,13 +208,14 @@ def _check_finite(value: Tensor, where: str) -> None:
 
 def _dtype_for_all(precision: str, device: torch.device, size: int) -> torch.dtype:
     """Return what the model is computed in; bfloat16 only where all processes can."""
-    dtype = fast_dtype(device) if precision == AUTO else getattr(torch, precision)
+    forced = torch.bfloat16 if precision == BFLOAT16 else torch.float32
+    dtype = fast_dtype(device) if precision == AUTO else forced
     if size > 1 and not parallel.for_all(dtype == torch.bfloat16, device):
         return torch.float32
     return dtype
 
 
-def _settings(options: FitOptions, *, loss: Loss | None, augment: Augmentation | None, batches: int) -> dict:
+def _settings(options: FitOptions, *, loss: Loss | None, augment: Augmentation | None, batches: int) -> dict[str, Any]:
     """Return the plain values that a run must share with the one that it continues, as they are before it begins."""
     settings = {
         "epochs": options.epochs,
@@ -239,10 +239,10 @@ def _settings(options: FitOptions, *, loss: Loss | None, augment: Augmentation |
 
 def _name(thing: object) -> str | None:
     """Return the name of a function, or of something's class, for a checkpoint."""
-    return thing and getattr(thing, "__qualname__", type(thing).__qualname__)
+    return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
-def _plain(card: dict) -> dict:
+def _plain(card: dict[str, Any]) -> dict[str, Any]:
     """Return a card as a checkpoint gives it back, with lists for tuples."""
     try:
         return json.loads(json.dumps(card))
@@ -251,11 +251,15 @@ def _plain(card: dict) -> dict:
 
 
 def _continue(
-    folder: Path | None, settings: dict, card: dict, model: nn.Module, optimizer: torch.optim.Optimizer, rates
+    folder: Path | None,
+    settings: dict[str, Any],
+    card: dict[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rates: LRScheduler,
 ) -> History:
     """Return the history of the run in the folder, and put its state into model, optimizer and schedule."""
-    state = checkpoint.load(folder) if folder else None
-    if state is None:
+    if not folder or (state := checkpoint.load(folder)) is None:
         return History()
     then, now = {**state.settings, **state.card}, {**settings, **card}
     free = {"epochs"} if settings["schedule"] == "constant" else set()  # the others plan for all epochs
@@ -266,9 +270,9 @@ def _continue(
     return checkpoint.restore(folder, state, model, optimizer, rates)
 
 
-def _seed_epoch(train: Iterable, seed: int) -> None:
+def _seed_epoch(train: Loader, seed: int) -> None:
     seed_everything(seed)
-    if isinstance(generator := getattr(train, "generator", None), torch.Generator):  # a DataLoader's own
+    if (generator := generator_of(train)) is not None:
         generator.manual_seed(seed)
 
 

@@ -4,7 +4,7 @@ Printing, plotting, early stopping and checkpoints only read it.
 """
 
 
-class History(list):
+class History(list[dict[str, float]]):
     """Is a list with one dict for each epoch.
 
     Its keys are epoch (from 1 on), lr (the learning rate at the epoch's start), train_loss, train_accuracy, valid_loss,
@@ -17,7 +17,7 @@ class History(list):
         return [row[name] for row in self]
 
     @property
-    def best(self) -> dict | None:
+    def best(self) -> dict[str, float] | None:
         """The record of the best epoch; None before the first one has ended.
 
         The best epoch has the highest validation accuracy, or training accuracy where nothing was validated. Of several
@@ -27,10 +27,11 @@ class History(list):
 
     def epochs_since_best(self) -> int:
         """Return how many epochs came after the best one; 0 when there are none at all."""
-        return len(self) - self.best["epoch"] if self else 0
+        best = self.best
+        return len(self) - int(best["epoch"]) if best else 0
 
 
-def line(row: dict) -> str:
+def line(row: dict[str, float]) -> str:
     """Return an epoch's record as a line of text, with losses, accuracies and seconds."""
     parts = [f"epoch {row['epoch']:3}"]
     for split in ("train", "valid"):

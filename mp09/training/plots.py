@@ -72,7 +72,7 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequenc
         axes.set_yticks(range(count), classes)
         for row, column in np.ndindex(count, count):
             colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, table[row, column], ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, str(table[row, column]), ha="center", va="center", color=colour, fontsize=8)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     accuracy = np.trace(table) / max(table.sum(), 1)

@@ -1,21 +1,21 @@
 """Offers the lecture's `trainer`, which prints one line for each epoch and returns four lists."""
 
-from collections.abc import Iterable
-
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from mp09.training.batches import Loader
 from mp09.training.fit import fit
 from mp09.training.history import History, line
+from mp09.training.optim import Loss
 from mp09.training.options import FitOptions
 
 
 def trainer(
     model: nn.Module,
-    criterion,
+    criterion: Loss,
     optimizer: torch.optim.Optimizer,
-    trainloader: Iterable,
-    validloader: Iterable,
+    trainloader: Loader,
+    validloader: Loader,
     epochs: int = 5,
     verbose: bool = True,
     *,
@@ -42,7 +42,7 @@ def trainer(
         TrainingError, DeviceError: As from `fit`.
     """
 
-    def loss(outputs, labels):
+    def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         if isinstance(criterion, nn.BCEWithLogitsLoss):
             return criterion(outputs.flatten(), labels.float())
         return criterion(outputs, labels)
@@ -60,5 +60,9 @@ def trainer(
         seed=int(torch.randint(2**31, ())),
     )
     history = fit(model, trainloader, validloader, options, loss=loss, watch=show)
-    columns = ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
-    return tuple(history.column(name) for name in columns)
+    return (
+        history.column("train_loss"),
+        history.column("valid_loss"),
+        history.column("train_accuracy"),
+        history.column("valid_accuracy"),
+    )
