@@ -65,8 +65,8 @@ def chart(comparison: Comparison) -> Figure:
     top-1, and without that the chart shows parameters. Models that lack what the chart shows are left out of it.
     """
     height = _height(comparison)
-    rows = [row for row in comparison.rows if height.value(row) is not None]
-    marks = _marks(rows, height)
+    shown = [(row, value) for row in comparison.rows if (value := height.value(row)) is not None]
+    marks = _marks(shown, height)
     listed = [mark.name for mark in marks] if len(marks) >= MANY else []
     if listed:
         marks = [replace(mark, name=str(number)) for number, mark in enumerate(marks, 1)]
@@ -88,7 +88,7 @@ def chart(comparison: Comparison) -> Figure:
     axes.set_ylabel(height.label)
     axes.grid(alpha=0.3, which="both")
     axes.set_title(f"{comparison.settings['device']}, {comparison.settings['precision']}", fontsize=10)
-    _explain_areas(axes, rows, low=bool(listed))
+    _explain_areas(axes, [row for row, _ in shown], low=bool(listed))
     if listed:
         _explain_numbers(axes, listed)
     _write_names(figure, axes, marks)
@@ -113,7 +113,7 @@ def _height(comparison: Comparison) -> _Height:
     rows, settings = comparison.rows, comparison.settings
     if any(row.top1 for row in rows):
         label = f"top-1 %, {settings['count']} images of {settings['images']} (95 % interval)"
-        return _Height(label, lambda row: row.top1 and 100 * row.top1.value)
+        return _Height(label, lambda row: 100 * row.top1.value if row.top1 else None)
     if any(row.published for row in rows):
         return _Height(
             "published top-1 % of the weights in brackets\n(nothing was classified here)",
@@ -123,13 +123,13 @@ def _height(comparison: Comparison) -> _Height:
     return _Height("million parameters (nothing was classified here)", lambda row: row.parameters / 1e6)
 
 
-def _marks(rows: Sequence[Row], height: _Height) -> list[_Mark]:
+def _marks(shown: Sequence[tuple[Row, float]], height: _Height) -> list[_Mark]:
+    """Return a mark for each row, which comes with its value on the vertical axis."""
     marks = []
-    for row, area in zip(rows, _areas([row.memory_mib for row in rows]), strict=True):
-        y, measured = height.value(row), row.top1
-        upright = tuple(100 * end for end in measured.interval) if measured else (y, y)
+    for (row, y), area in zip(shown, _areas([row.memory_mib for row, _ in shown]), strict=True):
+        low, high = (100 * end for end in row.top1.interval) if row.top1 else (y, y)
         across = min(row.medians), max(row.medians)
-        marks.append(_Mark(height.name(row), row.flat()["latency_median_ms"], y, area, across, upright))
+        marks.append(_Mark(height.name(row), row.flat()["latency_median_ms"], y, area, across, (low, high)))
     return marks
 
 
@@ -146,8 +146,15 @@ def _explain_areas(axes: Axes, rows: Sequence[Row], *, low: bool) -> None:
     shown = sorted({known[0], known[-1]})
     for value, area in zip(shown, _areas(shown), strict=True):
         axes.scatter([], [], area, color=BLUE, alpha=0.45, linewidth=0, label=f"{value:.0f} MiB")
-    beside = {"loc": "lower left" if low else "center left", "bbox_to_anchor": (1.01, 0 if low else 0.5)}
-    axes.add_artist(axes.legend(title="peak memory, batch 1", frameon=False, labelspacing=2.6, **beside))
+    axes.add_artist(
+        axes.legend(
+            title="peak memory, batch 1",
+            frameon=False,
+            labelspacing=2.6,
+            loc="lower left" if low else "center left",
+            bbox_to_anchor=(1.01, 0 if low else 0.5),
+        )
+    )
 
 
 def _explain_numbers(axes: Axes, names: Sequence[str]) -> None:
@@ -168,7 +175,8 @@ def _write_names(figure: Figure, axes: Axes, marks: Sequence[_Mark]) -> None:
     """Write each name where it covers the least; another name, or leaving the frame, counts as nine marks or lines."""
     figure.draw_without_rendering()
     frame = axes.get_window_extent()
-    drawn, names = [box for mark in marks for box in _covered(axes, mark)], []
+    drawn = [box for mark in marks for box in _covered(axes, mark)]
+    names: list[Bbox] = []
     for mark in marks:
         reach = np.sqrt(mark.area / np.pi) + GAP
         texts = [

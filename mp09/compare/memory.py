@@ -29,7 +29,7 @@ def freed_at_once() -> Iterator[None]:
     Time nothing within the block, as large allocations are slow there.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if not hasattr(libc, "mallopt"):
+    if libc is None or not hasattr(libc, "mallopt"):
         yield
         return
     libc.mallopt(MMAP_THRESHOLD, SMALL)

@@ -82,10 +82,10 @@ class Row:
 
     def flat(self) -> dict[str, Any]:
         """Return everything as one value for each name, with the turns summed up."""
-        shares = {}
+        shares: dict[str, float | None] = {}
         for name, share in (("top1", self.top1), ("top5", self.top5)):
             low, high = share.interval if share else (None, None)
-            shares |= {name: share and share.value, f"{name}_low": low, f"{name}_high": high}
+            shares |= {name: share.value if share else None, f"{name}_low": low, f"{name}_high": high}
         published = ("weights", "on", "top1", "top5", "parameters", "gmacs", "file_mib")
         return {
             "network": self.network,

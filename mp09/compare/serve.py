@@ -22,7 +22,7 @@ def serve(module: str) -> None:
     """Answer every request with what `Served()` of the module returns when it is called with it, or with the error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints goes to stderr, as it is no answer
-    requests: queue.SimpleQueue[dict] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
     handle: Callable[..., dict[str, Any]] = import_module(module).Served()
     while True:
@@ -36,7 +36,7 @@ def serve(module: str) -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def _read(requests: queue.SimpleQueue) -> None:
+def _read(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     for line in sys.stdin:
         requests.put(json.loads(line))
     os._exit(0)

@@ -1,5 +1,6 @@
 """Shows a comparison as tables of text, made by pure functions of the record."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mp09.compare.accuracy import Share, worth
@@ -16,7 +17,7 @@ class Table(NamedTuple):
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     notes: tuple[str, ...] = ()
 
 
@@ -86,13 +87,13 @@ def size(comparison: Comparison) -> Table:
     values, rows = [], comparison.rows
     for row in rows:
         known = row.published.get
-        millions = known("parameters") and known("parameters") / 1e6
+        published = known("parameters")
         values.append(
             (
                 _name(row),
                 str(row.size),
                 _number(row.parameters / 1e6, 2),
-                _number(millions, 2),
+                _number(None if published is None else published / 1e6, 2),
                 _number(row.gmacs, 3),
                 _number(known("gmacs"), 3),
                 _number(row.weights_mib, 1),
@@ -105,7 +106,7 @@ def size(comparison: Comparison) -> Table:
 
 def published_weights(row: Row) -> str:
     """Return the last part of the weights' name: IMAGENET1K_V2 of ResNet50_Weights.IMAGENET1K_V2."""
-    name = row.published.get("weights", NOTHING)
+    name: str = row.published.get("weights", NOTHING)
     return name.rpartition("_Weights.")[2]
 
 

@@ -32,18 +32,21 @@ class ModelProcess:
             encoding="utf-8",
             start_new_session=True,  # so that only the caller gets Ctrl-C, and handles it
         )
+        assert self._process.stdin is not None  # both are pipes
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
         self.pid = self._process.pid
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send a request and return its answer. Raises CompareError when that is an error, or the process has died."""
         try:
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-            line = self._process.stdout.readline()
+            print(json.dumps(request), file=self._requests, flush=True)
+            line = self._answers.readline()
         except BrokenPipeError:
             line = ""
         if not line.endswith("\n"):  # the process died before or while it answered
             raise CompareError(self._how_it_died())
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise CompareError(answer["error"])
         return answer
@@ -52,7 +55,7 @@ class ModelProcess:
         """Kill the process, and wait until it is gone."""
         self._process.kill()
         self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._complaints):
+        for file in (self._requests, self._answers, self._complaints):
             try:
                 file.close()
             except BrokenPipeError:  # the process never read its last request
@@ -80,7 +83,7 @@ class Team:
     def __enter__(self) -> "Team":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in list(self.workers):
             self.dismiss(name)
 

@@ -28,6 +28,7 @@ from mp09.inference.predictor import TOP, Guess, Prediction
 from mp09.nets.catalog import figures
 from mp09.nets.published import check_name
 from mp09.precision import AUTO, FLOAT32
+from mp09.recipes.compare_worker import Facts
 from mp09.recipes.labelled import Labelled, check_readable, folder_of, open_labelled
 from mp09.recipes.progress import no_progress
 
@@ -154,13 +155,12 @@ def compare(
     if out:
         _check_place(Path(out), images)
     with Team(WORKER) as team:
-        how = {"device": options.device, "precision": precision, "batch": options.batch}
-        facts = _load(team, wanted, progress, **how)
+        facts = _load(team, wanted, options, precision, progress)
         if not team.failures:
             _check_classes(named, facts)
         outputs = {text: _outputs(found, named) for text, found in facts.items()}
         truths, notes = _truths_of(labelled, outputs, team) if labelled else ({}, {})
-        guesses, more = _classify(team, truths, {"images": str(images), "samples": options.samples}, progress)
+        guesses, more = _classify(team, truths, str(images), options.samples, progress)
         watch = partial(progress, "timing")
         turns = by_turns(team, options.rounds, watch=watch, do="time", runs=options.runs)
     notes |= {**more, **{text: f"not measured: {words}" for text, words in team.failures.items()}}
@@ -189,18 +189,18 @@ def _precision(options: CompareOptions) -> str:
     return options.precision
 
 
-def _settings(
-    labelled: Labelled | None, options: CompareOptions, facts: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _settings(labelled: Labelled | None, options: CompareOptions, facts: Mapping[str, Facts]) -> dict[str, Any]:
     """Return what the tables and the chart say about how it was measured."""
-    first = next(iter(facts.values()), {})
+    first = next(iter(facts.values()), None)
     return {
         "images": labelled and labelled.name,
         "count": len(labelled) if labelled else 0,
         "batch": options.batch,
         "rounds": options.rounds,
         "runs": options.runs,
-        **{name: first.get(name) for name in ("device", "precision", "memory")},
+        "device": first and first.device,
+        "precision": first and first.precision,
+        "memory": first and first.memory,
         "torch": torch.__version__,
     }
 
@@ -217,13 +217,13 @@ def _truths_of(
 
 
 def _classify(
-    team: Team, texts: Collection[str], what: dict[str, Any], progress: Progress
+    team: Team, texts: Collection[str], images: str, samples: int | None, progress: Progress
 ) -> tuple[dict[str, Guesses], dict[str, str]]:
     """Have models classify the images; return their guesses, and notes about those whose outputs are not numbers."""
     guesses: dict[str, Guesses] = {}
     notes: dict[str, str] = {}
     for done, text in enumerate(texts, 1):
-        answer = team.ask(text, do="classify", **what)
+        answer = team.ask(text, do="classify", images=images, samples=samples)
         if answer and any(math.isnan(share) for row in answer["guesses"] for _, share in row):
             notes[text] = "accuracy not measured: some of its outputs are not numbers"
         elif answer:
@@ -255,15 +255,25 @@ def _make_room(out: Path) -> None:
         raise CompareError(f"{out}: could not be written to ({error.strerror}).") from error
 
 
-def _load(team: Team, wanted: Sequence[Wanted], progress: Progress, **how: Any) -> dict[str, dict[str, Any]]:
+def _load(
+    team: Team, wanted: Sequence[Wanted], options: CompareOptions, precision: str, progress: Progress
+) -> dict[str, Facts]:
     """Start a worker for each model, have them load one after the other, and return what they tell by model."""
     facts = {}
     for one in wanted:
         team.hire(one.text)
     for done, one in enumerate(wanted, 1):
-        answer = team.ask(one.text, do="load", network=one.network, weights=one.weights, **how)
+        answer = team.ask(
+            one.text,
+            do="load",
+            network=one.network,
+            weights=one.weights,
+            device=options.device,
+            precision=precision,
+            batch=options.batch,
+        )
         if answer:
-            facts[one.text] = answer
+            facts[one.text] = Facts(**answer)
         progress("loading", done, len(wanted))
     return facts
 
@@ -282,9 +292,9 @@ def _read_classes(files: Sequence[Path]) -> dict[int, tuple[Label, ...]]:
     return named
 
 
-def _check_classes(named: Collection[int], facts: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_classes(named: Collection[int], facts: Mapping[str, Facts]) -> None:
     """Raise CompareError for names that no model needs."""
-    counts = {found["outputs"] for found in facts.values() if _is_nameless(found)}
+    counts = {found.outputs for found in facts.values() if _is_nameless(found)}
     if not counts and named:
         raise CompareError("classes: of no use, as the weights of these networks say what their outputs mean.")
     if idle := sorted(set(named) - counts):
@@ -292,19 +302,19 @@ def _check_classes(named: Collection[int], facts: Mapping[str, Mapping[str, Any]
         raise CompareError(f"classes: {given} names given. Networks that don't know theirs have {needed} outputs.")
 
 
-def _is_nameless(facts: Mapping[str, Any]) -> bool:
+def _is_nameless(facts: Facts) -> bool:
     """Return whether the weights don't say what their outputs mean."""
-    return facts["guessed"] or not facts["classes"]
+    return facts.guessed or not facts.classes
 
 
-def _outputs(facts: Mapping[str, Any], named: Mapping[int, tuple[Label, ...]]) -> tuple[Label, ...]:
+def _outputs(facts: Facts, named: Mapping[int, tuple[Label, ...]]) -> tuple[Label, ...]:
     """Return what a model's outputs mean; empty when that is not known."""
-    if _is_nameless(facts) and (found := named.get(facts["outputs"])):
+    if _is_nameless(facts) and (found := named.get(facts.outputs)):
         return found
-    if facts["wnids"]:
-        pairs = zip(facts["classes"], facts["wnids"], strict=True)
+    if facts.wnids:
+        pairs = zip(facts.classes, facts.wnids, strict=True)
         return tuple(Label((name,), wnid, index) for index, (name, wnid) in enumerate(pairs))
-    return labels_of(facts["classes"])
+    return labels_of(facts.classes)
 
 
 def _truths(
@@ -327,21 +337,28 @@ def _truths(
 
 def _row(
     wanted: Wanted,
-    facts: Mapping[str, Any],
+    facts: Facts,
     turns: Sequence[Mapping[str, Any]],
     truths: Sequence[int] | None,
     guesses: Guesses | None,
 ) -> Row:
     places = [[place for place, _ in row] for row in guesses or ()]
-    known = figures(wanted.network, facts["weights"].rpartition(".")[2])
-    kept = ("weights", "weights_mib", "weights_in", "outputs", "size", "parameters", "gmacs")
+    known = figures(wanted.network, facts.weights.rpartition(".")[2])
     return Row(
         network=wanted.text,
-        **{name: facts[name] for name in (*kept, "memory_mib", "batch_memory_mib")},
+        weights=facts.weights,
+        outputs=facts.outputs,
+        size=facts.size,
+        parameters=facts.parameters,
+        gmacs=facts.gmacs,
+        weights_mib=facts.weights_mib,
+        weights_in=facts.weights_in,
+        memory_mib=facts.memory_mib,
+        batch_memory_mib=facts.batch_memory_mib,
         turns=tuple(Turn(turn["began_s"], tuple(turn["latency_ms"]), turn["rate"]) for turn in turns),
-        top1=share_within(truths, places, 1) if places else None,
-        top5=share_within(truths, places, TOP) if places and facts["outputs"] > TOP else None,
-        published=asdict(known) if (known.outputs, known.size) == (facts["outputs"], facts["size"]) else {},
+        top1=share_within(truths, places, 1) if truths and places else None,
+        top5=share_within(truths, places, TOP) if truths and places and facts.outputs > TOP else None,
+        published=asdict(known) if (known.outputs, known.size) == (facts.outputs, facts.size) else {},
     )
 
 
