@@ -32,7 +32,7 @@ class Prepared:
     unreadable: tuple[Path, ...]
 
 
-def prepare(source: Path, *, out: Path | None = None, progress: Progress | None = None) -> Prepared:
+def prepare_tiny_imagenet(source: Path, *, out: Path | None = None, progress: Progress | None = None) -> Prepared:
     """Unpack the archive if it is one, sort the validation images by class, and decode every image once to check it.
 
     A repeated call does only what is missing (but it decodes all images), so an interrupted one can be continued.

@@ -35,7 +35,7 @@ WATCH_S = 0.1
 
 
 @dataclass(frozen=True)
-class Options:
+class StreamOptions:
     """Options say how a pipeline runs.
 
     Attributes:
@@ -55,11 +55,11 @@ class Options:
     store: int = STORE
 
 
-def run(
+def stream_images(
     stream: Stream,
     model: Path,
     out: Path,
-    options: Options = Options(),
+    options: StreamOptions = StreamOptions(),
     *,
     resume: bool = False,
     progress: Progress | None = None,
@@ -91,7 +91,7 @@ def run(
 
 
 def _run(
-    stream: Stream, model: Path, out: Path, options: Options, resume: bool, progress: Progress | None
+    stream: Stream, model: Path, out: Path, options: StreamOptions, resume: bool, progress: Progress | None
 ) -> RunSummary:
     first, seconds, memory = _begin(stream, model, out, resume=resume), 0.0, 0
     if first < len(stream):
@@ -160,7 +160,7 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
     return cut_back(out)
 
 
-def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
+def _graph(stream: Stream, model: Path, out: Path, first: int, options: StreamOptions) -> tuple[Path, int]:
     """Write the completed graph, and return its path and the size of its store in bytes."""
     readable = (group for group in groups(stream, first, options.group) if group[0].image is not None)
     group = next(readable, [])

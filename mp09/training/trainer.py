@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mp09.training.fit import fit
-from mp09.training.history import History, line
+from mp09.training.history import History
 from mp09.training.options import FitOptions
 
 
@@ -49,7 +49,7 @@ def trainer(
 
     def show(history: History, batch: int, batches: int) -> None:
         if verbose and batch == 0:
-            print(line(history[-1]))
+            print(history.line())
 
     options = FitOptions(
         epochs=epochs,
