@@ -64,7 +64,10 @@ def stream_images(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> RunSummary:
-    """Stream all images through a model, and write the results into a folder.
+    """Stream all images through a model in improv, and write the results into a folder.
+
+    improv (github.com/project-improv/improv) is a framework of actors, each in a process of its own. Here one reads,
+    one or several run the model, and one writes.
 
     Args:
         stream: the images and their labels.
@@ -75,7 +78,8 @@ def stream_images(
         progress: is called with "frames", the number of frames that are written, and their total.
 
     Returns:
-        what is in `out` in the end.
+        what is in `out` in the end: frames, seconds and `rate`, latencies in milliseconds, memory in MB, and how many
+        images were classified as their labels say.
 
     Raises:
         StreamError: something is missing, or an actor fails, ends, or does nothing for too long.

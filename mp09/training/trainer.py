@@ -23,7 +23,8 @@ def trainer(
 ) -> tuple[list[float], list[float], list[float], list[float]]:
     """Train a model in place. This is the short form of `fit` for parts that are ready to use.
 
-    It computes in float32 with a constant learning rate, and what is random depends on `torch.manual_seed`.
+    Its arguments and results are those of the `trainer` in the course's lecture. It computes in float32 with a constant
+    learning rate, and what is random depends on `torch.manual_seed`.
 
     Args:
         model: The model.
