@@ -25,7 +25,7 @@ from mp09.data.cifar_images import from_images, from_synthetic, make_images
 from mp09.nets.export import load_exported
 from mp09.recipes.export_run import export_run
 from mp09.streaming.image_folder import Stream, groups
-from mp09.streaming.run import Options, run
+from mp09.streaming.run import StreamOptions, stream_images
 from mp09.streaming.run_files import read_predictions
 
 GOALS = {"resnet50": 0.7, "resnet18-32": 0.5}
@@ -60,7 +60,9 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
     rates: dict[str, list[float]] = {"bare": [], "stream": []}
     for turn in range(rounds):
         rates["bare"].append(len(stream) / seconds(lambda: list(scores())))
-        done = run(stream, model, out / f"{name}-{turn}", Options(graph="timing", group=group, device="cpu"))
+        done = stream_images(
+            stream, model, out / f"{name}-{turn}", StreamOptions(graph="timing", group=group, device="cpu")
+        )
         rates["stream"].append(done.rate)
         print(
             f"    {name}, round {turn + 1}: bare {rates['bare'][-1]:.1f}, pipeline {done.rate:.1f} frames/s; "

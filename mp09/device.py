@@ -18,10 +18,13 @@ torch.set_flush_denormal(True)
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device with a name.
+    """Choose the device to compute on.
 
     Args:
         name: "cpu", "cuda", "cuda:1", "mps" and so on, or "auto" for the fastest: CUDA, else Apple's GPU, else the CPU.
+
+    Returns:
+        The device with this name.
 
     Raises:
         DeviceError: the name is none of these, or this machine has no such device.
@@ -73,7 +76,11 @@ def synchronize(device: torch.device) -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Set the random states of Python, NumPy and PyTorch, for all devices."""
+    """Set the random states of Python, NumPy and PyTorch, for all devices.
+
+    Args:
+        seed: 0 or more.
+    """
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (the state that other libraries draw from)
     torch.manual_seed(seed)

@@ -79,7 +79,10 @@ def search(
     executor: TrialExecutor | None = None,
     watch: WatchTrials | None = None,
 ) -> list[Trial]:
-    """Look for the parameters with the highest accuracy, and return all trials in the order of their ends.
+    """Look for the parameters with the highest accuracy, by Bayesian optimisation with Ax.
+
+    After some trials all over the range, a Gaussian process (Snoek, Larochelle and Adams, 2012) predicts the accuracy
+    of parameters that were not tried, and the next trial is made where a gain is likeliest.
 
     Args:
         evaluate: Takes parameters and returns an accuracy. It must be picklable when trials run in parallel. An
@@ -91,6 +94,9 @@ def search(
         card: Plain values that say what is searched. A search is continued only with the same.
         executor: Runs the trials, as `cluster.RayExecutor` does. The default is this process, or `parallel` processes.
         watch: Is called with every trial that has ended.
+
+    Returns:
+        All trials, in the order of their ends.
 
     Raises:
         TrainingError: `trials` or `parallel` is below 1, the folder holds another search, or it can't be written.
@@ -123,7 +129,19 @@ def search(
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """Return the trial with the highest accuracy. Raises TrainingError when all trials failed."""
+    """Return the trial with the highest accuracy.
+
+    Args:
+        trials: As `search` returns them.
+
+    Returns:
+        The first of those with the highest accuracy.
+
+    Raises:
+        TrainingError: There are no trials, or all of them failed.
+    """
+    if not trials:
+        raise TrainingError("no trials: expected at least one to choose the best of.")
     valued = [(trial.accuracy, trial) for trial in trials if trial.accuracy is not None]
     if not valued:
         raise TrainingError(f"all {len(trials)} trials failed; the last one said: {trials[-1].error}")
@@ -143,6 +161,9 @@ def load_trials(folder: Path, card: dict[str, Any] | None = None) -> list[Trial]
     Args:
         folder: The folder of a search.
         card: What the search must have as its card, the seed included; None accepts any search.
+
+    Returns:
+        The trials, in the order of their ends.
 
     Raises:
         TrainingError: The trials are damaged, have other parameters, or are those of another search.
@@ -244,6 +265,12 @@ def best_so_far(trials: Sequence[Trial]) -> Figure:
     """Plot the error (1 - accuracy) of every trial, and the least error until then.
 
     The scale is logarithmic, since good trials lie close together. Trials that failed have no mark.
+
+    Args:
+        trials: As `search` returns them.
+
+    Returns:
+        The figure.
     """
     numbers = [trial.number for trial in trials]
     values = np.array([np.nan if trial.accuracy is None else max(1 - trial.accuracy, LEAST_ERROR) for trial in trials])
@@ -267,8 +294,11 @@ def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
         trials: The trials that the model learns from.
         seed: Of Ax's client.
 
+    Returns:
+        The figure.
+
     Raises:
-        TrainingError: There are too few trials for a model, or all of them failed.
+        TrainingError: There are no trials or too few for a model, or all of them failed.
     """
     top = best(trials)
     (x_name, x_bounds), (y_name, y_bounds) = RANGES.items()

@@ -2,15 +2,18 @@
 
 import argparse
 import ast
+import inspect
 import os
 import re
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import mp09
 from benchmarks.code_figures import FOR_STUDENTS, functions, reused_names
 from mp09 import cli
 from mp09.classroom.batch import BOOK
@@ -53,7 +56,10 @@ PACKAGES = {
         {"rich"},
     ),
     "__main__": ({"cli"}, set()),
-    "__init__": (set(), set()),
+    "__init__": (  # only type checkers see these imports
+        {"data", "device", "nets", "training", "features", "tuning", "inference", "streaming", "recipes"},
+        set(),
+    ),
 }
 EVERYWHERE = {"errors", "files", "trees", "precision", "__version__"}
 WORKER = {"worker.py": {"numpy", "torch", "torchvision"}, "forkserver.py": {"torch"}, "syscalls.py": {"pyseccomp"}}
@@ -64,6 +70,10 @@ ROOT_FILES = {
     "grade.py": {"mp09", "rich"},
     "tests/test_visible.py": {"mp09", "gradescope_utils"},
     "tests/test_hidden.py": {"mp09", "gradescope_utils"},
+}
+WITHOUT_ERRORS = {  # public functions that raise no error of ours
+    *("crop_and_flip", "make_head", "seed_everything"),
+    *("curves", "confusion_matrix", "mistakes", "best_so_far"),  # of plots and tuning
 }
 
 
@@ -122,6 +132,60 @@ def test_help_starts_without_heavy_libraries(command):
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "usage" in done.stdout
     assert imported.isdisjoint({"torch", "torchvision", "ray", "improv"})
+
+
+def test_importing_the_package_loads_no_library():
+    code = "import sys, mp09; dir(mp09); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"torch", "numpy", "mp09.errors"}.isdisjoint(done.stdout.split())
+
+
+def test_public_names_are_there_and_type_checkers_know_them():
+    known = {path for path in imports(ROOT / "mp09" / "__init__.py") if path.startswith("mp09.")}
+    things = {name: getattr(mp09, name) for name in mp09.__all__}
+    modules = mp09._MODULES
+    assert known == {
+        modules[name] if inspect.ismodule(thing) else f"{modules[name]}.{name}" for name, thing in things.items()
+    }
+    assert set(things) <= set(dir(mp09))
+    assert (ROOT / "mp09" / "py.typed").exists()
+
+
+def test_a_name_that_is_not_public_is_an_error():
+    with pytest.raises(ImportError, match="cannot import name 'fits' from 'mp09'"):
+        from mp09 import fits  # noqa: F401
+
+
+def test_every_public_name_is_explained_in_the_package_and_on_the_page_on_labs():
+    page = (ROOT / "docs" / "labs.md").read_text().partition("## As a library")[2]
+    rows = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", "\n".join(rows))) == set(mp09.__all__)
+    assert set(re.findall(r"`(\w+)`", mp09.__doc__)) == set(mp09.__all__)
+
+
+def public_things() -> list:
+    """Return the public classes and functions, with the functions of public modules in place of these."""
+    things = []
+    for thing in (getattr(mp09, name) for name in mp09.__all__):
+        inside = [one for one in vars(thing).values() if inspect.isfunction(one) and one.__module__ == thing.__name__]
+        things += [one for one in inside if one.__name__[0] != "_"] if inspect.ismodule(thing) else [thing]
+    return things
+
+
+def missing_in_docstring(thing) -> list[str]:
+    """Return the sections that the docstring of a class or function lacks, and the arguments without a line in them."""
+    text, signature = inspect.getdoc(thing), inspect.signature(thing)
+    sections = ["Attributes:" if is_dataclass(thing) else "Args:"]
+    if inspect.isfunction(thing):
+        sections += ["Returns:"] if signature.return_annotation is not None else []
+        sections += ["Raises:"] if thing.__name__ not in WITHOUT_ERRORS else []
+    unexplained = [name for name in signature.parameters if not re.search(rf"^ +([\w, ]+, )?{name}\b.*: ", text, re.M)]
+    return unexplained + [section for section in sections if f"\n{section}\n" not in text]
+
+
+def test_public_docstrings_have_the_sections_that_they_need():
+    things = [thing for thing in public_things() if thing is not mp09.Mp09Error]
+    assert {thing.__name__: missing_in_docstring(thing) for thing in things} == {thing.__name__: [] for thing in things}
 
 
 def test_help_takes_less_than_half_a_second():

@@ -56,9 +56,10 @@ def add(commands) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     from mp09.compare.tables import tables
-    from mp09.recipes.comparison import CompareOptions, compare, parse
+    from mp09.recipes.comparison import CompareOptions, compare_models
 
     options = CompareOptions(
+        weights=args.weights,
         samples=args.samples,
         classes=args.classes,
         batch=args.batch,
@@ -69,7 +70,7 @@ def _compare(args: argparse.Namespace) -> int:
         panels=args.panels,
     )
     with progress_bar() as progress:
-        done = compare(parse(args.models, args.weights), args.images, options, out=args.out, progress=progress)
+        done = compare_models(args.models, args.images, options, out=args.out, progress=progress)
     for table in tables(done) if done.rows else ():
         print(table.title)
         show_table(table.columns, table.rows)

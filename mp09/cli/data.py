@@ -173,10 +173,10 @@ def _add_tiny_imagenet(commands) -> None:
 
 
 def _tiny_imagenet(args: argparse.Namespace) -> int:
-    from mp09.data.tiny_prepare import WHOLE, prepare
+    from mp09.data.tiny_prepare import WHOLE, prepare_tiny_imagenet
 
     with progress_bar() as progress:
-        done = prepare(args.source, out=args.out, progress=progress)
+        done = prepare_tiny_imagenet(args.source, out=args.out, progress=progress)
     print(f"{done.root}: {done.classes} classes, {len(done.unnamed)} of them without a name in words.txt")
     for split, (least, most, total) in done.counts.items():
         each = f"{least}" if least == most else f"{least} to {most}"

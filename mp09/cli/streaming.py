@@ -49,12 +49,12 @@ def _add_stream(commands) -> None:
 
 def _stream(args: argparse.Namespace) -> int:
     from mp09.streaming.image_folder import Stream
-    from mp09.streaming.run import Options, run
+    from mp09.streaming.run import StreamOptions, stream_images
 
-    options = Options(args.graph, args.processors, args.group, args.warm_up, args.device, args.store)
+    options = StreamOptions(args.graph, args.processors, args.group, args.warm_up, args.device, args.store)
     stream = Stream(args.images, args.labels, args.frames or 0)
     with progress_bar() as progress:
-        done = run(stream, args.exported, args.out, options, resume=args.resume, progress=progress)
+        done = stream_images(stream, args.exported, args.out, options, resume=args.resume, progress=progress)
     new = done.frames - done.first
     if done.first:
         print(f"{args.out}: " + (f"went on after {done.first} frames" if new else "already completed"))

@@ -32,15 +32,21 @@ class Prepared:
     unreadable: tuple[Path, ...]
 
 
-def prepare(source: Path, *, out: Path | None = None, progress: Progress | None = None) -> Prepared:
-    """Unpack the archive if it is one, sort the validation images by class, and decode every image once to check it.
+def prepare_tiny_imagenet(source: Path, *, out: Path | None = None, progress: Progress | None = None) -> Prepared:
+    """Make Tiny ImageNet 200 ready to train on, and check it.
 
-    A repeated call does only what is missing (but it decodes all images), so an interrupted one can be continued.
+    An archive is unpacked, the validation images are sorted by class, and every image is decoded once. A repeated call
+    does only what is missing (but it decodes all images), so an interrupted one can be continued. The data set is that
+    of Le and Yang, Stanford CS231n, 2015.
 
     Args:
         source: the archive (.zip, .tar.gz) or the folder that comes out of it.
         out: the folder to unpack into; by default that of the archive.
         progress: called as progress(what is done, how much, of how much).
+
+    Returns:
+        A `Prepared` record with the folder and the number of its classes and images, and with the files that are not
+        readable images.
 
     Raises:
         DataError: the archive is damaged, the source is not Tiny ImageNet, files are missing, a class has no readable

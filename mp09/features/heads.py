@@ -39,9 +39,19 @@ def train_head(
     Args:
         head: Maps features float32 (N, D) to logits (N, classes).
         train, valid: The features to train on and to validate with; None validates nothing.
+        options: Epochs, optimizer, learning rate and the like.
         batch_size, valid_batch_size: Features in a batch. The second changes no result.
+        folder: Where checkpoints are written. A run that is found there is continued.
+        card: Plain values that are kept in the checkpoint. A run continues only with the same.
+        watch: Is told about progress, as by `fit`.
 
-    The other arguments and the errors are those of `fit`.
+    Returns:
+        One record for each epoch, those of a continued run included.
+
+    Raises:
+        TrainingError: Options are wrong (all are named at once), a loss is not a number, or a checkpoint is damaged,
+            belongs to another run, or can't be written.
+        DeviceError: There is no such device.
     """
     return fit(
         head,
@@ -62,11 +72,16 @@ def _batches(found: FeatureSet, batch_size: int, *, shuffle: bool = False) -> Ba
 def logistic_regression(train: FeatureSet, classes: int, *, c: float = 0.1, max_iter: int = 200) -> nn.Linear:
     """Scale features, fit scikit-learn's logistic regression to them, and return both as one linear layer.
 
+    On the features of a frozen backbone, this is a linear probe (Alain and Bengio, 2016).
+
     Args:
         train: Features float32 (N, D) and labels.
         classes: The number of classes, which is that of the layer's outputs.
         c: The inverse strength of regularisation.
         max_iter: How many iterations the solver may take.
+
+    Returns:
+        A layer that maps features float32 (N, D), as they are, to logits (N, classes).
 
     Raises:
         FeatureError: A class has no images.

@@ -239,6 +239,10 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
         source: the number of a camera, or the path of an image, of a folder with images at any depth, or of a video.
         live: whether to play a video as if it came from a camera.
 
+    Returns:
+        A source to iterate over once, in a `with` block. Each frame has an `image` uint8 (H, W, 3), planes R, G, B, a
+        `number` from 0 on, and `seconds` since the first frame. A camera gives its newest frame; files give all.
+
     Raises:
         FrameError: there is no such thing, or nothing in it.
     """

@@ -41,9 +41,20 @@ class Backbone:
 
 
 def backbone(name: str, weights: str | Path = "default") -> Backbone:
-    """Build a model and cut it before its last linear layer.
+    """Build a published model with weights, and cut it before its last linear layer.
 
-    It takes the arguments of `published`, and raises the same errors.
+    Args:
+        name: "resnet18-32", the course's ResNet-18 for 32x32 images, or any classifier of torchvision, such as
+            "alexnet".
+        weights: "default" (the best published ones, which may be downloaded), a name of torchvision's registry, "none"
+            (random numbers), or the path of a state dict (.pt, .pth, .safetensors).
+
+    Returns:
+        The `body`, float (N, 3, S, S) -> features (N, width); the `preprocess` before it, uint8 (N, 3, H, W) -> float
+        (N, 3, S, S); and the published `head`, features -> logits (N, classes).
+
+    Raises:
+        NetworkError: There is no such model, there are no such weights, they don't fit, or a download fails.
     """
     whole = published(name, weights)
     body, head, width = _cut(whole.net)

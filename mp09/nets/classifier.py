@@ -13,12 +13,15 @@ from mp09.nets.freeze import freeze
 class Classifier(nn.Module):
     """Maps images uint8 (N, 3, H, W), values 0 to 255, to logits (N, classes).
 
-    What is frozen stays in eval mode, even through `train()`.
+    What is frozen gets no gradients, and stays in eval mode even through `train()`.
 
     Args:
         backbone: gives the features (N, width).
         head: maps the features to logits.
-        learn: which blocks of the backbone learn, as in `freeze`; 0 for none.
+        learn: how many of the backbone's last blocks learn; 0 freezes all of it, "all" nothing.
+
+    Raises:
+        NetworkError: the backbone has fewer blocks.
     """
 
     def __init__(self, backbone: Backbone, head: nn.Module, *, learn: int | str = 0):
@@ -64,6 +67,10 @@ def make_head(width: int, outputs: int, *, hidden: Sequence[int] = (), dropout: 
         outputs: the number of logits; a head with one is binary, and its logit is above 0 for class 1.
         hidden: the sizes of hidden layers, each of which is followed by ReLU.
         dropout: the probability of dropout after each hidden layer; 0 for none.
+
+    Returns:
+        Linear layers, float (N, width) -> logits (N, outputs), with ReLU and dropout between them. Their weights are
+        those of PyTorch's random state.
     """
     layers: list[nn.Module] = []
     for units in hidden:

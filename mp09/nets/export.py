@@ -126,7 +126,19 @@ def export(
 
 
 def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> Exported:
-    """Load an exported model. Raises NetworkError when the file is missing, damaged, or not one that `export` wrote."""
+    """Load an exported model.
+
+    Args:
+        path: The file, or its content.
+        device: Where the model runs, such as "cpu" or "cuda"; it must be the kind for which it was exported.
+
+    Returns:
+        The model as `network`, which maps uint8 (N, 3, H, W), values 0 to 255, to features (N, width) and scores
+        (N, classes), and its `card` with class names and more.
+
+    Raises:
+        NetworkError: The file is missing, damaged, or not one that `export` wrote.
+    """
     extra = {CARD: ""}
     try:
         if not zipfile.is_zipfile(path):

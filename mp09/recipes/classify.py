@@ -42,6 +42,10 @@ def predictor(
         top: How many of the likeliest classes a prediction names.
         device: "auto" for the fastest one, "cpu", "cuda" or "mps".
 
+    Returns:
+        A function of an image uint8 (H, W, 3), planes R, G, B, which returns a `Prediction`: the likeliest classes in
+        `top`, each with index, label and probability (0 to 1), and `latency_ms`, milliseconds from image to answer.
+
     Raises:
         NetworkError: There is no such model, its weights don't fit, its head is not one linear layer, or `checkpoint`
             is neither a run nor an exported model.
@@ -119,7 +123,11 @@ def classify(
             several, the folder of their panels. None writes nothing.
         show: Whether to open a window, which ends it all when q is pressed or the window is closed.
         frames: The number of frames after which to stop; None goes on until the source ends.
-        each: Is called with every result.
+        each: Is called with every result: its `frame`, its `prediction`, and `annotated`, which is the frame with the
+            prediction written over it, uint8 (H, W, 3).
+
+    Returns:
+        How many frames were classified, how many others a live source dropped, and the seconds that it took.
 
     Raises:
         FrameError: The source gives nothing to classify, there is no screen for a window, or `out` can't be written.

@@ -92,6 +92,7 @@ class CompareOptions:
     """Says how models are compared.
 
     Attributes:
+        weights: The weights of models that name none: "default", "none", or a name of torchvision's.
         samples: How many images are classified, from all over the folder; None takes all.
         classes: Text files with the names of outputs, for models whose weights don't say them. The one that has as
             many names as a model has outputs is taken.
@@ -103,6 +104,7 @@ class CompareOptions:
         panels: Draw, for every image and model, the likeliest classes beside the image.
     """
 
+    weights: str = "default"
     samples: int | None = None
     classes: Sequence[Path] = ()
     batch: int = 32
@@ -119,32 +121,44 @@ class CompareOptions:
             raise CompareError(f"{', '.join(idle)}: of no use without images. Name a folder of labelled ones.")
 
 
-def compare(
-    wanted: Sequence[Wanted],
+def compare_models(
+    models: str,
     images: str | Path | None = None,
     options: CompareOptions = CompareOptions(),
     *,
     out: Path | None = None,
     progress: Progress = no_progress,
 ) -> Comparison:
-    """Measure models, and write tables, a chart and panels into `out`.
+    """Measure models side by side, and write tables, a chart and panels into `out`.
 
-    What goes wrong with one model is noted, and the others are measured.
+    Every model has a process of its own, and they take turns, so that a slow minute of the machine affects all of them.
+    What goes wrong with one model is noted, and the others are measured. Accuracies come with Wilson's 95 % interval
+    (1927).
 
     Args:
-        wanted: The models, as `parse` returns them.
-        images: As `open_labelled` takes them; None measures no accuracy.
+        models: Names of models with commas between them, as `backbone` takes them. A colon may stand before weights of
+            a model's own, for example "resnet50,alexnet:none,resnet18-32:mine.pt".
+        images: A folder of labelled images: one with labels.tsv or with one sub-folder for each class, Tiny ImageNet
+            (its validation split), or cifar10_batches (its test split). None measures no accuracy.
         options: How they are compared.
-        out: The folder for the results; None writes nothing.
-        progress: Is told what is done.
+        out: The folder for results.csv, results.json, chart.png and panels; None writes nothing.
+        progress: Is told what is done, as (what, how much, of how much).
+
+    Returns:
+        A record with `rows`, one for each model that was measured; `settings`, which say how; and `notes`, which say by
+        the name of a model what could not be measured. A row has `latencies` in milliseconds, `rates` in images a
+        second, peak memory in MiB, `parameters`, `gmacs` (1e9 multiplications with additions for an image), and the
+        accuracies `top1` and `top5`; its method `flat` returns all as plain values.
 
     Raises:
-        CompareError: Options are given that need images, no model can be judged by the images, no model needs the
-            names in a file of `classes`, two such files have as many names, or `out` can't be written or lies among the
-            images.
+        NetworkError: There is no such model.
+        CompareError: No model is asked for, or one is twice; options are given that need images; no model can be judged
+            by the images; no model needs the names in a file of `classes`, or two such files have as many names; or
+            `out` can't be written or lies among the images.
         DataError: There are no labelled images, some can't be read, or a file of `classes` can't be read.
         DeviceError: There is no such device.
     """
+    wanted = parse(models, options.weights)
     options.check(images)
     precision = _precision(options)
     named = _read_classes(options.classes)

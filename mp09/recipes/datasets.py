@@ -62,6 +62,11 @@ def open_data(
             error, at the latest when they are needed.
         say: Is called with lines of text.
 
+    Returns:
+        A `Data` record, with `train` and `valid`, `test` or None, `classes`, and the `name` of scores on them. The
+        images of a part are an `ImageSet`, or a `Listing` of their files where their sizes differ or they don't fit
+        into memory.
+
     Raises:
         DataError: The folder is none of these or damaged, has fewer than two classes or too few images to hold some
             out, `per_class` is below 1, or images can't be read; the message names the first of them and counts all.

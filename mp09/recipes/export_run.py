@@ -26,7 +26,7 @@ def export_run(
     device: str = "cpu",
     seed: int = 0,
 ) -> tuple[str, float]:
-    """Write an exported model; return its name, and by how much its scores differ from the model's own at most.
+    """Write a model as one TorchScript file, which takes images as they are; see `load_exported`.
 
     Args:
         folder: A folder that `train` wrote; not looked at when `model` names a published one.
@@ -36,6 +36,9 @@ def export_run(
         softmax: Let it give probabilities instead of logits.
         device: What it will run on.
         seed: Of the new head.
+
+    Returns:
+        The model's name, and by how much its scores differ from the model's own at most.
 
     Raises:
         NetworkError: These don't go together, there is no such run, model or weights, the published head is not one

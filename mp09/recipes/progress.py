@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mp09.data.archives import Progress
 from mp09.training.fit import WatchTraining
-from mp09.training.history import History, line
+from mp09.training.history import History
 
 Say = Callable[[str], None]
 
@@ -23,7 +23,7 @@ def of_epochs(progress: Progress, say: Say, epochs: int) -> WatchTraining:
     def watch(history: History, batch: int, batches: int) -> None:
         progress("training", len(history) * batches + batch, epochs * batches)
         if batch == 0:
-            say(line(history[-1]))
+            say(history.line())
 
     return watch
 

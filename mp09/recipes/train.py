@@ -103,6 +103,10 @@ def train(
         progress: Is told how far features and training are.
         say: Is called with lines of text.
 
+    Returns:
+        The history, how many of its epochs were there before, the model with the best epoch's weights, and its
+        accuracy on the test images, or on the validation images where there are none.
+
     Raises:
         DataError: An image can't be read.
         NetworkError: There is no such model, there are no such weights, they don't fit, or there are fewer blocks.
@@ -191,7 +195,13 @@ def draw(
 
 
 def load_trained(folder: Path) -> tuple[Classifier, dict]:
-    """Return the model of a checkpoint that `train` wrote, with its best weights, and the checkpoint's card.
+    """Load the model of a run of `train`, with the weights of its best epoch.
+
+    Args:
+        folder: The folder that `train` wrote.
+
+    Returns:
+        The model on the CPU and in eval mode, and the run's card: plain values such as its class names, "classes".
 
     Raises:
         TrainingError: The checkpoint is damaged.

@@ -35,7 +35,7 @@ WATCH_S = 0.1
 
 
 @dataclass(frozen=True)
-class Options:
+class StreamOptions:
     """Options say how a pipeline runs.
 
     Attributes:
@@ -55,16 +55,19 @@ class Options:
     store: int = STORE
 
 
-def run(
+def stream_images(
     stream: Stream,
     model: Path,
     out: Path,
-    options: Options = Options(),
+    options: StreamOptions = StreamOptions(),
     *,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> RunSummary:
-    """Stream all images through a model, and write the results into a folder.
+    """Stream all images through a model in improv, and write the results into a folder.
+
+    improv (github.com/project-improv/improv) is a framework of actors, each in a process of its own. Here one reads,
+    one or several run the model, and one writes.
 
     Args:
         stream: the images and their labels.
@@ -75,7 +78,8 @@ def run(
         progress: is called with "frames", the number of frames that are written, and their total.
 
     Returns:
-        what is in `out` in the end.
+        what is in `out` in the end: frames, seconds and `rate`, latencies in milliseconds, memory in MB, and how many
+        images were classified as their labels say.
 
     Raises:
         StreamError: something is missing, or an actor fails, ends, or does nothing for too long.
@@ -91,7 +95,7 @@ def run(
 
 
 def _run(
-    stream: Stream, model: Path, out: Path, options: Options, resume: bool, progress: Progress | None
+    stream: Stream, model: Path, out: Path, options: StreamOptions, resume: bool, progress: Progress | None
 ) -> RunSummary:
     first, seconds, memory = _begin(stream, model, out, resume=resume), 0.0, 0
     if first < len(stream):
@@ -160,7 +164,7 @@ def _begin(stream: Stream, model: Path, out: Path, *, resume: bool) -> int:
     return cut_back(out)
 
 
-def _graph(stream: Stream, model: Path, out: Path, first: int, options: Options) -> tuple[Path, int]:
+def _graph(stream: Stream, model: Path, out: Path, first: int, options: StreamOptions) -> tuple[Path, int]:
     """Write the completed graph, and return its path and the size of its store in bytes."""
     every = groups(stream, first, options.group)
     shape = next(([len(group), *group[0].image.shape] for group in every if group[0].image is not None), [])

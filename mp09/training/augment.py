@@ -28,11 +28,17 @@ def flip(images: Tensor) -> Tensor:
 
 
 def crop_and_flip(padding: int = 4) -> Augment:
-    """Return an augmentation that moves each image at random and mirrors about half of them, as is usual for CIFAR.
+    """Return an augmentation that moves each image at random and mirrors about half of them.
+
+    It is the usual one for CIFAR (He et al., Deep Residual Learning, 2016), with reflections in place of black borders.
 
     Args:
         padding: By how many pixels an image is moved at most, up or down and left or right. What comes into view is
             filled with a reflection of the image.
+
+    Returns:
+        A function that maps images uint8 (N, 3, H, W) to changed ones, for `augment` of `fit`. Its random numbers are
+        those of PyTorch's random state.
     """
 
     def augment(images: Tensor) -> Tensor:

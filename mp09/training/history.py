@@ -30,11 +30,11 @@ class History(list[dict[str, float]]):
         best = self.best
         return len(self) - int(best["epoch"]) if best else 0
 
-
-def line(row: dict[str, float]) -> str:
-    """Return an epoch's record as a line of text, with losses, accuracies and seconds."""
-    parts = [f"epoch {row['epoch']:3}"]
-    for split in ("train", "valid"):
-        if f"{split}_loss" in row:
-            parts.append(f"{split} loss {row[f'{split}_loss']:.4f} accuracy {row[f'{split}_accuracy']:.4f}")
-    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+    def line(self) -> str:
+        """Return the last epoch's record as a line of text, with losses, accuracies and seconds."""
+        row = self[-1]
+        parts = [f"epoch {row['epoch']:3}"]
+        for split in ("train", "valid"):
+            if f"{split}_loss" in row:
+                parts.append(f"{split} loss {row[f'{split}_loss']:.4f} accuracy {row[f'{split}_accuracy']:.4f}")
+        return "  ".join([*parts, f"{row['seconds']:.1f} s"])

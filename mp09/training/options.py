@@ -14,6 +14,8 @@ from mp09.training.optim import OPTIMIZERS, SCHEDULES
 class FitOptions:
     """Says how a model is trained; every command, lab and function takes its defaults from here.
 
+    AdamW is that of Loshchilov and Hutter (2019), and the one-cycle schedule that of Smith and Topin (2017).
+
     Attributes:
         epochs: How many epochs in all. Those of a run that is continued are included, and with a constant schedule
             it may be given more of them than before.

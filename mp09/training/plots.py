@@ -17,7 +17,15 @@ CLASSES_WITH_NUMBERS = 20  # a confusion matrix of more classes has no room for 
 
 
 def curves(history: History, title: str = "") -> Figure:
-    """Plot loss, accuracy and seconds of every epoch; the history must have one at least."""
+    """Plot loss, accuracy and seconds of every epoch.
+
+    Args:
+        history: As `fit` returns it, with one epoch at least.
+        title: Stands above the plots.
+
+    Returns:
+        The figure.
+    """
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     figure.suptitle(title)
     epochs = history.column("epoch")
@@ -57,6 +65,9 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequenc
         labels: The true classes, int (N,).
         predicted: The predicted classes, int (N,).
         classes: The class names.
+
+    Returns:
+        The figure.
     """
     count = len(classes)
     table = np.zeros((count, count), int)
@@ -91,6 +102,9 @@ def mistakes(
         probabilities: What the model gives each class, float (N, classes).
         classes: The class names.
         count: How many images are shown at most.
+
+    Returns:
+        The figure.
     """
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
@@ -112,11 +126,14 @@ def mistakes(
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as PNG and as SVG, and return the paths of both files.
+    """Write a figure as PNG and as SVG.
 
     Args:
         figure: The figure.
         path: The path of the files. A suffix is replaced by .png and .svg, and folders that are missing are made.
+
+    Returns:
+        The paths of both files.
 
     Raises:
         TrainingError: A file can't be written.

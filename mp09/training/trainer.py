@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mp09.training.batches import Loader
 from mp09.training.fit import fit
-from mp09.training.history import History, line
+from mp09.training.history import History
 from mp09.training.optim import Loss
 from mp09.training.options import FitOptions
 
@@ -23,7 +23,8 @@ def trainer(
 ) -> tuple[list[float], list[float], list[float], list[float]]:
     """Train a model in place. This is the short form of `fit` for parts that are ready to use.
 
-    It computes in float32 with a constant learning rate, and what is random depends on `torch.manual_seed`.
+    Its arguments and results are those of the `trainer` in the course's lecture. It computes in float32 with a constant
+    learning rate, and what is random depends on `torch.manual_seed`.
 
     Args:
         model: The model.
@@ -49,7 +50,7 @@ def trainer(
 
     def show(history: History, batch: int, batches: int) -> None:
         if verbose and batch == 0:
-            print(line(history[-1]))
+            print(history.line())
 
     options = FitOptions(
         epochs=epochs,

@@ -10,7 +10,7 @@ import pytest
 from mp09.cli import main
 from mp09.data import tiny_prepare
 from mp09.data.tiny_imagenet import read_class_names
-from mp09.data.tiny_prepare import prepare
+from mp09.data.tiny_prepare import prepare_tiny_imagenet
 from mp09.errors import DataError
 from selftests.data.conftest import WNIDS, tree
 
@@ -34,7 +34,7 @@ def archive(request, root, tmp_path):
 
 
 def test_an_archive_is_unpacked_and_counted(archive, tmp_path):
-    done = prepare(archive, out=tmp_path / "out")
+    done = prepare_tiny_imagenet(archive, out=tmp_path / "out")
     assert done.root == tmp_path / "out" / "tiny-imagenet-200"
     assert (done.classes, done.counts) == (3, {"train": (3, 3, 9), "val": (2, 2, 6)})
     assert (done.unnamed, done.unreadable) == ((), ())
@@ -42,18 +42,18 @@ def test_an_archive_is_unpacked_and_counted(archive, tmp_path):
 
 
 def test_without_a_place_it_is_unpacked_beside_the_archive(archive, tmp_path):
-    assert prepare(archive).root == tmp_path / "tiny-imagenet-200"
+    assert prepare_tiny_imagenet(archive).root == tmp_path / "tiny-imagenet-200"
 
 
 def test_what_is_there_is_left_as_it_is(archive, tmp_path):
-    folder = prepare(archive).root
+    folder = prepare_tiny_imagenet(archive).root
     before = {name: (folder / name).stat().st_ctime_ns for name in tree(folder)}
-    prepare(archive)
+    prepare_tiny_imagenet(archive)
     assert {name: (folder / name).stat().st_ctime_ns for name in tree(folder)} == before
 
 
 def test_an_interrupted_run_goes_on(archive, monkeypatch):
-    whole = prepare(archive)
+    whole = prepare_tiny_imagenet(archive)
     expected = {name: (whole.root / name).read_bytes() for name in tree(whole.root)}
     shutil.rmtree(whole.root)
     entries = tiny_prepare.archive_entries
@@ -67,9 +67,9 @@ def test_an_interrupted_run_goes_on(archive, monkeypatch):
 
     monkeypatch.setattr(tiny_prepare, "archive_entries", stop_half_way)
     with pytest.raises(KeyboardInterrupt):
-        prepare(archive)
+        prepare_tiny_imagenet(archive)
     monkeypatch.undo()
-    again = prepare(archive)
+    again = prepare_tiny_imagenet(archive)
     assert {name: (again.root / name).read_bytes() for name in tree(again.root)} == expected
 
 
@@ -98,7 +98,7 @@ def test_a_path_that_leads_out_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("../escaped.txt", "x")
     with pytest.raises(DataError, match=r"bad\.zip: \.\./escaped\.txt would lie outside"):
-        prepare(tmp_path / "bad.zip", out=tmp_path / "out")
+        prepare_tiny_imagenet(tmp_path / "bad.zip", out=tmp_path / "out")
     assert not (tmp_path / "escaped.txt").exists()
 
 
@@ -108,25 +108,25 @@ def test_another_archive_is_refused(tmp_path):
         info.size = 1
         archive.addfile(info, io.BytesIO(b"x"))
     with pytest.raises(DataError, match=r"other\.tar: no wnids\.txt in it; expected the archive of Tiny ImageNet 200"):
-        prepare(tmp_path / "other.tar", out=tmp_path / "out")
+        prepare_tiny_imagenet(tmp_path / "other.tar", out=tmp_path / "out")
 
 
 def test_a_damaged_archive_is_refused(archive, tmp_path):
     archive.write_bytes(archive.read_bytes()[:-900])
     with pytest.raises(DataError, match="not a complete archive"):
-        prepare(archive, out=tmp_path / "out")
+        prepare_tiny_imagenet(archive, out=tmp_path / "out")
 
 
 def test_a_place_that_cannot_be_written_is_named(archive, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(DataError, match=r"could not be written \(Not a directory\)\. Give another folder: --out"):
-        prepare(archive, out=tmp_path / "out")
+        prepare_tiny_imagenet(archive, out=tmp_path / "out")
 
 
 @pytest.mark.parametrize(("name", "words"), [("nowhere", "no such file or folder"), ("", "not Tiny ImageNet")])
 def test_anything_else_is_refused(name, words, tmp_path):
     with pytest.raises(DataError, match=words):
-        prepare(tmp_path / name)
+        prepare_tiny_imagenet(tmp_path / name)
 
 
 # Class names from a file

@@ -19,7 +19,7 @@ from mp09.nets.export import export, load_exported
 from mp09.streaming.graph import read_graph
 from mp09.streaming.image_folder import Stream
 from mp09.streaming.process import improv_python
-from mp09.streaming.run import Options, run
+from mp09.streaming.run import StreamOptions, stream_images
 
 COUNT = 60
 
@@ -93,7 +93,7 @@ def done(improv, stream, model, listened, tmp_path_factory):
                 listened.update(each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN)
 
     out = tmp_path_factory.mktemp("run") / "out"
-    return out, run(stream, model, out, Options(graph="timing", group=8), progress=look)
+    return out, stream_images(stream, model, out, StreamOptions(graph="timing", group=8), progress=look)
 
 
 def left_over(out: Path) -> list[str]:

@@ -13,7 +13,7 @@ from mp09.nets.classifier import own_head
 from mp09.nets.export import export
 from mp09.streaming.image_folder import Stream
 from mp09.streaming.latency_plots import plot
-from mp09.streaming.run import Options, run
+from mp09.streaming.run import StreamOptions, stream_images
 from mp09.streaming.run_files import read_predictions
 from mp09.streaming.timing import COLUMNS, read_table
 from selftests.streaming.conftest import COUNT, graph_with, left_over
@@ -60,7 +60,7 @@ def test_it_listens_on_this_machine_alone(done, listened):
 
 
 def test_several_processors_take_turns_and_keep_the_order(improv, stream, model, offline, tmp_path):
-    run(stream, model, tmp_path, Options(group=4, processors=3))
+    stream_images(stream, model, tmp_path, StreamOptions(group=4, processors=3))
     lines = read_predictions(tmp_path)
     assert [line["frame"] for line in lines] == list(range(COUNT))
     assert [line["predicted"] for line in lines] == offline[0]
@@ -77,8 +77,8 @@ def partly_read(improv, images, model, tmp_path_factory):
         (root / "images" / path.name).write_bytes(path.read_bytes())
     for number in (0, 3):
         (root / "images" / f"test_batch_{number:05d}.jpg").write_bytes(b"no image")
-    options = Options(graph="timing", group=2, warm_up=5)
-    return root / "out", run(Stream(root / "images", images / "labels"), model, root / "out", options)
+    options = StreamOptions(graph="timing", group=2, warm_up=5)
+    return root / "out", stream_images(Stream(root / "images", images / "labels"), model, root / "out", options)
 
 
 def test_an_image_that_can_not_be_read_gets_a_line_that_says_so(partly_read):
@@ -99,15 +99,15 @@ def test_a_missing_label_ends_the_run_in_words(improv, stream, model, tmp_path):
     shutil.copytree(stream.labels, tmp_path / "labels")
     (tmp_path / "labels" / "test_batch_00030.txt").unlink()
     with pytest.raises(StreamError, match=r"Acquirer: .*expected the label of test_batch_00030\.jpg here"):
-        run(Stream(stream.images, tmp_path / "labels"), model, tmp_path / "out")
+        stream_images(Stream(stream.images, tmp_path / "labels"), model, tmp_path / "out")
     assert left_over(tmp_path / "out") == []
 
 
 def test_a_file_that_is_no_model_ends_the_run_in_words_and_another_may_follow(improv, stream, model, tmp_path):
     (tmp_path / "network.pt").write_bytes(b"")
     with pytest.raises(StreamError, match=r"Processor1: .*not a network exported by .*\(no TorchScript file\)\.$"):
-        run(stream, tmp_path / "network.pt", tmp_path / "out")
-    assert run(stream, model, tmp_path / "out", Options(group=20)).frames == COUNT
+        stream_images(stream, tmp_path / "network.pt", tmp_path / "out")
+    assert stream_images(stream, model, tmp_path / "out", StreamOptions(group=20)).frames == COUNT
 
 
 def test_a_network_without_class_names_is_judged_by_the_images_names(improv, stream, offline, tmp_path):
@@ -119,13 +119,13 @@ def test_a_network_without_class_names_is_judged_by_the_images_names(improv, str
     (images / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
     for label in (images / "labels").iterdir():
         label.write_text(str(classes.index(stream.label(label))))
-    done = run(Stream(images / "images", images / "labels"), tmp_path / "unnamed.pt", tmp_path / "out")
+    done = stream_images(Stream(images / "images", images / "labels"), tmp_path / "unnamed.pt", tmp_path / "out")
     right = sum(stream.label(path) == name for path, name in zip(stream.files, offline[0], strict=True))
     assert (done.judged, done.right) == (COUNT, right)
     assert [line["predicted"] for line in read_predictions(tmp_path / "out")] == offline[0]
 
     export(classifier, tmp_path / "other.pt", name="other", classes=[f"kind {i}" for i in range(10)])
-    done = run(stream, tmp_path / "other.pt", tmp_path / "again", Options(group=20))
+    done = stream_images(stream, tmp_path / "other.pt", tmp_path / "again", StreamOptions(group=20))
     assert (done.labelled, done.judged, done.right) == (COUNT, 0, 0)
 
 
@@ -134,14 +134,14 @@ def test_without_improv_it_says_how_to_get_it(stream, model, tmp_path, monkeypat
     (tmp_path / "improv").mkdir()  # such a folder comes with a copy of improv's repository
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(StreamError, match="improv is not installed: `make stream`"):
-        run(stream, model, tmp_path / "out")
+        stream_images(stream, model, tmp_path / "out")
 
 
 def test_a_folder_with_something_else_is_left_alone(stream, model, tmp_path):
     (tmp_path / "actors").mkdir()
     (tmp_path / "actors" / "mine.py").write_text("")
     with pytest.raises(StreamError, match="is not empty, and holds no run"):
-        run(stream, model, tmp_path)
+        stream_images(stream, model, tmp_path)
     assert (tmp_path / "actors" / "mine.py").exists()
 
 
@@ -155,7 +155,7 @@ def test_a_folder_with_something_else_is_left_alone(stream, model, tmp_path):
 def test_a_mistake_in_a_graph_ends_in_words(improv, stream, model, tmp_path, changes, words):
     graph = graph_with(tmp_path / "graph.yaml", "Writer", **changes)
     with pytest.raises(StreamError, match=words):
-        run(stream, model, tmp_path / "out", Options(graph=graph))
+        stream_images(stream, model, tmp_path / "out", StreamOptions(graph=graph))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_processor_that_fails_ends_the_run_in_words(improv, stream, model, tmp
         monkeypatch.setattr(f"mp09.streaming.run.{limit}", 1.0)
     graph = graph_with(tmp_path / "graph.yaml", "Processor", **{"package": "selftests.streaming.faulty", "class": kind})
     with pytest.raises(StreamError, match=words):
-        run(stream, model, tmp_path / "out", Options(graph=graph, group=4, warm_up=0))
+        stream_images(stream, model, tmp_path / "out", StreamOptions(graph=graph, group=4, warm_up=0))
     assert left_over(tmp_path / "out") == []
 
 
@@ -185,7 +185,7 @@ def test_a_process_that_ends_while_all_are_counted_ends_the_run_in_words(improv,
 
     monkeypatch.setattr(psutil.Process, "name", gone)
     with pytest.raises(StreamError, match=r"improv: a process of its server \(\d+\) has ended"):
-        run(stream, model, tmp_path / "out")
+        stream_images(stream, model, tmp_path / "out")
     monkeypatch.undo()
     assert left_over(tmp_path / "out") == []
 
@@ -193,27 +193,29 @@ def test_a_process_that_ends_while_all_are_counted_ends_the_run_in_words(improv,
 def test_a_writer_that_writes_no_lines_is_an_error(improv, stream, model, tmp_path):
     graph = graph_with(tmp_path / "graph.yaml", "Writer", **{"package": "selftests.streaming.faulty", "class": "Idle"})
     with pytest.raises(StreamError, match=rf"the graph's Writer wrote lines for 0 of {COUNT} frames"):
-        run(stream, model, tmp_path / "out", Options(graph=graph, group=20))
+        stream_images(stream, model, tmp_path / "out", StreamOptions(graph=graph, group=20))
 
 
 def test_a_folder_that_can_not_be_written_to_is_an_error(stream, model, tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(StreamError, match="File exists"):
-        run(stream, model, tmp_path / "out")
+        stream_images(stream, model, tmp_path / "out")
 
 
 def test_an_image_larger_than_the_store_ends_the_run_in_words(improv, stream, model, tmp_path):
     with pytest.raises(StreamError, match=r"Acquirer: .*0\.6 MB of pixels a group, and half of the store is 0\.5 MB"):
-        run(Stream(stream.images, frames=200), model, tmp_path / "out", Options(group=200, store=1, warm_up=0))
+        stream_images(
+            Stream(stream.images, frames=200), model, tmp_path / "out", StreamOptions(group=200, store=1, warm_up=0)
+        )
 
 
 def test_another_run_is_not_mixed_in(done, stream, images, model, tmp_path):
     out, summary = done
     with pytest.raises(StreamError, match=r"holds a run\. It goes on with --resume"):
-        run(stream, model, out)
+        stream_images(stream, model, out)
     with pytest.raises(StreamError, match="that run had other frames"):
-        run(Stream(images / "images", images / "labels", 7), model, out, resume=True)
+        stream_images(Stream(images / "images", images / "labels", 7), model, out, resume=True)
     before = (out / "summary.json").read_text()
-    again = run(stream, model, out, resume=True)
+    again = stream_images(stream, model, out, resume=True)
     assert (again.frames, again.first, again.right) == (COUNT, COUNT, summary.right)
     assert (out / "summary.json").read_text() == before
