@@ -109,11 +109,13 @@ def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
 def check_end(archive: tarfile.TarFile) -> None:
     """Raise TarError unless zeros, the mark of an archive's end, follow: tarfile stops at a damaged header, too."""
     archive.fileobj.seek(archive.offset)
-    if len(archive.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+    block = archive.fileobj.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
         raise tarfile.ReadError("the end is missing")
-    while block := archive.fileobj.read(1 << 20):
+    while block:
         if block.strip(b"\0"):
             raise tarfile.ReadError("damaged header")
+        block = archive.fileobj.read(1 << 20)
 
 
 def archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:

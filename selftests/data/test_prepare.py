@@ -159,6 +159,19 @@ def test_an_altered_archive_is_an_error(images, tmp_path):
         make_batches(tmp_path / "out", from_images(path), per_file=PER_FILE)
 
 
+def test_a_damaged_last_header_is_an_error(images, tmp_path):
+    path = pack(images, tmp_path / "images.tar")
+    with tarfile.open(path, "a") as archive:
+        archive.addfile(tarfile.TarInfo("last"))
+    with tarfile.open(path) as archive:
+        last = archive.getmembers()[-1].offset
+    content = bytearray(path.read_bytes())
+    content[last] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"not a complete archive .*damaged header"):
+        make_batches(tmp_path / "out", from_images(path), per_file=PER_FILE)
+
+
 def test_a_source_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         make_batches(tmp_path / "out", from_images(tmp_path / "nowhere"), per_file=PER_FILE)
