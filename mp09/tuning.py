@@ -114,7 +114,9 @@ def search(
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """Return the trial with the highest accuracy. Raises TrainingError when all trials failed."""
+    """Return the trial with the highest accuracy. Raises TrainingError when there are none, or all of them failed."""
+    if not trials:
+        raise TrainingError("no trials: expected at least one to choose the best of.")
     valued = [trial for trial in trials if trial.accuracy is not None]
     if not valued:
         raise TrainingError(f"all {len(trials)} trials failed; the last one said: {trials[-1].error}")
@@ -258,7 +260,7 @@ def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
         seed: Of Ax's client.
 
     Raises:
-        TrainingError: There are too few trials for a model, or all of them failed.
+        TrainingError: There are no trials or too few for a model, or all of them failed.
     """
     top = best(trials)
     (x_name, x_bounds), (y_name, y_bounds) = RANGES.items()
