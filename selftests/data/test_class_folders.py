@@ -99,9 +99,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_images_without_class_folders_are_counted(folder):
-    with pytest.raises(
-        DataError, match=r"ant: expected one sub-folder a class, found 3 images directly in it\. Move"
-    ):
+    with pytest.raises(DataError, match=r"ant: expected one sub-folder a class, found 3 images directly in it\. Move"):
         list_images(folder / "ant")
 
 
