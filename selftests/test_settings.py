@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from selftests.conftest import ROOT
-from selftests.settings import SETTINGS, why_not, within
+from selftests.settings import SETTINGS, VIEW, why_not, within
 
 LANDLOCK = "from mp09.grading.sandbox.isolation.landlock import abi; print(abi())"
 
@@ -95,6 +95,15 @@ def test_processes_and_folders_of_the_user_are_ended(user):
     left = int(run(user, f"import os, time; print(os.getuid(), flush=True); {sleeper}"))
     assert left not in {process.uids().real for process in psutil.process_iter()}
     assert set(Path(tempfile.gettempdir()).glob("mp09-user-*")) <= folders
+
+
+@pytest.mark.usefixtures("user")
+def test_processes_that_root_left_behind_are_ended():
+    child = "(os.setsid(), os.close(1), os.close(2), time.sleep(600))"
+    code = f"import os, time; pid = os.fork(); print(pid, flush=True) if pid else {child}"
+    command = [sys.executable, str(VIEW), "--as-root", sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert not psutil.pid_exists(int(done.stdout))
 
 
 def test_a_setting_that_cannot_be_had_says_why(user):

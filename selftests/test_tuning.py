@@ -83,6 +83,8 @@ def test_a_trial_that_fails_does_not_end_the_search():
 
 
 def test_nothing_is_best_when_all_failed():
+    with pytest.raises(TrainingError, match="no trials: expected at least one to choose the best of"):
+        best([])
     with pytest.raises(TrainingError, match="all 1 trials failed; the last one said: no"):
         best([Trial(1, {}, None, 0.0, "no")])
 

@@ -12,7 +12,8 @@ its own the command sees:
     control groups            with --as-root: none, as in most containers
     --share FOLDER            the folder as it is
 
-Nothing changes outside. At the end the user's files and queues are gone, and so are the processes of an ordinary user.
+Nothing changes outside. At the end the user's files and queues are gone, and so are the processes that the command left
+behind.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,8 +61,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
-        if user:
-            end_processes(user)
+        end_processes(user)
         subprocess.run(["rm", "-rf", scratch], check=False)  # removes deeper folders than Python can
 
 
@@ -130,18 +131,22 @@ def check(result: int, what: str) -> None:
 
 
 def end_processes(user: int) -> None:
-    """Kill whatever the user still runs, all at once, and wait until it is gone."""
-    if os.fork() == 0:
+    """Kill whatever the command has left behind, and wait until it is gone.
+
+    What an ordinary user still runs is killed all at once. Root also runs what has nothing to do with the command, so
+    this process's children are killed, and then their children, which become its own.
+    """
+    if user and os.fork() == 0:
         try:
             os.setresuid(user, user, user)
             os.kill(-1, signal.SIGKILL)
         finally:
             os._exit(0)
-    try:
+    with suppress(ChildProcessError):
         while True:
+            for child in () if user else Path("/proc/thread-self/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
             os.wait()
-    except ChildProcessError:
-        return
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ class ClassProgress:
 
     Attributes:
         total: how many submissions this run is to grade.
-        known: how many it leaves as they are. Without `only_failed`, these are the ones that were graded before.
+        known: how many it leaves as they are in the book. What the book does not have and this run does not grade, as
+            with `only_failed`, is not counted.
         done: how many are finished, failed ones included.
         failed: how many could not be graded.
         on: what is being graded: for each busy worker the student's name, and the time.monotonic() of the start.
@@ -99,9 +100,11 @@ def grade_all(
     terms = _terms(assignment, rules)
     with Gradebook(out / BOOK, create=True) as book:
         book.agree(terms, replace=regrade)
-        wanted = _wanted(submissions, book.known(), only_failed=only_failed)
-        progress = ClassProgress(len(wanted), len(submissions) - len(wanted))
+        known = book.known()
+        wanted = _wanted(submissions, known, only_failed=only_failed)
         by_key = {submission.key: submission for submission in wanted}
+        left = [submission for submission in submissions if submission.key not in by_key]
+        progress = ClassProgress(len(wanted), sum(_entry(submission, known) is not None for submission in left))
 
         def done(submission: StudentSubmission, status: str, problem: str = "", report=None) -> None:
             book.write(submission, _digest(submission), status, problem, report)
@@ -202,23 +205,21 @@ def _terms(assignment: Assignment, rules: Rules) -> dict[str, str]:
 def _wanted(
     submissions: list[StudentSubmission], known: dict[str, Known], *, only_failed: bool
 ) -> list[StudentSubmission]:
-    """Choose what is to be graded.
+    """Choose what is to be graded."""
+    found = [(submission, _entry(submission, known)) for submission in submissions]
+    if only_failed:
+        return [submission for submission, entry in found if entry and entry.status != GRADED]
+    return [submission for submission, entry in found if not entry or entry.digest != _digest(submission)]
+
+
+def _entry(submission: StudentSubmission, known: dict[str, Known]) -> Known | None:
+    """Return what the book has of a submission.
 
     When a key belongs to another student in the book, the submission counts as new: a student who joins the class may
     take over a key (see `collect`).
     """
-
-    def entry(submission: StudentSubmission) -> Known | None:
-        found = known.get(submission.key)
-        return found if found and found.name == submission.name else None
-
-    if only_failed:
-        return [submission for submission in submissions if (found := entry(submission)) and found.status != GRADED]
-    return [
-        submission
-        for submission in submissions
-        if not (found := entry(submission)) or found.digest != _digest(submission)
-    ]
+    found = known.get(submission.key)
+    return found if found and found.name == submission.name else None
 
 
 def _digest(submission: StudentSubmission) -> str:

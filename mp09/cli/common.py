@@ -34,18 +34,21 @@ def add_model(parser: Any, default: str | None, about: str, *, several: bool = F
     parser.add_argument(*older, default=default, dest=f"model{s}", help=argparse.SUPPRESS)
 
 
-def add_precision(parser: argparse.ArgumentParser, *more: str) -> None:
+def add_precision(parser: argparse.ArgumentParser, *, int8: bool = False) -> None:
     """Add the option --precision, with which `main` forces float32 or bfloat16 on all that a command computes.
 
     Args:
         parser: the command's parser.
-        more: further values that the option may have.
+        int8: whether the command computes features, for which there is int8, too.
     """
     about = (
         "the number type that models compute in; auto is what MP09_PRECISION holds, else bfloat16 where the processor "
         "or GPU has arithmetic for it, else float32"
     )
-    parser.add_argument("--precision", choices=(*PRECISIONS, *more), default=AUTO, help=f"{about}; {DEFAULT}")
+    if int8:
+        about += "; int8 is only for features that are computed once, by a frozen backbone on a processor"
+    choices = (*PRECISIONS, *(["int8"] if int8 else []))
+    parser.add_argument("--precision", choices=choices, default=AUTO, help=f"{about}; {DEFAULT}")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

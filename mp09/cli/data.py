@@ -18,8 +18,8 @@ def _add_data(commands) -> None:
         "data",
         help=about,
         description=about,
-        epilog="Without a source, a complete folder is kept. If there is none, CIFAR-10 is downloaded. If that fails, "
-        "synthetic images are made.",
+        epilog="In a folder that this command made, what is not given stays as it is. Without a source, CIFAR-10 is "
+        "downloaded for a new folder. If that fails, synthetic images are made.",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
@@ -43,13 +43,13 @@ def _add_data(commands) -> None:
         type=int,
         metavar="N",
         help="put N images into a private file for the grader: synthetic ones are made in addition, others are taken "
-        "out of the training images",
+        "out of the training images; where this would replace held-out images, it has to be given",
     )
     parser.add_argument(
         "--seed", type=int, help="seed of the order, and of synthetic images (default: 0 in a new folder)"
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace the folder in any case, even if this command did not make it"
+        "--force", action="store_true", help="make the folder as if it were new, even if this command did not make it"
     )
     parser.set_defaults(run=_data)
 
@@ -60,6 +60,8 @@ def _data(args: argparse.Namespace) -> int:
     if args.verify:
         source = provenance.verify(args.out)
     else:
+        if args.synthetic and args.seed is None and not args.force and (args.out / provenance.SOURCE_FILE).exists():
+            args.seed = provenance.read_provenance(args.out).seed
         origin = (
             origins.from_images(args.images)
             if args.images

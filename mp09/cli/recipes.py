@@ -68,7 +68,7 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
         help="the weights: a name of torchvision's, a file, or none for random numbers; " + DEFAULT,
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
-    add_precision(parser, "int8")
+    add_precision(parser, int8=True)
     parser.add_argument("--seed", type=_seed, default=0, help="the seed of everything that is random; " + DEFAULT)
     parser.add_argument(
         "--cache", type=Path, default=CACHE, metavar="DIR", help="the folder where features are kept; " + DEFAULT

@@ -112,11 +112,13 @@ def check_end(archive: tarfile.TarFile) -> None:
     file = archive.fileobj
     assert file is not None  # the archive is open
     file.seek(archive.offset)
-    if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+    block = file.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
         raise tarfile.ReadError("the end is missing")
-    while block := file.read(1 << 20):
+    while block:
         if block.strip(b"\0"):
             raise tarfile.ReadError("damaged header")
+        block = file.read(1 << 20)
 
 
 def archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:

@@ -55,49 +55,58 @@ def make_batches(
 ) -> Provenance:
     """Make the data folder `out` and return its Provenance. A folder that already is what was asked for is kept.
 
+    Where only some of it is asked for otherwise, the folder is made anew, and what is None stays as it was.
+
     Args:
         out: the folder to make.
-        origin: where the images come from, e.g. `origins.from_images(...)`. With None, a complete folder is kept; else
-            CIFAR-10 is downloaded; if that fails, synthetic images are made.
-        per_file: how many images each file holds, a multiple of 8. None accepts what an existing folder has, and means
-            8000 for a folder that has to be made.
-        seed: decides how the images are shuffled over the files, 0 to 2**32 - 1; also the seed of synthetic images if
-            the download fails. None accepts what an existing folder has, and means 0 otherwise.
+        origin: where the images come from, e.g. `origins.from_images(...)`. With None, those of an existing folder are
+            taken; else CIFAR-10 is downloaded; if that fails, synthetic images are made.
+        per_file: how many images each file holds, a multiple of 8. None means what an existing folder has, or else
+            8000.
+        seed: decides how the images are shuffled over the files, 0 to 2**32 - 1; also the seed of synthetic images,
+            unless `origin` says another. None means what an existing folder has, or else 0.
         holdout: how many images, a multiple of 40, go into a private file (`provenance.holdout_file`) that only the
             grader scores on. Synthetic ones are made in addition; others are moved out of the training files. None
-            accepts what an existing folder has, and means 0 otherwise.
+            means what an existing folder has, or else 0; it is an error when held-out images would be replaced.
         secret: the seed of the held-out images, 0 to 2**128 - 1, which is kept only beside them, because whoever knows
             it can make them. By default it is random.
-        force: make the folder in any case, even if this function did not make what it replaces.
+        force: make the folder in any case, even if this function did not make what it replaces; what is None then means
+            the same as for a new folder.
         progress: called as progress(what is done, how much, of how much).
 
     Raises:
-        DataError: an argument or an image is wrong, the disk is full, or `out` is somebody else's. No half-written
-            files stay behind.
+        DataError: an argument or an image is wrong, the disk is full, `out` is somebody else's, or held-out images
+            would be lost without having been asked for. No half-written files stay behind.
         DownloadError: the `origin` can't be downloaded.
     """
     out = Path(out).absolute()
-    if per_file is not None and (per_file < 8 or per_file % 8):
-        raise DataError(f"--per-file: expected a positive multiple of 8 (the classes are balanced), got {per_file}.")
-    if seed is not None and not 0 <= seed < 2**32:
-        raise DataError(f"--seed: expected 0..4294967295, got {seed}.")
-    if holdout is not None and (holdout < 0 or holdout % 40 or holdout >= 5 * (per_file or PER_FILE)):
-        raise DataError(
-            f"--holdout: expected a multiple of 40 (five files, eight classes) below {5 * (per_file or PER_FILE)}, "
-            f"got {holdout}."
+    _check(per_file, seed, secret)
+    note = ""
+    found = None if force else _existing(out, anything_asked=(origin, per_file, seed, holdout) != (None,) * 4)
+    if found:
+        wanted = replace(
+            found,
+            origin=origin.key if origin else found.origin,
+            per_file=per_file or found.per_file,
+            seed=found.seed if seed is None else seed,
+            holdout=found.holdout if holdout is None else holdout,
         )
-    if secret is not None and not 0 <= secret < 2**SECRET_BITS:
-        raise DataError(f"secret: expected a whole number of {SECRET_BITS} bits, got {secret}.")
-    if not force and (existing := _existing(out, origin, per_file, seed, holdout)):
-        return existing
-    note, seed, chosen = "", seed or 0, origin or from_download(out.parent / ARCHIVE_NAME)
+        if wanted == found:
+            _check_holdout_is_there(out, holdout)
+            return found
+        per_file, seed = wanted.per_file, wanted.seed
+        if origin is None:
+            origin, note = _origin_again(out, found, seed), found.note
+    per_file, seed = per_file or PER_FILE, seed or 0
+    _check_holdout(out, holdout, per_file, found)
+    chosen = origin or from_download(out.parent / ARCHIVE_NAME)
     try:
-        name, train, test = chosen.load(per_file or PER_FILE, progress)
+        name, train, test = chosen.load(per_file, progress)
     except DownloadError as error:
         if origin:
             raise
         note, chosen = f"CIFAR-10 could not be fetched: {error}", from_synthetic(seed)
-        name, train, test = chosen.load(per_file or PER_FILE, progress)
+        name, train, test = chosen.load(per_file, progress)
     held_out = None
     if holdout:
         secret = secrets.randbits(SECRET_BITS) if secret is None else secret
@@ -106,15 +115,48 @@ def make_batches(
     return _write(out, source, train, test, held_out, progress)
 
 
-def _existing(
-    out: Path, origin: Origin | None, per_file: int | None, seed: int | None, holdout: int | None
-) -> Provenance | None:
-    """Return the Provenance of a folder that satisfies the request, or None when it has to be made."""
+def _check(per_file: int | None, seed: int | None, secret: int | None) -> None:
+    """Raise DataError for values that mean nothing."""
+    if per_file is not None and (per_file < 8 or per_file % 8):
+        raise DataError(f"--per-file: expected a positive multiple of 8 (the classes are balanced), got {per_file}.")
+    if seed is not None and not 0 <= seed < 2**32:
+        raise DataError(f"--seed: expected 0..4294967295, got {seed}.")
+    if secret is not None and not 0 <= secret < 2**SECRET_BITS:
+        raise DataError(f"secret: expected a whole number of {SECRET_BITS} bits, got {secret}.")
+
+
+def _check_holdout(out: Path, holdout: int | None, per_file: int, found: Provenance | None) -> None:
+    """Raise DataError for a number that can't be, or when nobody asked to give up the images that are held out."""
+    if holdout is None and (holdout_file(out).parent.exists() or (found and found.holdout)):
+        raise DataError(
+            f"{out}: has held-out images, which are replaced when it is made anew. Hold out others: --holdout N, or "
+            "none: --holdout 0."
+        )
+    if holdout is not None and (holdout < 0 or holdout % 40 or holdout >= 5 * per_file):
+        raise DataError(
+            f"--holdout: expected a multiple of 40 (five files, eight classes) below {5 * per_file}, got {holdout}."
+        )
+
+
+def _check_holdout_is_there(out: Path, holdout: int | None) -> None:
+    """Raise DataError when somebody counts on held-out images that are gone."""
+    if holdout and not (holdout_file(out).exists() and secret_file(out).exists()):
+        raise DataError(
+            f"{holdout_file(out).parent}: the held-out images and their secret seed are not there. Put them back, or "
+            "hold out others (--force) and give out the data anew."
+        )
+
+
+def _existing(out: Path, *, anything_asked: bool) -> Provenance | None:
+    """Return the Provenance of a folder, or None when there is none yet.
+
+    One that this command did not make is an error where anything is asked of it, as it would have to be replaced.
+    """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / SOURCE_FILE).is_file():
         complete = out.is_dir() and all((out / name).is_file() for name in (*TRAIN_FILES, TEST_FILE))
-        if complete and origin is None and per_file is None:
+        if complete and not anything_asked:
             return read_provenance(out)
         raise DataError(
             f"{out}: exists and was not made by this command. Choose another --out, or replace it: --force."
@@ -124,20 +166,20 @@ def _existing(
         raise DataError(
             f"{out}: holds files not made by this command: {', '.join(sorted(foreign)[:5])}. Replace all: --force."
         )
-    wanted = (
-        origin.key if origin else source.origin,
-        per_file or source.per_file,
-        source.seed if seed is None else seed,
-        source.holdout if holdout is None else holdout,
-    )
-    if wanted != (source.origin, source.per_file, source.seed, source.holdout):
-        return None
-    if holdout and holdout == source.holdout and not (holdout_file(out).exists() and secret_file(out).exists()):
-        raise DataError(
-            f"{holdout_file(out).parent}: the held-out images and their secret seed are not there. Put them back, or "
-            "hold out others (--force) and give out the data anew."
-        )
     return source
+
+
+def _origin_again(out: Path, source: Provenance, seed: int) -> Origin:
+    """Return where the images of a folder come from, so that it can be made anew; synthetic ones take a new seed.
+
+    Raises DataError for image files, of which the folder does not say where they lie.
+    """
+    if source.name == "synthetic":
+        return from_synthetic(int(source.origin.rpartition(" ")[2]) if seed == source.seed else seed)
+    official = from_download(out.parent / ARCHIVE_NAME)
+    if source.origin != official.key:
+        raise DataError(f"{out}: made of {source.name}. To make it anew, give these images again, e.g. --images PATH.")
+    return official
 
 
 def _hold_out(

@@ -1,5 +1,6 @@
 """Where results go: a video file, a window, or figures of images beside their classes. Use each in a `with` block."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -70,10 +71,19 @@ class VideoFile:
             return
         self._writer.release()
         try:
+            self._check_whole()
             os.replace(self._temporary, self.path)
         except OSError as error:
             self._temporary.unlink(missing_ok=True)
             raise FrameError(f"{self.path}: could not be written ({error.strerror}).") from error
+
+    def _check_whole(self) -> None:
+        """Raise OSError when frames are missing in the file, as OpenCV does not say that it could not write them."""
+        file = cv2().VideoCapture(str(self._temporary))
+        frames = file.get(cv2().CAP_PROP_FRAME_COUNT)
+        file.release()
+        if frames < self._count:
+            raise OSError(errno.ENOSPC, "frames are missing; is the disk full?")
 
     def _open(self, image: np.ndarray) -> "VideoWriter":
         height, width = image.shape[:2]

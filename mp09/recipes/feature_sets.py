@@ -13,7 +13,7 @@ from mp09.data import class_folders
 from mp09.data.archives import Progress
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
-from mp09.features.extract import BATCH_SIZE, CALIBRATION, INT8, ExtractOptions, View, extract, stack
+from mp09.features.extract import CALIBRATION, INT8, ExtractOptions, View, extract, stack
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, logistic_regression
 from mp09.features.on_ray import OnCluster
@@ -52,7 +52,7 @@ def features_of(
     sets = [
         extract(
             backbone,
-            found if in_memory else loader(found, backbone.preprocess, BATCH_SIZE),
+            found if in_memory else loader(found, backbone.preprocess, options.batch_size),
             options,
             view=_view(number),
             key=key,

@@ -5,7 +5,9 @@ CIFAR-10's ten classes. Only training splits are used and the last weights are t
 at the end. Every stage is a run of its own that goes on where it stopped.
 """
 
+import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -101,7 +103,7 @@ def pretrain(
     Raises:
         DataError: Images are missing or damaged, or have another size.
         TrainingError: There are more or fewer numbers of epochs than stages, a loss is not a number, a stage's folder
-            holds another run or a damaged one, or a checkpoint can't be written.
+            holds another run or a damaged one, or a checkpoint or the card can't be written.
         DeviceError: There is no such device.
     """
     stages = STAGES if tiny else STAGES[1:]
@@ -142,7 +144,9 @@ def pretrain(
     path = out / "resnet18.pt"
     write_half(base, head, path)
     card = measure(path, train, test, device=device)
-    write_json(path.with_suffix(".json"), asdict(card))
+    beside = path.with_suffix(".json")
+    with _writing(beside):
+        write_json(beside, asdict(card))
     return path, card
 
 
@@ -153,9 +157,17 @@ def write_half(base: Backbone, head: torch.nn.Linear, path: Path) -> None:
     """
     state = {**base.body.state_dict(), "fc.weight": head.weight, "fc.bias": head.bias}
     state = {name: _half(tensor.detach().cpu()) for name, tensor in state.items()}
+    content = io.BytesIO()
+    torch.save(state, content)  # not into the file, as PyTorch turns the error of a full disk into one of its own
+    with _writing(path), atomic_write(path) as file:
+        file.write(content.getbuffer())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which writes this file, into a TrainingError that names it."""
     try:
-        with atomic_write(path) as file:
-            torch.save(state, file)
+        yield
     except OSError as error:
         raise TrainingError(f"{path}: could not be written ({error}).") from error
 

@@ -16,7 +16,7 @@ from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, int8_is_faster
 from mp09.errors import NetworkError, TrainingError
 from mp09.features.cache import digest_network
-from mp09.features.extract import ExtractOptions
+from mp09.features.extract import INT8, ExtractOptions
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier, make_head
@@ -50,13 +50,15 @@ class InputOptions:
     augment: str = "none"
     views: int = 1
 
-    def check(self, on_features: bool) -> None:
-        """Raise TrainingError for values that mean nothing, or nothing together."""
+    def check(self, on_features: bool, precision: str) -> None:
+        """Raise TrainingError for values that mean nothing, or nothing together with what else was chosen."""
         if min(self.batch_size, self.valid_batch_size) < 1:
             sizes = f"{self.batch_size} and {self.valid_batch_size}"
             raise TrainingError(f"batch sizes: expected 1 or more, got {sizes}.")
         if self.views > 1 and not on_features:
             raise TrainingError(f"views: {self.views} of each image need a frozen backbone and augment none.")
+        if precision == INT8 and not on_features:
+            raise TrainingError("precision: int8 is for features, which need a frozen backbone and augment none.")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def train(
     on_features = model.learn == 0 and inputs.augment == "none"
     choose_device(options.device)
     _make_folder(out)
-    inputs.check(on_features)
+    inputs.check(on_features, options.precision)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.classes)} classes")
     torch.manual_seed(options.seed)
     base = backbone(model.name, model.weights)

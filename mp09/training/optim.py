@@ -18,7 +18,7 @@ def make_optimizer(name: str, model: nn.Module, *, lr: float, weight_decay: floa
     """Make an optimizer for all parameters of a model that require a gradient.
 
     Args:
-        name: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9).
+        name: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9, unless the schedule moves it).
         model: The model.
         lr: The learning rate.
         weight_decay: The weight decay of weights. Biases and normalisations, which have one dimension, are spared.

@@ -20,7 +20,8 @@ class FitOptions:
         epochs: How many epochs in all. Those of a run that is continued are included, and with a constant schedule
             it may be given more of them than before.
         optimizer: "adamw", "adam" or "sgd" (Nesterov, momentum 0.9); or an optimizer of PyTorch that is ready to use,
-            whose own learning rate and weight decay then hold.
+            whose own learning rate and weight decay then hold. The one-cycle schedule moves the momentum, too: see
+            `make_schedule`.
         lr: The learning rate; with the one-cycle schedule its peak.
         weight_decay: The weight decay of weights. Biases and normalisations are spared.
         schedule: "one-cycle", "cosine" or "constant"; the learning rate changes after every step.

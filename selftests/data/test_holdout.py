@@ -118,6 +118,20 @@ def test_the_holdout_stays_until_another_one_is_asked_for(tmp_path):
     assert len(set(seen[2:])) == 4  # the first secret, two others, and none
 
 
+@pytest.mark.parametrize("options", [{"per_file": 80}, {"seed": 1}, {"force": True}])
+def test_a_holdout_is_given_up_only_if_one_says_so(tmp_path, options):
+    out = tmp_path / "out"
+    make_batches(out, from_synthetic(0), per_file=40, holdout=40)
+    secret = secret_file(out).read_text()
+    with pytest.raises(DataError, match=r"out: has held-out images, .* --holdout N, or none: --holdout 0"):
+        make_batches(out, **options)
+    assert secret_file(out).read_text() == secret
+    holdout_file(out).parent.rename(tmp_path / "elsewhere")
+    if "force" not in options:
+        with pytest.raises(DataError, match="has held-out images"):
+            make_batches(out, **options)
+
+
 def test_the_public_folder_is_complete_without_the_private_one(tmp_path):
     out = tmp_path / "out"
     source = make_batches(out, from_synthetic(0), per_file=40, holdout=40)

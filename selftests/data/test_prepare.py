@@ -159,6 +159,19 @@ def test_an_altered_archive_is_an_error(images, tmp_path):
         make_batches(tmp_path / "out", from_images(path), per_file=PER_FILE)
 
 
+def test_a_damaged_last_header_is_an_error(images, tmp_path):
+    path = pack(images, tmp_path / "images.tar")
+    with tarfile.open(path, "a") as archive:
+        archive.addfile(tarfile.TarInfo("last"))
+    with tarfile.open(path) as archive:
+        last = archive.getmembers()[-1].offset
+    content = bytearray(path.read_bytes())
+    content[last] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"not a complete archive .*damaged header"):
+        make_batches(tmp_path / "out", from_images(path), per_file=PER_FILE)
+
+
 def test_a_source_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         make_batches(tmp_path / "out", from_images(tmp_path / "nowhere"), per_file=PER_FILE)
@@ -297,6 +310,7 @@ def test_without_a_source_and_network_synthetic_images_are_made_and_it_says_so(t
     monkeypatch.setattr(prepare, "from_download", lambda path: from_download(path, url="http://127.0.0.1:9/nothing"))
     source = make_batches(tmp_path / "out", per_file=PER_FILE)
     assert (source.name, source.note[:33]) == ("synthetic", "CIFAR-10 could not be fetched: ht")
+    assert make_batches(tmp_path / "out", per_file=8).note == source.note
 
 
 # The folder that is made
@@ -317,6 +331,39 @@ def test_another_request_replaces_our_own_folder(images, tmp_path):
     make_batches(out, from_images(images), per_file=8)
     assert (read_provenance(out).per_file, len(read_batch(out / TEST_FILE))) == (8, 8)
     assert leftovers(tmp_path) == []
+
+
+def test_what_is_not_given_stays_as_it_was(tmp_path):
+    made = make_batches(tmp_path / "out", from_synthetic(3), per_file=PER_FILE, seed=5)
+    assert (made.origin, made.seed, made.per_file) == ("synthetic, seed 3", 5, PER_FILE)
+    made = make_batches(tmp_path / "out", per_file=8)
+    assert (made.origin, made.seed, made.per_file) == ("synthetic, seed 3", 5, 8)
+    made = make_batches(tmp_path / "out", seed=6)
+    assert (made.origin, made.seed, made.per_file) == ("synthetic, seed 6", 6, 8)
+
+
+def test_the_command_keeps_the_seed_of_synthetic_images(tmp_path):
+    command = ["data", "--synthetic", "--out", str(tmp_path / "out")]
+    assert main([*command, "--seed", "5", "--per-file", "8"]) == 0
+    made = read_provenance(tmp_path / "out")
+    assert main(command) == 0
+    assert read_provenance(tmp_path / "out") == made
+
+
+def test_images_of_the_archive_are_taken_from_it_again(tmp_path, monkeypatch):
+    path = make_archive(tmp_path / prepare.ARCHIVE_NAME)
+    md5 = checksum(path, "md5")
+    monkeypatch.setattr(prepare, "from_download", lambda path: from_download(path, md5=md5))
+    make_batches(tmp_path / "out", from_archive(path, md5=md5), per_file=PER_FILE)
+    made = make_batches(tmp_path / "out", per_file=8)
+    assert (made.name, made.per_file) == ("CIFAR-10", 8)
+
+
+def test_own_images_are_asked_for_again(images, tmp_path):
+    make_batches(tmp_path / "out", from_images(images), per_file=8)
+    with pytest.raises(DataError, match=r"out: made of .* \(PNG\)\. .* give these images again, e\.g\. --images PATH"):
+        make_batches(tmp_path / "out", seed=1)
+    assert make_batches(tmp_path / "out", from_images(images), seed=1).per_file == 8
 
 
 def test_a_folder_of_somebody_else_is_never_overwritten(tmp_path):
@@ -342,6 +389,8 @@ def test_a_folder_of_the_course_is_used_as_it_is(tmp_path):
     make_batches(out, from_synthetic(0), per_file=PER_FILE)
     (out / "SOURCE.json").unlink()
     assert (make_batches(out).name, read_provenance(out).counts[TEST_FILE]) == ("unknown source", PER_FILE)
+    with pytest.raises(DataError, match="was not made by this command"):
+        make_batches(out, holdout=40)
 
 
 def test_verify_names_what_changed(tmp_path):

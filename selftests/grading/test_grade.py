@@ -45,11 +45,6 @@ def submit(tmp_path, run_grader):
     return submit
 
 
-def without(name: str, body: str) -> str:
-    """Return the reference solution with a function that is defined anew at the end of the file."""
-    return f"{REFERENCE}\n\n{body}\n"
-
-
 # Accidents of a submission
 
 

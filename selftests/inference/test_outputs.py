@@ -11,6 +11,7 @@ from mp09.errors import FrameError
 from mp09.inference.frames import Frame, open_source
 from mp09.inference.outputs import Panels, VideoFile, Window
 from mp09.inference.results import Result, results
+from selftests.conftest import small_files
 from selftests.inference.conftest import plain
 
 
@@ -61,6 +62,17 @@ def test_a_folder_in_the_place_of_the_video_is_an_error(predict, tmp_path):
     with pytest.raises(FrameError, match="could not be written"):
         write()
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
+def test_a_video_that_the_disk_has_no_room_for_is_an_error(predict, tmp_path, name):
+    def write():
+        with small_files(100), VideoFile(tmp_path / name, 10.0) as file:
+            file(result(predict, 0.0))
+
+    with pytest.raises(FrameError, match=f"{name}: could not be written .frames are missing; is the disk full"):
+        write()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_came_before_an_error_is_kept(predict, tmp_path):

@@ -7,8 +7,10 @@ from PIL import Image
 
 from mp09.cli import main
 from mp09.data.imageset import ImageSet
+from mp09.errors import TrainingError
 from mp09.nets.backbones import OUR_CLASSES, backbone
-from mp09.recipes.pretrain import eight_of, shrunk
+from mp09.recipes.pretrain import eight_of, shrunk, write_half
+from selftests.conftest import small_files
 
 WNIDS = ("n00000001", "n00000002")
 
@@ -55,6 +57,17 @@ def test_all_stages_run_and_a_checkpoint_with_its_card_comes_out(sources, tmp_pa
     assert backbone("resnet18-32", tmp_path / "resnet18.pt").head.out_features == 10
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == printed.splitlines()[-2:]
+    (tmp_path / "resnet18.json").unlink()
+    (tmp_path / "resnet18.json").mkdir()
+    assert main(command) == 2
+    assert f"error: {tmp_path / 'resnet18.json'}: could not be written" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_the_disk_has_no_room_for_is_named(tmp_path):
+    base, path = backbone("resnet18-32", "none"), tmp_path / "resnet18.pt"
+    with pytest.raises(TrainingError, match=r"resnet18.pt: could not be written"), small_files(100):
+        write_half(base, base.head, path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tiny_imagenet_is_shrunk_to_means_of_four_pixels(sources):

@@ -8,8 +8,11 @@ import torch
 from torchvision import models as zoo
 
 from mp09.errors import DataError
+from mp09.features.extract import ExtractOptions, compute_here
+from mp09.nets.backbones import backbone
 from mp09.nets.export import load_exported
 from mp09.recipes.datasets import open_data
+from mp09.recipes.feature_sets import features_of
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
@@ -129,6 +132,24 @@ def test_numbers_out_of_range_are_refused_before_any_work(option, capsys):
 def test_views_of_images_that_are_augmented_are_refused(folders, tmp_path, capsys):
     assert run("train", "--data", folders, "--out", tmp_path, "--views", 2, "--augment", "flip") == 2
     assert "views: 2 of each image need a frozen backbone" in capsys.readouterr().err
+
+
+def test_int8_without_features_is_refused(folders, tmp_path, capsys):
+    assert run("train", "--data", folders, "--out", tmp_path, "--precision", "int8", "--learn", 1) == 2
+    assert "precision: int8 is for features, which need a frozen backbone" in capsys.readouterr().err
+
+
+def test_image_files_come_in_batches_as_large_as_asked_for(folders):
+    sizes = []
+
+    def compute(*arguments):
+        for features in compute_here(*arguments):
+            sizes.append(len(features))
+            yield features
+
+    options = ExtractOptions("cpu", "float32", batch_size=5, compute=compute)
+    features_of(backbone("resnet18-32", "none"), open_data(folders).valid, "valid", options)
+    assert sizes == [5, 5, 5, 3]
 
 
 def test_a_test_folder_is_not_chosen_by(folders, tmp_path):

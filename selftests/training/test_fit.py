@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from mp09.errors import DeviceError, TrainingError
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
+from mp09.training.optim import make_optimizer, make_schedule
 from mp09.training.options import FitOptions
 from mp09.training.trainer import trainer
 
@@ -36,6 +37,18 @@ def run(model: nn.Module | None = None, **options) -> list[dict]:
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
 def test_every_optimizer_and_schedule_learns(optimizer, schedule):
     assert run(optimizer=optimizer, schedule=schedule)[-1]["valid_accuracy"] > 0.8
+
+
+def test_one_cycle_moves_the_momentum_against_the_learning_rate():
+    optimizer = make_optimizer("sgd", net(), lr=0.1, weight_decay=0.0)
+    schedule = make_schedule("one-cycle", optimizer, steps=9)
+    seen = []
+    for _ in range(9):
+        seen.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]))
+        optimizer.step()
+        schedule.step()
+    assert max(seen) == pytest.approx((0.1, 0.85))
+    assert seen[0][1] == max(momentum for _, momentum in seen) == 0.95
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not():

@@ -61,7 +61,7 @@ def ended(operation: str, kind: Ending, message: str, log: str) -> Diagnosis:
         "memory": "Keep images as uint8, convert them a batch at a time, and keep no tensors that carry gradients.",
         "died": "Something ended Python itself: sys.exit, os._exit, or a crash in compiled code. Take it out.",
         "disk": "Write no files; nothing that you write is kept.",
-        "processes": "The grader counts what a DataLoader starts too: num_workers=2 is plenty.",
+        "processes": "The grader counts what a DataLoader starts too: num_workers of 0 to 4 are plenty.",
         "protocol": "The connection to the grader is not yours to write to.",
     }
     log = readable(log[-2000:])

@@ -38,7 +38,8 @@ def confine(policy: Policy) -> Confined:
 def limit(policy: Policy) -> None:
     """Set the policy's limits for this process and its children.
 
-    RLIMIT_NPROC, which limits processes, does not bind root.
+    RLIMIT_NPROC, which limits processes, does not bind root, even without capabilities. So what else root runs can't
+    keep a worker from starting its processes, unless a container's root is an ordinary user of the machine.
     """
     for name, limit in (
         (resource.RLIMIT_CORE, 0),
