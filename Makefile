@@ -2,7 +2,7 @@
 # make test     set up everything and run the product's own tests, side by side: minutes
 # make proof    set up everything and prove the rest: what takes too long for a test
 # make coverage set up everything and count the lines of mp09 that the tests reach
-# make stream   set up improv too, in an environment of its own, and stream drawn images through the course's network
+# make stream   set up improv too, in an environment of its own, and stream synthetic images through the course's model
 # make bench    set up everything and measure the claims of speed in docs/labs.md    (TINY=path: Tiny ImageNet too)
 # make validate set up everything and prove the rubric as root, as an ordinary user, and without Landlock    (needs root)
 # make setup    only set up: virtual environment, packages, data
@@ -97,10 +97,10 @@ $(STREAM)/.made: mp09/streaming/requirements.txt $(VENV)/.dev
 DEMO := runs/demo
 stream: $(STREAM)/.made
 	$(BIN)/python -m mp09 cifar-images --synthetic --per-batch 500 --batch 1 --out $(DEMO)/images
-	$(BIN)/python -m mp09 export --model resnet18-32 --out $(DEMO)/network.pt
+	$(BIN)/python -m mp09 export --model resnet18-32 --out $(DEMO)/model.pt
 	rm -rf $(DEMO)/stream
 	$(BIN)/python -m mp09 stream --images $(DEMO)/images/images --labels $(DEMO)/images/labels \
-	    --exported $(DEMO)/network.pt --graph timing --group 16 --out $(DEMO)/stream
+	    --exported $(DEMO)/model.pt --graph timing --group 16 --out $(DEMO)/stream
 
 .PHONY: data images
 data:

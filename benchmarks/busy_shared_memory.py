@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,7 +26,7 @@ from mp09.grading.sandbox.sandbox import Sandbox, Settings
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def come_and_go(ready) -> None:
+def come_and_go(ready: Event) -> None:
     """Make and remove files and folders in /dev/shm for ever, once `ready` is set."""
     ready.set()
     while True:

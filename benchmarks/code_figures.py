@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LONG_FILE = 250  # lines
 TYPE_NAME = re.compile(r"([A-Z][a-z]+)+")
+COMPLEXITY = re.compile(r"\((\d+) >")  # in a message of ruff
 FOR_STUDENTS = ("submitted.py",)  # its functions have the arguments that the assignment asks for
 
 
@@ -55,16 +56,15 @@ def functions(root: Path) -> list[Function]:
                 given = node.args
                 arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
                 arguments = [argument for argument in arguments if argument.arg not in ("self", "cls")]
-                lines = node.end_lineno - node.lineno + 1 - _docstring_lines(node)
+                lines = _lines(node) - (0 if ast.get_docstring(node) is None else _lines(node.body[0]))
                 place = (path.resolve(), node.lineno)
                 found.append(Function(name, lines, len(arguments), complexities.get(place, 1)))
     return found
 
 
-def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    if ast.get_docstring(node) is None:
-        return 0
-    return node.body[0].end_lineno - node.body[0].lineno + 1
+def _lines(node: ast.stmt) -> int:
+    assert node.end_lineno is not None  # the parser sets it
+    return node.end_lineno - node.lineno + 1
 
 
 def _complexities(root: Path) -> dict[tuple[Path, int], int]:
@@ -73,14 +73,14 @@ def _complexities(root: Path) -> dict[tuple[Path, int], int]:
     command += ["--config", "lint.mccabe.max-complexity=0", "--exit-zero", *map(str, measured_files(root))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {
-        (Path(found["filename"]).resolve(), found["location"]["row"]): int(re.search(r"\((\d+) >", found["message"])[1])
+        (Path(found["filename"]).resolve(), found["location"]["row"]): int(COMPLEXITY.findall(found["message"])[0])
         for found in json.loads(done.stdout)
     }
 
 
 def reused_names(root: Path) -> dict[str, list[str]]:
     """Names of files and packages, classes and type aliases that stand for two things in mp09 -> where they stand."""
-    places = defaultdict(set)
+    places: defaultdict[str, set[str]] = defaultdict(set)
     for path in sorted((root / "mp09").rglob("*.py")):
         module = path.relative_to(root).as_posix()
         if path.name == "__init__.py":

@@ -28,11 +28,10 @@ def measure(count: int) -> None:
     from mp09.nets.backbones import backbone
 
     base = backbone("resnet18-32")
-    for stage in ("layer1", "layer2", "layer3"):
-        setattr(base.body, stage, nn.Conv2d(64, 64, 1, stride=2))
+    base.body.layer1, base.body.layer2, base.body.layer3 = (nn.Conv2d(64, 64, 1, stride=2) for _ in range(3))
     base.body.layer4 = nn.Conv2d(64, 512, 1)
 
-    def lazily() -> Iterator:
+    def lazily() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for start in range(0, count, BATCH):
             n = min(BATCH, count - start)
             yield torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8), torch.zeros(n, dtype=torch.int64)

@@ -50,7 +50,7 @@ def main() -> int:
     times = by_turns({"bare": bare, "extract": lambda: extract(base, found, where)}, args.rounds)
     print(f"{machine(device)}; {name}, {len(found)} images, {dtype}, batches of {BATCH_SIZE}")
     rates = {side: [len(found) / value for value in values] for side, values in times.items()}
-    bare_rate = show("bare network", rates["bare"], "images/s")
+    bare_rate = show("bare model", rates["bare"], "images/s")
     return verdict(show("extract", rates["extract"], "images/s") / bare_rate, GOAL)
 
 

@@ -55,16 +55,16 @@ def mutated(source: bytes, dice: random.Random) -> bytes:
     return bytes(content)
 
 
-def fuzz_decoder(inputs: int, seed: int = 0) -> Counter:
+def fuzz_decoder(inputs: int, seed: int = 0) -> Counter[str]:
     """Decode mutated messages, and count the outcomes.
 
     Raises:
         RuntimeError: an input took more than SLOW_S, or MEMORY_BYTES more than at the start. Any other error of the
             decoder that is neither a ProtocolError nor an error the worker reports is raised, too.
     """
-    dice, outcomes = random.Random(seed), Counter()
+    dice, outcomes = random.Random(seed), Counter[str]()
     stream = io.BytesIO()
-    arrays = {"predictions": np.arange(50), "images0": np.zeros((3, 4, 4), np.float32)}
+    arrays: dict[str, np.ndarray] = {"predictions": np.arange(50), "images0": np.zeros((3, 4, 4), np.float32)}
     protocol.write(stream, protocol.Message("a" * 32, {"length": 3, "images": ["x"], "labels": []}, arrays))
     message, limit = stream.getvalue(), psutil.Process().memory_info().rss + MEMORY_BYTES
     for _ in range(inputs):
@@ -83,9 +83,9 @@ def fuzz_decoder(inputs: int, seed: int = 0) -> Counter:
     return outcomes
 
 
-def fuzz_loader(inputs: int, seed: int = 0) -> Counter:
+def fuzz_loader(inputs: int, seed: int = 0) -> Counter[str]:
     """Import mutated submissions, and count the outcomes."""
-    dice, outcomes = random.Random(seed), Counter()
+    dice, outcomes = random.Random(seed), Counter[str]()
     source = (ROOT / "submitted.py").read_bytes()
     with Sandbox(Settings(device="cpu")) as sandbox:
         for _ in range(inputs):

@@ -70,22 +70,22 @@ def make_class(folder: Path, *, samples: int, count: int = COUNT) -> Path:
     return folder
 
 
-def command(submissions: Path, out: Path, data: Path, *options: str) -> list:
-    base = [sys.executable, "-m", "mp09", "grade-all", submissions, "--out", out, "--data", data]
-    return [*base, "--device", "cpu", "--memory", "3072", "--timeout", "40", *options]
+def command(submissions: Path, out: Path, data: Path, *options: str) -> list[str | Path]:
+    limits = ("--device", "cpu", "--memory", "3072", "--timeout", "40")
+    return [sys.executable, "-m", "mp09", "grade-all", submissions, "--out", out, "--data", data, *limits, *options]
 
 
-def run(*arguments) -> tuple[float, float]:
+def run(submissions: Path, out: Path, data: Path, *options: str) -> tuple[float, float]:
     """Grade a class; return the seconds that takes, and the processor seconds of all processes."""
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command(submissions, out, data, *options), cwd=ROOT, capture_output=True, text=True)
     seconds, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def contents(out: Path) -> list[tuple]:
+def contents(out: Path) -> list[tuple[tuple[str, object], ...]]:
     """Return all rows of a gradebook, without times and memory."""
     book = sqlite3.connect(out / "gradebook.sqlite")
     book.row_factory = sqlite3.Row
@@ -185,7 +185,7 @@ def ray(folder: Path) -> int:
     return differences(folder / "local", folder / "ray")
 
 
-def ray_workers(grader: subprocess.Popen) -> list[psutil.Process]:
+def ray_workers(grader: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """Return the processes that grade at this moment."""
     return [child for child in family(grader.pid) if "ray::_grade" in line_of(child)]
 
@@ -206,12 +206,13 @@ def rows_in(out: Path) -> int:
 
 def differences(one: Path, other: Path) -> int:
     """Print in which rows two gradebooks differ, and return the number of these rows."""
-    rows = [row for row in zip(contents(one), contents(other), strict=False) if row[0] != row[1]]
-    rows += [None] * abs(rows_in(one) - rows_in(other))
-    print(f"the books are {'DIFFERENT' if rows else 'identical'} but for times")
-    for row in filter(None, rows[:5]):
-        print(dict(row[0])["key"], *(f"{item!r:.200}" for item in set(row[0]) ^ set(row[1])))
-    return len(rows)
+    rows, others = contents(one), contents(other)
+    pairs = [(row, twin) for row, twin in zip(rows, others, strict=False) if row != twin]
+    count = len(pairs) + abs(len(rows) - len(others))
+    print(f"the books are {'DIFFERENT' if count else 'identical'} but for times")
+    for row, twin in pairs[:5]:
+        print(dict(row)["key"], *(f"{item!r:.200}" for item in set(row) ^ set(twin)))
+    return count
 
 
 def make_data(folder: Path, per_file: int) -> Path:

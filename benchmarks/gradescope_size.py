@@ -48,7 +48,7 @@ def main() -> None:
         shutil.copy(args.submission, root / "submission" / "submitted.py")
         subprocess.run(["bash", root / "source" / "setup.sh", root, "--no-install"], check=True)
         started = time.monotonic()
-        command = ["bash", root / "source" / "run_autograder", root]
+        command: list[str | Path] = ["bash", root / "source" / "run_autograder", root]
         done = subprocess.run(command, preexec_fn=group.enter, capture_output=True, text=True)
         seconds = time.monotonic() - started
         results = root / "results" / "results.json"

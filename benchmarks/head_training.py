@@ -16,14 +16,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 import submitted
 from benchmarks.common import by_turns, machine, show, verdict
-from models import resnet18
+from models import ResNet, resnet18
 from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
+from mp09.data.imageset import ImageSet
 from mp09.device import choose_device
 from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import accuracy, train_head
@@ -35,10 +36,10 @@ GOAL_EPOCH, GOAL_CACHED = 2.0, 8.0
 BATCH, EPOCHS, LR = 64, 10, 3e-3
 
 
-class PlainImages(Dataset):
+class PlainImages(Dataset[tuple[Tensor, int]]):
     """Gives one image at a time, transformed by itself."""
 
-    def __init__(self, found):
+    def __init__(self, found: ImageSet):
         self.images = found.images.transpose(0, 2, 3, 1)
         self.labels = found.labels
         self.transform = transforms.Compose(
@@ -48,18 +49,18 @@ class PlainImages(Dataset):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.transform(self.images[index]), int(self.labels[index])
 
 
-def plain_model() -> nn.Module:
+def plain_model() -> ResNet:
     net = resnet18(pretrained=True)
     net.requires_grad_(False)
     net.fc = nn.Linear(512, 8)
     return net
 
 
-def plain_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> None:
+def plain_epoch(model: nn.Module, loader: DataLoader[tuple[Tensor, int]], optimizer: torch.optim.Optimizer) -> None:
     device = next(model.parameters()).device
     model.train()
     loss_fn = nn.CrossEntropyLoss()

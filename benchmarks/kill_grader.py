@@ -21,8 +21,9 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def start(data: Path, out: Path, submission: Path) -> subprocess.Popen:
-    command = [sys.executable, ROOT / "grade.py", "--data", data, "-o", out, "--submission", submission]
+def start(data: Path, out: Path, submission: Path) -> subprocess.Popen[bytes]:
+    options: list[str | Path] = ["--data", data, "-o", out, "--submission", submission]
+    command = [sys.executable, ROOT / "grade.py", *options]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -46,14 +46,14 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
     """Time both sides by turns, print them, and return an exit code: 0 when the goal is met."""
     exported = load_exported(model)
     batches = [
-        torch.from_numpy(np.stack([frame.image for frame in frames])).permute(0, 3, 1, 2)
+        torch.from_numpy(np.stack([frame.image for frame in frames if frame.image is not None])).permute(0, 3, 1, 2)
         for frames in groups(stream, 0, group)
     ]
 
     @torch.inference_mode()
     def scores() -> Iterator[torch.Tensor]:
         for batch in batches:
-            yield exported.network(batch)[1]
+            yield exported.model(batch)[1]
 
     names = exported.card["classes"] or [str(i) for i in range(1000)]
     named = [names[i] for batch in scores() for i in batch.argmax(dim=1).tolist()]  # the first calls also plan
@@ -64,6 +64,7 @@ def compare(name: str, stream: Stream, model: Path, out: Path, *, group: int, ro
             stream, model, out / f"{name}-{turn}", StreamOptions(graph="timing", group=group, device="cpu")
         )
         rates["stream"].append(done.rate)
+        assert done.latency_ms is not None  # every frame was timed
         print(
             f"    {name}, round {turn + 1}: bare {rates['bare'][-1]:.1f}, pipeline {done.rate:.1f} frames/s; "
             f"latency median {done.latency_ms[0]:.1f} ms, 99 % below {done.latency_ms[1]:.1f} ms; "

@@ -16,9 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import machine, seconds, show, verdict
 from mp09 import tuning
-from mp09.features.extract import ExtractOptions, extract
+from mp09.features.extract import ExtractOptions
 from mp09.nets.backbones import backbone
 from mp09.recipes.datasets import open_data
+from mp09.recipes.feature_sets import features_of
 from mp09.recipes.tune import EPOCHS, evaluate_head
 
 TRIALS, ALLOWED_S = 30, 90.0
@@ -31,9 +32,11 @@ def main() -> int:
     args = parser.parse_args()
     data = open_data(args.data)
     base = backbone("resnet18-32")
-    train, valid = (extract(base, part, ExtractOptions("cpu", "int8")) for part in (data.train, data.valid))
+    options = ExtractOptions("cpu", "int8")
+    train, valid = features_of(base, data.train, "train", options), features_of(base, data.valid, "valid", options)
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=EPOCHS, seed=0)
-    found, times = [], []
+    found: list[tuning.Trial] = []
+    times = []
     for _ in range(args.rounds):
         found.clear()
         with tempfile.TemporaryDirectory() as folder:

@@ -37,7 +37,7 @@ def film(path: Path, frames: int) -> Path:
     scene = cv2.resize(
         random.integers(0, 256, (60, 120, 3), dtype=np.uint8), (1500, 750), interpolation=cv2.INTER_CUBIC
     )
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (1280, 720))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (1280, 720))
     for number in range(frames):
         shift = number % 200
         writer.write(np.ascontiguousarray(scene[:720, shift : shift + 1280]))
@@ -53,9 +53,10 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         video = args.video or film(Path(folder) / "film.mp4", args.frames)
-        place = choose_device("cpu")
-        dtype = fast_dtype(place)
+        device = choose_device("cpu")
+        dtype = fast_dtype(device)
         base = backbone(NETWORK, "none")
+        assert base.head is not None  # ResNet-50 ends in one linear layer
         body, head = fast_form(base.body, dtype), base.head.eval()
         with open_source(video) as source:
             images = [torch.from_numpy(f.image).permute(2, 0, 1)[None] for f in islice(source, args.frames)]
@@ -78,7 +79,7 @@ def main() -> int:
         times = by_turns({"bare": bare, "end to end": end_to_end}, args.rounds)
     print(f"{machine()}; {len(ready)} frames {shape[3]}x{shape[2]}, ResNet-50 at 224, {dtype}")
     rates = {side: [len(ready) / value for value in values] for side, values in times.items()}
-    bare_rate = show("bare network", rates["bare"], "frames/s")
+    bare_rate = show("bare model", rates["bare"], "frames/s")
     return verdict(show("end to end", rates["end to end"], "frames/s") / bare_rate, GOAL)
 
 

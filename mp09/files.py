@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from mp09 import trees
 
@@ -121,7 +121,7 @@ def _check_part(place: int | Path, part: str, wanted: Callable[[int], bool]) -> 
         raise OSError(code, os.strerror(code), part)
 
 
-def read_at_most(file: BinaryIO, limit: int) -> bytes | None:
+def read_at_most(file: IO[bytes], limit: int) -> bytes | None:
     """Return all bytes of a file, or None when there are more than `limit`, whatever size it claims to have."""
     content = file.read(limit + 1)
     return content if len(content) <= limit else None

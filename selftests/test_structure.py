@@ -3,6 +3,7 @@
 import argparse
 import ast
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -71,10 +72,20 @@ ROOT_FILES = {
     "tests/test_visible.py": {"mp09", "gradescope_utils"},
     "tests/test_hidden.py": {"mp09", "gradescope_utils"},
 }
+# An actor of one's own has to import the class that it extends in improv's environment, and nothing but improv.
+DEEP_IMPORTS = {"mp09.streaming.actors"}
 WITHOUT_ERRORS = {  # public functions that raise no error of ours
     *("crop_and_flip", "make_head", "seed_everything"),
     *("curves", "confusion_matrix", "mistakes", "best_so_far"),  # of plots and tuning
 }
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command of `python -m mp09`."""
+    parsers = argparse.ArgumentParser().add_subparsers()
+    for package in cli.COMMANDS:
+        import_module(f"mp09.cli.{package}").add(parsers)
+    return parsers.choices
 
 
 def imports(path: Path) -> set[str]:
@@ -156,6 +167,18 @@ def test_a_name_that_is_not_public_is_an_error():
         from mp09 import fits  # noqa: F401
 
 
+def test_labs_and_documents_import_public_names_only():
+    labs = [json.loads(path.read_text())["cells"] for path in (ROOT / "labs").glob("*.ipynb")]
+    texts = ["".join(cell["source"]) for cells in labs for cell in cells]
+    texts += [path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
+    imported = r"^ *(?:from|import) +(mp09[.\w]*)(?: import (\([^)]*\)|.*))?"
+    found = re.findall(imported, "\n".join(texts), re.MULTILINE)
+    names = {name for module, some in found if module == "mp09" for name in re.findall(r"\w+", some)}
+    assert {module for module, _ in found} == {"mp09", *DEEP_IMPORTS}
+    assert names <= set(mp09.__all__)
+    assert len(names) > 20
+
+
 def test_every_public_name_is_explained_in_the_package_and_on_the_page_on_labs():
     page = (ROOT / "docs" / "labs.md").read_text().partition("## As a library")[2]
     rows = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
@@ -217,12 +240,10 @@ def test_no_path_of_one_machine(path):
     ],
 )
 def test_older_names_of_options_are_accepted_and_not_shown(older, name, value):
-    commands = argparse.ArgumentParser().add_subparsers()
-    for package in cli.COMMANDS:
-        import_module(f"mp09.cli.{package}").add(commands)
     command, *arguments = older
-    assert getattr(commands.choices[command].parse_args(arguments), name) == value
-    assert "--net" not in commands.choices[command].format_help()
+    parser = commands()[command]
+    assert getattr(parser.parse_args(arguments), name) == value
+    assert "--net" not in parser.format_help()
 
 
 def test_the_page_on_architecture_names_every_module():
@@ -241,15 +262,13 @@ def test_functions_are_short_simple_and_have_few_arguments():
 
 
 def test_the_documents_name_every_command_and_no_other_option():
-    commands = argparse.ArgumentParser().add_subparsers()
-    for package in cli.COMMANDS:
-        import_module(f"mp09.cli.{package}").add(commands)
+    parsers = commands()
     text = "\n".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
     lines = re.findall(r"python -m mp09 ([a-z-]+)([^\n`|]*)", text)
-    assert {name for name, _ in lines} == set(commands.choices)
+    assert {name for name, _ in lines} == set(parsers)
     for name, rest in lines:
         options = re.findall(r"--[a-z0-9-]+", rest.split("#")[0])
-        assert set(options) <= set(re.findall(r"--[a-z0-9-]+", commands.choices[name].format_help())), name
+        assert set(options) <= set(re.findall(r"--[a-z0-9-]+", parsers[name].format_help())), name
 
 
 def test_a_missing_package_is_named_with_what_installs_it(tmp_path):

@@ -24,6 +24,7 @@ from mp09.errors import ClassError, GradingError
 from mp09.files import atomic_write, checksum
 from mp09.grading import rubric
 from mp09.grading.assignment import Assignment
+from mp09.grading.report import GradeReport
 from mp09.grading.sandbox.isolation import PROCESS
 from mp09.grading.sandbox.machine import usable_cores, usable_memory
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
@@ -106,7 +107,9 @@ def grade_all(
         left = [submission for submission in submissions if submission.key not in by_key]
         progress = ClassProgress(len(wanted), sum(_entry(submission, known) is not None for submission in left))
 
-        def done(submission: StudentSubmission, status: str, problem: str = "", report=None) -> None:
+        def done(
+            submission: StudentSubmission, status: str, problem: str = "", report: GradeReport | None = None
+        ) -> None:
             book.write(submission, _digest(submission), status, problem, report)
             progress.done += 1
             progress.failed += status != GRADED

@@ -95,14 +95,20 @@ def _gradescope(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission
         about = described.get(folder, {})
         people = [_words(person) for person in _list(about.get(":submitters"))]
         emails, sids, names = ([p[name] for p in people if p.get(name)] for name in ("email", "sid", "name"))
-        own = {"email": ",".join(emails), "sid": ",".join(sids), "submitted_at": _text(about.get(":created_at"))}
         # A student who submits again gets another folder, so the key is made of the student and not of the folder.
         key = ",".join(sorted(emails or sids)) or folder
-        submissions.append(_submission(key, _entry(tree, folder, top.get(folder)), name=" and ".join(names), **own))
+        submission = StudentSubmission(
+            key,
+            " and ".join(names),
+            email=",".join(emails),
+            sid=",".join(sids),
+            submitted_at=_text(about.get(":created_at")),
+        )
+        submissions.append(_read(submission, _entry(tree, folder, top.get(folder))))
     return submissions, sorted(top.keys() - folders - {METADATA})
 
 
-def _described(tree: Tree) -> dict[str, dict]:
+def _described(tree: Tree) -> dict[str, dict[str, object]]:
     """Return what Gradescope's metadata says of each folder; entries that are no mappings are left out.
 
     The loader knows only text, lists and mappings: no numbers, no Ruby objects, no merging. Of these only text is
@@ -118,7 +124,7 @@ def _described(tree: Tree) -> dict[str, dict]:
         raise ClassError(f"{METADATA}: not readable: {error!r:.300}") from error
 
 
-def _list(value: object) -> list:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
@@ -138,7 +144,7 @@ def _is_canvas(top: dict[str, str]) -> bool:
 
 
 def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:
-    students: dict[tuple[str, str], list[re.Match]] = {}
+    students: dict[tuple[str, str], list[re.Match[str]]] = {}
     for match in filter(None, map(CANVAS.fullmatch, top)):
         students.setdefault((match["name"], match["user"]), []).append(match)
     submissions = []
@@ -147,7 +153,8 @@ def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], l
         own = renamed(tree, {file: (as_given, top[as_given]) for file, as_given in given.items()})
         late = any(match["late"] for match in files)
         # Only the name is cut: by the number Canvas' gradebook knows the student.
-        submissions.append(_submission(f"{_short(name, NAME_BYTES)}_{user}", own, name=name, sid=user, late=late))
+        submission = StudentSubmission(f"{_short(name, NAME_BYTES)}_{user}", name, sid=user, late=late)
+        submissions.append(_read(submission, own))
     return submissions, [name for name in top if not CANVAS.fullmatch(name)]
 
 
@@ -156,7 +163,8 @@ def _plain(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], li
     for name, kind in top.items():
         suffix = name.lower().endswith((".zip", ".py")) and kind != FOLDER
         if (suffix and kind in (FILE, LINK)) or kind in (FOLDER, LINK):
-            submissions.append(_submission(name.rpartition(".")[0] if suffix else name, _entry(tree, name, kind)))
+            key = name.rpartition(".")[0] if suffix else name
+            submissions.append(_read(StudentSubmission(key, key), _entry(tree, name, kind)))
         else:
             aside.append(name)
     return submissions, aside
@@ -170,13 +178,23 @@ def _entry(tree: Tree, name: str, kind: str | None) -> Tree:
     return renamed(tree, {own: (name, kind)} if kind else {})
 
 
-def _submission(key: str, tree: Tree, *, name: str = "", **about) -> StudentSubmission:
-    about["name"] = name if name.strip() else key
-    words = {n: " ".join(readable(v).split("\n")) if isinstance(v, str) else v for n, v in about.items()}
+def _read(submission: StudentSubmission, tree: Tree) -> StudentSubmission:
+    """Return a submission with its source from `tree`, or with why that can't be read, and with texts of one line."""
+    submission = replace(
+        submission,
+        name=_in_line(submission.name if submission.name.strip() else submission.key),
+        email=_in_line(submission.email),
+        sid=_in_line(submission.sid),
+        submitted_at=_in_line(submission.submitted_at),
+    )
     try:
-        return StudentSubmission(key, source=_source(tree), **words)
+        return replace(submission, source=_source(tree))
     except Exception as error:  # no student's files may stop the others from being read
-        return StudentSubmission(key, problem=readable(str(error)) or type(error).__name__, **words)
+        return replace(submission, problem=readable(str(error)) or type(error).__name__)
+
+
+def _in_line(text: str) -> str:
+    return " ".join(readable(text).split("\n"))
 
 
 def _source(tree: Tree) -> bytes | None:

@@ -11,7 +11,8 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from types import TracebackType
+from typing import IO
 
 from mp09.files import list_inside, open_inside, read_at_most
 from mp09.grading.diagnose.calls import LINKED
@@ -25,6 +26,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others are unpacked in o
 ENTRY = b"PK\x01\x02"  # every entry of a zip's directory begins with these bytes
 JUNK = ("._", ".DS_Store", "__MACOSX")  # names that begin so are made by macOS and not by students
 Entries = Callable[[str], Iterable[tuple[str, str]]]  # maps a folder such as "a/b" to the names in it and their kinds
+Open = Callable[[str], IO[bytes]]  # opens a file such as "a/b/c"
 
 
 class Unreadable(Exception):  # noqa: N818 (the name says what a file is)
@@ -34,7 +36,7 @@ class Unreadable(Exception):  # noqa: N818 (the name says what a file is)
 class Tree:
     """Shows what is below a folder, in a zip or on disk. Names have "/" between their parts."""
 
-    def __init__(self, entries: Entries, open_: Callable, folder: str = ""):
+    def __init__(self, entries: Entries, open_: Open, folder: str = ""):
         self._entries, self._open, self._prefix = entries, open_, f"{folder}/" if folder else ""
 
     def top(self) -> dict[str, str]:
@@ -65,7 +67,7 @@ class Tree:
         if folders:
             raise Unreadable(f"more than {DEPTH} folders in one another")
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> IO[bytes]:
         return self._open(self._prefix + name)
 
     def read(self, name: str, limit: int) -> bytes:
@@ -91,7 +93,9 @@ class _explained:  # noqa: N801 (it is used like a function)
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             raise Unreadable(f"{self._name}: {LINKED}") from error
         if isinstance(error, Exception) and not isinstance(error, Unreadable):
@@ -119,7 +123,7 @@ def folder_tree(path: Path) -> Tree:
     return Tree(entries, lambda name: open_inside(path, name))
 
 
-def zip_tree(name: str, file: io.BufferedIOBase, *, nested: bool) -> Tree:
+def zip_tree(name: str, file: io.FileIO | io.BytesIO, *, nested: bool) -> Tree:
     """Return what is in a zip.
 
     Args:
@@ -132,7 +136,8 @@ def zip_tree(name: str, file: io.BufferedIOBase, *, nested: bool) -> Tree:
         Unreadable: it is not a zip, has too many entries, or, if `nested`, has a bad name.
     """
     archive = _archive(name, file, FILES if nested else CLASS_FILES)
-    infos, inside = {}, defaultdict(dict)
+    infos: dict[str, zipfile.ZipInfo] = {}
+    inside: defaultdict[str, dict[str, str]] = defaultdict(dict)
     bad: dict[str, str] = {}  # for folders in a zip with a whole class: what is wrong there
     for info in archive.infolist():
         path = PurePosixPath(info.filename[: NAME_LENGTH + 1].replace("\\", "/"))
@@ -151,7 +156,7 @@ def zip_tree(name: str, file: io.BufferedIOBase, *, nested: bool) -> Tree:
             raise Unreadable(bad[folder])
         return inside[folder].items() if folder in inside else ()
 
-    def open_(name: str) -> BinaryIO:
+    def open_(name: str) -> IO[bytes]:
         if infos[name].compress_type not in METHODS:
             raise Unreadable(f"{name}: compressed in an unusual way; expected an ordinary zip")
         return archive.open(infos[name])
@@ -159,7 +164,7 @@ def zip_tree(name: str, file: io.BufferedIOBase, *, nested: bool) -> Tree:
     return Tree(entries, open_)
 
 
-def _archive(name: str, file: io.BufferedIOBase, limit: int) -> zipfile.ZipFile:
+def _archive(name: str, file: io.FileIO | io.BytesIO, limit: int) -> zipfile.ZipFile:
     counted = _Counted(file, limit)
     try:
         archive = zipfile.ZipFile(counted)
@@ -178,7 +183,7 @@ class _Counted(io.BufferedReader):
     while zipfile needs minutes for a million entries.
     """
 
-    def __init__(self, file: io.BufferedIOBase, limit: int):
+    def __init__(self, file: io.FileIO | io.BytesIO, limit: int):
         super().__init__(file)
         self.limit: int | None = limit
 
@@ -204,7 +209,7 @@ def _before(path: PurePosixPath) -> tuple[str, ...]:
     return path.parts[: path.parts.index("..")] if ".." in path.parts else path.parts[:-1]
 
 
-def _enter(inside: dict[str, dict[str, str]], parts: tuple[str, ...], kind: str) -> None:
+def _enter(inside: defaultdict[str, dict[str, str]], parts: tuple[str, ...], kind: str) -> None:
     """Enter a name and the folders around it into the table. A link stays a link, even if names seem to be below it."""
     if len(parts) > DEPTH + WRAPPED:
         parts, kind = parts[: DEPTH + WRAPPED], FOLDER

@@ -12,6 +12,7 @@ COLUMNS = (
     *("score", "max_score", "accuracy", "near_step", "diagnoses", "data", "isolation"),
     *("device", "seed", "seconds", "memory_mib"),
 )
+Cell = str | float | None
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
 
 
@@ -21,11 +22,11 @@ def plain(entries: list[Entry]) -> str:
     The tests' outputs and advice are not in it.
     """
     numbers = _numbers(entries)
-    rows = [[*COLUMNS, *numbers]]
+    rows: list[list[Cell]] = [[*COLUMNS, *numbers]]
     for entry in entries:
         report = entry.report
-        about = [entry.key, entry.name, entry.email, entry.sid, entry.submitted_at, int(entry.late), entry.status]
-        about.append(entry.problem)
+        about: list[Cell] = [entry.key, entry.name, entry.email, entry.sid, entry.submitted_at, int(entry.late)]
+        about += [entry.status, entry.problem]
         if report:
             about += [report.score, report.max_score, report.accuracy, int(report.near_step)]
             about += [" ".join(diagnoses_of(entry)), report.source, report.sandbox, report.device]
@@ -38,24 +39,22 @@ def gradescope(entries: list[Entry]) -> str:
     """Return a table with the columns of Gradescope's "Download grades"."""
     numbers = _numbers(entries)
     tests = {test.number: test for entry in entries if entry.report for test in entry.report.tests}
-    rows = [
-        ["First Name", "Last Name", "SID", "Email", "Total Score", "Max Points", "Status", "Submission Time"]
-        + [f"{number}: {tests[number].name} ({tests[number].max_score:.1f} pts)" for number in numbers]
-    ]
+    titles = [f"{number}: {tests[number].name} ({tests[number].max_score:.1f} pts)" for number in numbers]
+    about = ("First Name", "Last Name", "SID", "Email", "Total Score", "Max Points", "Status", "Submission Time")
+    rows: list[list[Cell]] = [[*about, *titles]]
     for entry in entries:
         score, maximum = _points(entry)
         status = "Graded" if entry.status == GRADED else "Ungraded"
         for name, sid, email in _people(entry):
             first, last = name.rsplit(" ", 1) if " " in name else (name, "")
-            about = [first, last, sid, email, score, maximum, status, entry.submitted_at]
-            rows.append(about + _scores(entry, numbers))
+            rows.append([first, last, sid, email, score, maximum, status, entry.submitted_at, *_scores(entry, numbers)])
     return _csv(rows)
 
 
 def canvas(entries: list[Entry]) -> str:
     """Return a table that Canvas' gradebook can import. Its ID is the number in the file names of Canvas' export."""
-    rows = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", ASSIGNMENT]]
-    maximum = max((entry.report.max_score for entry in entries if entry.report), default="")
+    rows: list[list[Cell]] = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", ASSIGNMENT]]
+    maximum: Cell = max((entry.report.max_score for entry in entries if entry.report), default="")
     rows.append(["    Points Possible", "", "", "", "", maximum])
     for entry in entries:
         for name, sid, email in _people(entry):
@@ -72,9 +71,9 @@ def _numbers(entries: list[Entry]) -> list[str]:
     return sorted({t.number for entry in entries if entry.report for t in entry.report.tests if t.max_score})
 
 
-def _points(entry: Entry) -> tuple:
-    """Return (score, max_score), or empty cells where something could not be graded, as no points are final then."""
-    return (entry.report.score, entry.report.max_score) if entry.status == GRADED else ("", "")
+def _points(entry: Entry) -> tuple[Cell, Cell]:
+    """Return (score, max_score), or empty cells where no points are final."""
+    return (entry.final.score, entry.final.max_score) if entry.final else ("", "")
 
 
 def _people(entry: Entry) -> list[tuple[str, str, str]]:
@@ -85,12 +84,12 @@ def _people(entry: Entry) -> list[tuple[str, str, str]]:
     return [(entry.name, entry.sid, entry.email)]
 
 
-def _scores(entry: Entry, numbers: list[str]) -> list:
-    scores = {test.number: test.score for test in entry.report.tests} if entry.status == GRADED else {}
+def _scores(entry: Entry, numbers: list[str]) -> list[Cell]:
+    scores = {test.number: test.score for test in entry.final.tests} if entry.final else {}
     return [scores.get(number, "") for number in numbers]
 
 
-def _csv(rows: list[list]) -> str:
+def _csv(rows: list[list[Cell]]) -> str:
     """Return rows as CSV text. A quote before it keeps a spreadsheet from computing a name that is a formula."""
     file = io.StringIO()
     writer = csv.writer(file)

@@ -20,7 +20,7 @@ from mp09.grading.report import GradeReport, TestResult
 VERSION = 1
 GRADED, FAULT, UNREADABLE = "graded", "infrastructure fault", "unreadable"
 LOCK_S = 5.0
-PLAIN = ("score", "max_score", "source", "scored", "accuracy", "seconds", "seed", "memory_mib", "device")
+Columns = dict[str, str | float | None]  # the value of each column
 SCHEMA = """
 CREATE TABLE terms (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE submission (
@@ -64,6 +64,11 @@ class Entry:
     problem: str
     report: GradeReport | None
 
+    @property
+    def final(self) -> GradeReport | None:
+        """The report, if it has a grade; None where something could not be graded, as no points are final then."""
+        return self.report if self.status == GRADED else None
+
 
 @dataclass(frozen=True)
 class Known:
@@ -89,7 +94,8 @@ class Gradebook:
         """
         if not create and not path.is_file():
             raise ClassError(f"{path}: no gradebook here; python -m mp09 grade-all makes one.")
-        self.path, self._lock = path, None
+        self.path = path
+        self._lock: sqlite3.Connection | None = None
         with self._explained():
             self._db = sqlite3.connect(path, timeout=LOCK_S, isolation_level=None)
             self._db.execute("PRAGMA foreign_keys = ON")
@@ -108,7 +114,7 @@ class Gradebook:
     def __enter__(self) -> "Gradebook":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.close()
         if self._lock:
             self._lock.close()
@@ -169,30 +175,23 @@ class Gradebook:
             problem: why it could not be read or graded, or its copy could not be kept; "" otherwise.
             report: the result, or None.
         """
-        row = {
+        about: Columns = {
             "key": submission.key,
             "name": submission.name,
             "email": submission.email,
             "sid": submission.sid,
+            "submitted_at": submission.submitted_at,
+            "late": submission.late,
             "digest": digest,
+            "status": status,
+            "problem": problem,
         }
-        row |= {"submitted_at": submission.submitted_at, "late": submission.late, "status": status, "problem": problem}
-        tests = []
-        if report:
-            row |= {name: getattr(report, name) for name in PLAIN}
-            row |= {"near_step": report.near_step, "isolation": report.sandbox, "remarks": json.dumps(report.remarks)}
-            row["versions"] = json.dumps(report.versions, sort_keys=True)
-            tests = [
-                {"key": submission.key}
-                | asdict(test)
-                | {"tags": json.dumps(test.tags), "advice": json.dumps(test.advice)}
-                for test in report.tests
-            ]
         with self._change() as db:
             db.execute("DELETE FROM submission WHERE key = ?", [submission.key])
-            _insert(db, "submission", row)
-            for test in tests:
-                _insert(db, "test", test)
+            _insert(db, "submission", about | _columns(report) if report else about)
+            for test in report.tests if report else ():
+                lists = {"tags": json.dumps(test.tags), "advice": json.dumps(test.advice)}
+                _insert(db, "test", {"key": submission.key} | asdict(test) | lists)
 
     def entries(self) -> list[Entry]:
         """Return all submissions with their tests, sorted by key."""
@@ -237,7 +236,26 @@ class Gradebook:
             raise ClassError(f"{self.path}: {error}.") from error
 
 
-def _insert(db: sqlite3.Connection, table: str, row: dict) -> None:
+def _columns(report: GradeReport) -> Columns:
+    """Return what the row of a submission holds of its report."""
+    return {
+        "score": report.score,
+        "max_score": report.max_score,
+        "accuracy": report.accuracy,
+        "near_step": report.near_step,
+        "source": report.source,
+        "scored": report.scored,
+        "isolation": report.sandbox,
+        "remarks": json.dumps(report.remarks),
+        "device": report.device,
+        "versions": json.dumps(report.versions, sort_keys=True),
+        "seed": report.seed,
+        "seconds": report.seconds,
+        "memory_mib": report.memory_mib,
+    }
+
+
+def _insert(db: sqlite3.Connection, table: str, row: Columns) -> None:
     db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
 
 
@@ -246,12 +264,30 @@ def _entry(row: sqlite3.Row, tests: tuple[TestResult, ...]) -> Entry:
     if row["score"] is not None:
         report = GradeReport(
             tests=tests,
+            score=row["score"],
+            max_score=row["max_score"],
             status=row["status"],
             sandbox=row["isolation"],
+            source=row["source"],
+            scored=row["scored"],
+            accuracy=row["accuracy"],
+            seconds=row["seconds"],
+            seed=row["seed"],
             near_step=bool(row["near_step"]),
+            memory_mib=row["memory_mib"],
             remarks=tuple(json.loads(row["remarks"])),
+            device=row["device"],
             versions=json.loads(row["versions"]),
-            **{name: row[name] for name in PLAIN},
         )
-    names = ("key", "name", "email", "sid", "submitted_at", "digest", "status", "problem")
-    return Entry(**{name: row[name] for name in names}, late=bool(row["late"]), report=report)
+    return Entry(
+        key=row["key"],
+        name=row["name"],
+        email=row["email"],
+        sid=row["sid"],
+        submitted_at=row["submitted_at"],
+        late=bool(row["late"]),
+        digest=row["digest"],
+        status=row["status"],
+        problem=row["problem"],
+        report=report,
+    )

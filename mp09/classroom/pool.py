@@ -46,12 +46,14 @@ class LocalPool:
             while waiting or any(worker.current for worker in workers):
                 for worker in workers:
                     if not worker.current and waiting:
-                        worker.give(waiting.popleft())
-                        yield worker.current[0], worker.name, None
-                busy = {worker.connection: worker for worker in workers if worker.current}
-                for connection in wait(busy):
-                    worker = busy[connection]
-                    key, source, attempt = worker.current
+                        task = waiting.popleft()
+                        worker.give(task)
+                        yield task[0], worker.name, None
+                busy = {worker.connection: (worker, worker.current) for worker in workers if worker.current}
+                ready = wait(busy)
+                for connection, (worker, (key, source, attempt)) in busy.items():
+                    if connection not in ready:
+                        continue
                     try:
                         outcome = worker.take()
                     except (EOFError, OSError):
@@ -96,7 +98,7 @@ class _Process:
             pass  # the process has died, and `take` will say so
 
     def take(self) -> Outcome:
-        outcome = self.connection.recv()
+        outcome: Outcome = self.connection.recv()
         self.current = None
         return outcome
 

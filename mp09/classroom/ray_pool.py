@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Generator, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mp09.classroom.pool import Event, Work
 from mp09.classroom.task import Outcome, Rules, grade_source
@@ -20,6 +21,9 @@ from mp09.cluster import connected
 from mp09.data.provenance import holdout_file
 from mp09.errors import ClassError
 from mp09.grading.assignment import Assignment
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
 
 RETRIES = 3  # how often a submission is tried again when its process or node is lost
 
@@ -54,7 +58,8 @@ class RayPool:
                     raise ClassError(f"no node has {threads} cores for a grading: give --threads.")
                 stored = ray.put(bundle)
                 task = ray.remote(_grade).options(num_cpus=threads, max_retries=RETRIES)
-                pending, left = {}, iter(work)
+                pending: dict[ObjectRef[Outcome], str] = {}  # the keys of the submissions that are graded
+                left = iter(work)
                 while True:
                     while len(pending) < slots and (next_one := next(left, None)):
                         key, source = next_one
@@ -88,7 +93,7 @@ def _bundle(assignment: Assignment) -> bytes:
     return content.getvalue()
 
 
-def _grade(key: str, source: bytes | None, bundle: list, digest: str, rules: Rules) -> Outcome:
+def _grade(key: str, source: bytes | None, bundle: "list[ObjectRef[bytes]]", digest: str, rules: Rules) -> Outcome:
     """Grade one submission on a node.
 
     `bundle` is a list with one reference. Ray does not fetch what a reference in a list stands for, so the files travel
@@ -98,7 +103,7 @@ def _grade(key: str, source: bytes | None, bundle: list, digest: str, rules: Rul
     return grade_source(key, source, Assignment(folder / "kit", folder / "tests", folder / "data"), rules)
 
 
-def _unpacked(bundle, digest: str) -> Path:
+def _unpacked(bundle: "ObjectRef[bytes]", digest: str) -> Path:
     """Return the node's folder with the bundle's files; the first task there makes it, in one step."""
     folder = _folder(digest)
     if not folder.exists():

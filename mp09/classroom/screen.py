@@ -31,7 +31,7 @@ class Screen:
             self._live.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def update(self, progress: batch.ClassProgress) -> None:

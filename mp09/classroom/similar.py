@@ -45,7 +45,7 @@ def similar_pairs(copies: Path, skeleton: str) -> tuple[list[Pair], list[str]]:
     except ImportError as error:
         raise ClassError("copydetect is not installed: pip install -e '.[instructor]'") from error
 
-    def fingerprint(text: str, boilerplate=None):
+    def fingerprint(text: str, boilerplate: list[int] | None = None) -> CodeFingerprint:
         return CodeFingerprint("submitted.py", K_GRAM, WINDOW, boilerplate, language="python", fp=io.StringIO(text))
 
     given = list(fingerprint(skeleton).hashes)
@@ -74,7 +74,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def too_long(*_) -> None:
+    def too_long(*_: object) -> None:
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, too_long)

@@ -4,9 +4,9 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
-from mp09.classroom.gradebook import GRADED, Entry
+from mp09.classroom.gradebook import Entry
 from mp09.grading import rubric
-from mp09.grading.report import PASSED
+from mp09.grading.report import PASSED, GradeReport, TestResult
 
 BINS = 20
 
@@ -74,15 +74,16 @@ class Summary:
 
 def summarize(entries: list[Entry]) -> Summary:
     """Compute the figures of a report from all entries of a book."""
-    graded = tuple(entry for entry in entries if entry.status == GRADED and entry.report)
-    scores = [entry.report.score for entry in graded]
-    accuracies = [entry.report.accuracy for entry in graded if entry.report.accuracy is not None]
-    maximum = max((entry.report.max_score for entry in graded), default=float(rubric.TOTAL))
+    graded = tuple(entry for entry in entries if entry.final)
+    reports = [report for entry in entries if (report := entry.final)]
+    scores = [report.score for report in reports]
+    accuracies = [report.accuracy for report in reports if report.accuracy is not None]
+    maximum = max((report.max_score for report in reports), default=float(rubric.TOTAL))
     return Summary(
         entries=tuple(entries),
         graded=graded,
         faults=tuple(entry for entry in entries if entry not in graded),
-        near_step=tuple(entry for entry in graded if entry.report.near_step),
+        near_step=tuple(entry for entry in graded if entry.final and entry.final.near_step),
         max_score=maximum,
         mean=statistics.mean(scores) if scores else None,
         median=statistics.median(scores) if scores else None,
@@ -90,7 +91,7 @@ def summarize(entries: list[Entry]) -> Summary:
         scores=_histogram(scores, maximum),
         accuracies=_histogram(accuracies, 1.0),
         measured=len(accuracies),
-        tests=_rates(graded),
+        tests=_rates(reports),
         diagnoses=_diagnoses(graded),
     )
 
@@ -105,10 +106,10 @@ def _histogram(values: list[float], maximum: float) -> tuple[int, ...]:
     return tuple(bins[i] for i in range(BINS))
 
 
-def _rates(graded: tuple[Entry, ...]) -> tuple[TestRate, ...]:
-    by_number: dict[str, list] = {}
-    for entry in graded:
-        for test in entry.report.tests:
+def _rates(reports: list[GradeReport]) -> tuple[TestRate, ...]:
+    by_number: dict[str, list[TestResult]] = {}
+    for report in reports:
+        for test in report.tests:
             by_number.setdefault(test.number, []).append(test)
     return tuple(
         TestRate(

@@ -15,7 +15,8 @@ from mp09.grading.grade import Watcher, grade
 from mp09.grading.report import GradeReport
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 
-_open: dict[tuple, Sandbox] = {}  # this process' own sandbox, which serves all of its submissions
+# This process' own sandbox, which serves all of its submissions. The key ends with the process' id.
+_open: "dict[tuple[Assignment, Rules, int], Sandbox]" = {}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT, add_precision
+from mp09.cli.common import DATA, DEFAULT, KIT, Commands, add_precision
 from mp09.errors import ClassError
 from mp09.grading import rubric
 from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
@@ -12,12 +12,12 @@ from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
 GRADES = Path("grades")
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     _add_grade_all(commands)
     _add_report(commands)
 
 
-def _add_grade_all(commands) -> None:
+def _add_grade_all(commands: Commands) -> None:
     about = "grade the submissions of a class into a gradebook"
     parser = commands.add_parser(
         "grade-all",
@@ -155,7 +155,7 @@ def _grade_all(args: argparse.Namespace) -> int:
     return 1 if done.failed else 0
 
 
-def _add_report(commands) -> None:
+def _add_report(commands: Commands) -> None:
     about = "write one HTML page about a class: scores, tests, diagnoses, students"
     parser = commands.add_parser("report", help=about, description=about)
     parser.add_argument(

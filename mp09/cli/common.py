@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from mp09.precision import AUTO, PRECISIONS
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what `add_subparsers` returns
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
 DEFAULT = "default: %(default)s"
@@ -22,7 +23,7 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_model(parser: Any, default: str | None, about: str, *, several: bool = False) -> None:
+def add_model(parser: argparse._ActionsContainer, default: str | None, about: str, *, several: bool = False) -> None:
     """Add the option --model, or --models for several. The older names --network and --net are accepted, too.
 
     Args:
@@ -74,12 +75,12 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     A total of 0 stands for one that is not known.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:12}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     # On a terminal, what is printed meanwhile appears above the bars; otherwise it goes where standard output goes.
     bars = Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty())
-    tasks: dict[str, int] = {}
+    tasks: dict[str, TaskID] = {}
 
     def progress(what: str, done: int, total: int) -> None:
         if what not in tasks:

@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, add_model, positive, progress_bar, show_table
+from mp09.cli.common import DEFAULT, Commands, add_model, positive, progress_bar, show_table
 from mp09.precision import FLOAT32, PRECISIONS, forced
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     about = "measure models side by side: accuracy with its uncertainty, time, memory and size"
     parser = commands.add_parser("compare", help=about, description=about)
     parser.add_argument(

@@ -3,16 +3,16 @@
 import argparse
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, positive, progress_bar
+from mp09.cli.common import DATA, DEFAULT, Commands, positive, progress_bar
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     _add_data(commands)
     _add_cifar_images(commands)
     _add_tiny_imagenet(commands)
 
 
-def _add_data(commands) -> None:
+def _add_data(commands: Commands) -> None:
     about = "make the data folder cifar10_batches/, or check it"
     parser = commands.add_parser(
         "data",
@@ -94,7 +94,7 @@ def _data(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_cifar_images(commands) -> None:
+def _add_cifar_images(commands: Commands) -> None:
     about = "write CIFAR-10 as image files, with a label for each and the class names"
     parser = commands.add_parser(
         "cifar-images",
@@ -163,7 +163,7 @@ def _cifar_images(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_tiny_imagenet(commands) -> None:
+def _add_tiny_imagenet(commands: Commands) -> None:
     about = "make Tiny ImageNet ready to train on, and check it; a repeated run continues an interrupted one"
     parser = commands.add_parser("tiny-imagenet", help=about, description=about)
     parser.add_argument("action", choices=("prepare",))

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT
+from mp09.cli.common import DATA, DEFAULT, Commands
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     about = (
         "check Python, packages, data, checkpoint, threads, GPU and sandbox, and say what to do where one is not right"
     )

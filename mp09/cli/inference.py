@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mp09.cli.common import DEFAULT, add_model, add_precision, positive
+from mp09.cli.common import DEFAULT, Commands, add_model, add_precision, positive
+
+if TYPE_CHECKING:
+    from mp09.inference.results import Result
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     about = "classify the frames of a camera or a video, or images"
     parser = commands.add_parser("classify", help=about, description=about)
     parser.add_argument("source", metavar="SOURCE", help="a camera's number (0), a video, an image or a folder")
@@ -72,7 +76,7 @@ def _classify(args: argparse.Namespace) -> int:
     return 1 if source.notes else 0
 
 
-def _json(result) -> None:
+def _json(result: "Result") -> None:
     frame, prediction = result.frame, result.prediction
     line = {
         "frame": frame.number,
@@ -86,7 +90,7 @@ def _json(result) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-def _lines(result) -> None:
+def _lines(result: "Result") -> None:
     from mp09.inference.panel import top_lines
 
     print(f"{result.frame.name}  {result.prediction.latency_ms:.1f} ms")
@@ -94,11 +98,11 @@ def _lines(result) -> None:
         print(f"    {line}")
 
 
-def _changes() -> Callable:
+def _changes() -> "Callable[[Result], None]":
     """Return a function that prints a result whose label differs from the one before."""
     last = ""
 
-    def tell(result) -> None:
+    def tell(result: "Result") -> None:
         nonlocal last
         if result.prediction.label != last:
             last = result.prediction.label

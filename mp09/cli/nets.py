@@ -1,13 +1,18 @@
 """The command of the nets package: models."""
 
 import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from mp09.cli.common import show_table
+from mp09.cli.common import Commands, show_table
 
-OF_LIST = ("network", "top-1 %", "top-5 %", "million\nparameters", "GMAC", "MiB", "weights")
+if TYPE_CHECKING:
+    from mp09.nets.catalog import Figures
+
+OF_LIST = ("model", "top-1 %", "top-5 %", "million\nparameters", "GMAC", "MiB", "weights")
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     about = "list the models that can be loaded, or look into one of them, without a download"
     parser = commands.add_parser("models", help=about, description=about)
     which = parser.add_mutually_exclusive_group()
@@ -30,7 +35,7 @@ def _list(part: str) -> int:
         names = [name for name, one in found.items() if one.on == on]
         print(f"{names[0] if len(names) == 1 else len(names)}: published accuracy measured on {on}")
     if not found:
-        print(f"no network has {part} in its name")
+        print(f"no model has {part} in its name")
     return 0 if found else 1
 
 
@@ -58,10 +63,10 @@ def _look_into(name: str) -> int:
     return 0
 
 
-def _figures(one) -> tuple[str, ...]:
+def _figures(one: "Figures") -> tuple[str, ...]:
     top5 = "-" if one.top5 is None else f"{one.top5:.2f}"
     return f"{one.top1:.2f}", top5, f"{one.parameters / 1e6:.2f}", f"{one.gmacs:.3f}", f"{one.file_mib:.1f}"
 
 
-def _numbers(values) -> str:
+def _numbers(values: Iterable[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

@@ -5,8 +5,12 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mp09.cli.common import DATA, DEFAULT, add_model, add_precision, positive, progress_bar
+from mp09.cli.common import DATA, DEFAULT, Commands, add_model, add_precision, positive, progress_bar
+
+if TYPE_CHECKING:
+    from mp09.recipes.datasets import Data
 
 CACHE = Path("features")
 RUN = Path("runs/train")
@@ -34,7 +38,7 @@ ON_TINY_IMAGENET = {
 }
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     """Add these commands to argparse's subparsers."""
     _add_train(commands)
     _add_features(commands)
@@ -43,7 +47,7 @@ def add(commands) -> None:
     _add_pretrain(commands)
 
 
-def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
+def _shared(commands: Commands, name: str, about: str) -> argparse.ArgumentParser:
     """Add a command that takes images, a model and a device, and return its parser."""
     parser = commands.add_parser(name, help=about, description=about)
     parser.add_argument(
@@ -76,7 +80,7 @@ def _shared(commands, name: str, about: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _open(args: argparse.Namespace):
+def _open(args: argparse.Namespace) -> "Data":
     from mp09.recipes.datasets import open_data
 
     return open_data(
@@ -88,7 +92,7 @@ def _open(args: argparse.Namespace):
     )
 
 
-def _add_train(commands) -> None:
+def _add_train(commands: Commands) -> None:
     parser = _shared(
         commands, "train", "train a head on a frozen backbone, or its last blocks too; run again: it goes on"
     )
@@ -136,7 +140,7 @@ def _add_train(commands) -> None:
     parser.set_defaults(run=_train, model=None)
 
 
-def _usual(parser: argparse.ArgumentParser, option: str, kind: Callable, about: str = "") -> None:
+def _usual(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], object], about: str = "") -> None:
     """Add an option whose default depends on the images. Its value is None unless it is on the command line."""
     name = option.strip("-").replace("-", "_")
     default = f"default: {USUAL[name]}, for tiny-imagenet:DIR {ON_TINY_IMAGENET[name]}"
@@ -145,6 +149,7 @@ def _usual(parser: argparse.ArgumentParser, option: str, kind: Callable, about: 
 
 def _train(args: argparse.Namespace) -> int:
     from mp09.recipes.model_options import ModelOptions
+    from mp09.recipes.progress import no_progress, silent
     from mp09.recipes.train import InputOptions, train
     from mp09.training.options import FitOptions
 
@@ -168,7 +173,7 @@ def _train(args: argparse.Namespace) -> int:
         device=args.device,
         seed=args.seed,
     )
-    with progress_bar() if first else nullcontext() as progress:
+    with progress_bar() if first else nullcontext(no_progress) as progress:
         done = train(
             data,
             ModelOptions(args.model, args.weights, args.hidden, args.dropout, args.learn),
@@ -176,11 +181,13 @@ def _train(args: argparse.Namespace) -> int:
             InputOptions(args.batch, args.valid_batch, args.augment, args.views),
             out=args.out,
             cache=args.cache,
-            **({"progress": progress, "say": print} if first else {}),
+            progress=progress,
+            say=print if first else silent,
         )
     if not first:
         return 0
     best, count = done.history.best, len(done.history)
+    assert best is not None  # there is one epoch at least
     if done.before:
         print(f"{args.out}: " + ("already completed" if done.before == count else f"went on after epoch {done.before}"))
     print(f"{args.out}: best epoch {best['epoch']} of {count}")
@@ -188,7 +195,7 @@ def _train(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_features(commands) -> None:
+def _add_features(commands: Commands) -> None:
     parser = _shared(commands, "features", "compute a backbone's features once, keep them, and judge them")
     parser.add_argument(
         "--views",
@@ -227,7 +234,7 @@ def _features(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_tune(commands) -> None:
+def _add_tune(commands: Commands) -> None:
     parser = _shared(commands, "tune", "look for a head's best hyper-parameters on cached features (Ax)")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/tune"), metavar="DIR", help="the folder for trials and plots; " + DEFAULT
@@ -258,9 +265,9 @@ def _tune(args: argparse.Namespace) -> int:
     from mp09.features.extract import ExtractOptions
     from mp09.recipes.feature_sets import ClusterOptions
     from mp09.recipes.model_options import ModelOptions
-    from mp09.recipes.tune import SearchOptions, tune
+    from mp09.recipes.tune import SearchOptions, Trial, tune
 
-    def show(trial) -> None:
+    def show(trial: Trial) -> None:
         value = "failed" if trial.accuracy is None else f"{trial.accuracy:.4f}"
         words = ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.parameters.items())
         print(f"trial {trial.number:3}  {value}  {words}  {trial.seconds:.1f} s")
@@ -284,7 +291,7 @@ def _tune(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_export(commands) -> None:
+def _add_export(commands: Commands) -> None:
     about = "write a trained model as one TorchScript file, with preprocessing and class names inside"
     parser = commands.add_parser("export", help=about, description=about)
     of = parser.add_mutually_exclusive_group()
@@ -293,7 +300,7 @@ def _add_export(commands) -> None:
     )
     add_model(of, None, "a published model with its own head instead of a run")
     parser.add_argument(
-        "--out", type=Path, default=Path("network.pt"), metavar="FILE", help="the file to write; " + DEFAULT
+        "--out", type=Path, default=Path("model.pt"), metavar="FILE", help="the file to write; " + DEFAULT
     )
     parser.add_argument(
         "--weights", default="default", metavar="WHICH", help="the weights of a published model; " + DEFAULT
@@ -326,11 +333,11 @@ def _export(args: argparse.Namespace) -> int:
         device=args.device,
     )
     print(f"{args.out}: {name}, {args.out.stat().st_size / 1e6:.1f} MB")
-    print(f"checked: its scores differ from the network's by at most {difference:.1e}")
+    print(f"checked: its scores differ from the model's by at most {difference:.1e}")
     return 0
 
 
-def _add_pretrain(commands) -> None:
+def _add_pretrain(commands: Commands) -> None:
     about = "train a backbone like resnet18.pt, on Tiny ImageNet at 32x32 and then on CIFAR-10's ten classes"
     parser = commands.add_parser("pretrain", help=about, description=about)
     parser.add_argument(

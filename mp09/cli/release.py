@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT, add_precision, progress_bar
+from mp09.cli.common import DATA, DEFAULT, KIT, Commands, add_precision, progress_bar
 from mp09.errors import ReleaseError
 from mp09.grading.sandbox.isolation import AUTO, LEVELS, SANDBOXED, USER
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     _add_validate(commands)
     _add_release(commands)
 
 
-def _add_validate(commands) -> None:
+def _add_validate(commands: Commands) -> None:
     about = "prove that the rubric works on this machine: correct solutions, mistakes and attacks get their points"
     parser = commands.add_parser("validate", help=about, description=about)
     parser.add_argument("--only", choices=("controls", "mutants", "attacks"), help="grade only one of the three kinds")
@@ -76,7 +76,7 @@ def _writing(path: Path) -> Iterator[None]:
         raise ReleaseError(f"{path}: could not be written: {error.strerror}") from error
 
 
-def _add_release(commands) -> None:
+def _add_release(commands: Commands) -> None:
     about = "build what leaves this repository: the students' handout or Gradescope's autograder"
     parser = commands.add_parser("release", help=about, description=about)
     from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, positive, progress_bar
+from mp09.cli.common import DEFAULT, Commands, positive, progress_bar
 
 
-def add(commands) -> None:
+def add(commands: Commands) -> None:
     _add_stream(commands)
 
 
-def _add_stream(commands) -> None:
+def _add_stream(commands: Commands) -> None:
     about = "stream images through a model in improv, and write what it predicts for each of them"
     parser = commands.add_parser("stream", help=about, description=about)
     parser.add_argument(
@@ -68,7 +68,7 @@ def _stream(args: argparse.Namespace) -> int:
         of = f"{done.right} of {done.judged} images of {stream.name}"
         print(f"accuracy {done.right / done.judged:.4f}, {of}")
     if done.judged < done.labelled:
-        print(f"not judged: {done.labelled - done.judged} images whose labels are no classes of this network")
+        print(f"not judged: {done.labelled - done.judged} images whose labels are no classes of this model")
     if done.unreadable:
         print(f"unreadable: {done.unreadable}, see their lines in predictions.jsonl")
     results = [path.name for path in sorted(args.out.iterdir()) if path.suffix in (".jsonl", ".npy", ".csv", ".png")]

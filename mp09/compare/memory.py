@@ -76,7 +76,7 @@ class PeakMemory:
             return f"not measured on {self._device.type}"
         what = "the process at its largest" if self._device.type == "cpu" else "the most that PyTorch allocated"
         then = "" if self._restarted else LOADING
-        return f"{what} while the network ran{then}, above what it was before the network was loaded"
+        return f"{what} while the model ran{then}, above what it was before the model was loaded"
 
 
 def _used_mib(device: torch.device) -> float:

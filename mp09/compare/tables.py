@@ -29,7 +29,7 @@ def tables(comparison: Comparison) -> list[Table]:
 def accuracy(comparison: Comparison) -> Table:
     """Show the accuracy that was measured, with 95 % intervals, beside the published one."""
     settings, rows = comparison.settings, comparison.rows
-    columns = ("network", "top-1 % [95 %]", "top-5 % [95 %]", "published\ntop-1 %", "published\ntop-5 %", "of weights")
+    columns = ("model", "top-1 % [95 %]", "top-5 % [95 %]", "published\ntop-1 %", "published\ntop-5 %", "of weights")
     values = [
         (
             _name(row),
@@ -51,7 +51,7 @@ def speed(comparison: Comparison) -> Table:
     settings = comparison.settings
     batch = settings["batch"]
     columns = (
-        "network",
+        "model",
         "ms, batch 1\nmedian",
         "\nmean",
         "\np95",
@@ -75,7 +75,7 @@ def speed(comparison: Comparison) -> Table:
 def size(comparison: Comparison) -> Table:
     """Show parameters, arithmetic and bytes, beside what is published."""
     columns = (
-        "network",
+        "model",
         "input",
         "million\nparameters",
         "\npublished",

@@ -51,7 +51,7 @@ def int8_form(body: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
         try:
             body = prepare_fx(body, get_default_qconfig_mapping("x86"), (inputs[0],))
         except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
-            raise FeatureError(f"int8: this network can't be traced ({error}). Use another precision.") from error
+            raise FeatureError(f"int8: this model can't be traced ({error}). Use another precision.") from error
         for x in inputs:
             body(x)
         return convert_fx(body)

@@ -134,4 +134,4 @@ def _checkpoint(worker: Worker, path: Path) -> Finding:
         return Finding("checkpoint", False, f"{path.name}: {reason}", remedy)
     ok = "conv1.weight" in arrays and arrays["conv1.weight"].shape == (64, 3, 3, 3)
     text = f"{path.name}, {sum(array.size for array in arrays.values()) / 1e6:.1f} million numbers"
-    return Finding("checkpoint", ok, text if ok else f"{path.name} is of another network", "" if ok else remedy)
+    return Finding("checkpoint", ok, text if ok else f"{path.name} is of another model", "" if ok else remedy)

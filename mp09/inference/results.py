@@ -27,7 +27,7 @@ class Result:
         return overlay(self.frame.image, self.prediction, self.rate)
 
 
-def results(source: FrameSource, predictor: Predictor) -> Generator[Result]:
+def results(source: FrameSource, predictor: Predictor) -> Generator[Result, None, None]:
     """Classify the frames of a source, and yield their results one by one.
 
     Frames are not read ahead: on a processor that takes more time from the model than it saves

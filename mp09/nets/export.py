@@ -34,12 +34,12 @@ class Exported:
     """An exported model, as it is loaded from its file.
 
     Attributes:
-        network: the model; call it with uint8 (N, 3, H, W), values 0 to 255.
+        model: call it with uint8 (N, 3, H, W), values 0 to 255.
         card: a dict with name, classes, preprocess, width (the number of features) and softmax (whether the scores are
             probabilities).
     """
 
-    network: torch.jit.ScriptModule
+    model: torch.jit.ScriptModule
     card: dict[str, Any]
 
 
@@ -110,11 +110,11 @@ def export(
         }
         content = io.BytesIO()
         torch.jit.save(script, content, _extra_files={CARD: json.dumps(card, ensure_ascii=False)})
-        _, scores = load_exported(content, device).network(images)
+        _, scores = load_exported(content, device).model(images)
     difference = (scores - expected).abs().max().item()
     if not difference <= TOLERANCE:
         raise NetworkError(
-            f"{path}: its scores would differ from the network's by {difference}; expected {TOLERANCE} at most. "
+            f"{path}: its scores would differ from the model's by {difference}; expected {TOLERANCE} at most. "
             "Nothing was written."
         )
     try:
@@ -152,8 +152,8 @@ def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> 
             path.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = torch.jit.load(path, map_location=device, _extra_files=extra).eval()
-        return Exported(network, json.loads(extra[CARD]))
+            model = torch.jit.load(path, map_location=device, _extra_files=extra).eval()
+        return Exported(model, json.loads(extra[CARD]))
     except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
-        raise NetworkError(f"{path}: not a network exported by `python -m mp09 export` ({reason}).") from error
+        raise NetworkError(f"{path}: not a model exported by `python -m mp09 export` ({reason}).") from error

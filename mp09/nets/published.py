@@ -73,7 +73,7 @@ def registered(name: str) -> dict[str, WeightsEnum]:
 def check_name(name: str) -> None:
     """Raise NetworkError, with the nearest names, for a model that is not one of `names()`."""
     if name not in names():
-        raise NetworkError(f"{name}: no such network. {_did_you_mean(name, names())}")
+        raise NetworkError(f"{name}: no such model. {_did_you_mean(name, names())}")
 
 
 def published(name: str, weights: str | Path = "default") -> Published:
@@ -234,7 +234,7 @@ def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     try:
         result = net.load_state_dict(fitting, strict=False)
     except (RuntimeError, ValueError) as error:  # raised by layers that rename old tensors
-        raise NetworkError(f"{origin}: the weights don't fit this network ({str(error).splitlines()[-1]}).") from error
+        raise NetworkError(f"{origin}: the weights don't fit this model ({str(error).splitlines()[-1]}).") from error
     wrong = {text.split()[0] for text in shapes}
     # BatchNorm's step counter is absent in old checkpoints, and no part of what a model computes.
     missing = [key for key in result.missing_keys if key not in wrong and not key.endswith("num_batches_tracked")]
@@ -245,7 +245,7 @@ def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
             for kind, found in faults.items()
             if found
         ]
-        raise NetworkError(f"{origin}: the weights don't fit this network: tensors {'; '.join(words)}.")
+        raise NetworkError(f"{origin}: the weights don't fit this model: tensors {'; '.join(words)}.")
 
 
 def our_preprocess() -> Preprocess:

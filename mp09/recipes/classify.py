@@ -18,7 +18,7 @@ from mp09.inference.outputs import Panels, StopWatchingError, VideoFile, Window
 from mp09.inference.predictor import TOP, Predictor, Probabilities
 from mp09.inference.results import Result, results
 from mp09.nets.classifier import Classifier, own_head
-from mp09.nets.export import load_exported
+from mp09.nets.export import Exported, load_exported
 from mp09.recipes.train import load_trained
 from mp09.training.optim import class_logits
 
@@ -82,9 +82,9 @@ def _of_classifier(model: Classifier, device: torch.device) -> Probabilities:
     return probabilities
 
 
-def _of_exported(exported) -> Probabilities:
+def _of_exported(exported: Exported) -> Probabilities:
     def probabilities(images: Tensor) -> Tensor:
-        _, scores = exported.network(images)
+        _, scores = exported.model(images)
         return scores if exported.card["softmax"] else scores.softmax(dim=1)
 
     return probabilities
@@ -134,15 +134,16 @@ def classify(
         DataError: The only image can't be read.
         NetworkError: The model has more or fewer outputs than there are class names.
     """
-    images = isinstance(source, ImageFiles)
     takers = [each]
     count, came, started = 0, 0, time.monotonic()
     with ExitStack() as outputs:
         if show:
-            takers.append(outputs.enter_context(Window(source.name, wait_ms=0 if images else 1)))
-        if out:
-            file = Panels(out, several=len(source.files) > 1) if images else VideoFile(out, source.rate)
-            takers.append(outputs.enter_context(file))
+            wait_ms = 0 if isinstance(source, ImageFiles) else 1
+            takers.append(outputs.enter_context(Window(source.name, wait_ms=wait_ms)))
+        if out and isinstance(source, ImageFiles):
+            takers.append(outputs.enter_context(Panels(out, several=len(source.files) > 1)))
+        elif out:
+            takers.append(outputs.enter_context(VideoFile(out, source.rate)))
         try:
             for result in outputs.enter_context(closing(results(source, predict))):
                 count, came = count + 1, result.frame.number + 1

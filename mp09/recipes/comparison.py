@@ -68,9 +68,9 @@ def parse(text: str, weights: str = "default") -> list[Wanted]:
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
-        raise CompareError("networks: expected one name or more, with commas between them, got none.")
+        raise CompareError("models: expected one name or more, with commas between them, got none.")
     if twice := [part for part, times in Counter(parts).items() if times > 1]:
-        raise CompareError(f"networks: expected each once, got {', '.join(twice)} more than once.")
+        raise CompareError(f"models: expected each once, got {', '.join(twice)} more than once.")
     short = {part: _shorten(part) for part in parts}
     wanted = []
     for part in parts:
@@ -226,7 +226,7 @@ def _truths_of(
     truths, notes = _truths(labelled, outputs)
     if not truths:
         words = "; ".join(f"{text}: {note}" for text, note in {**team.failures, **notes}.items())
-        raise CompareError(f"{labelled.name}: these networks can't be judged by these images. {words}")
+        raise CompareError(f"{labelled.name}: these models can't be judged by these images. {words}")
     return truths, notes
 
 
@@ -310,10 +310,10 @@ def _check_classes(named: Collection[int], facts: Mapping[str, Facts]) -> None:
     """Raise CompareError for names that no model needs."""
     counts = {found.outputs for found in facts.values() if _is_nameless(found)}
     if not counts and named:
-        raise CompareError("classes: of no use, as the weights of these networks say what their outputs mean.")
+        raise CompareError("classes: of no use, as the weights of these models say what their outputs mean.")
     if idle := sorted(set(named) - counts):
         given, needed = (" and ".join(map(str, numbers)) for numbers in (idle, sorted(counts)))
-        raise CompareError(f"classes: {given} names given. Networks that don't know theirs have {needed} outputs.")
+        raise CompareError(f"classes: {given} names given. Models that don't know theirs have {needed} outputs.")
 
 
 def _is_nameless(facts: Facts) -> bool:

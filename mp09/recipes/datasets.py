@@ -1,7 +1,9 @@
 """Opens images to learn from, of any kind that the commands take: course batches, class folders, Tiny ImageNet."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ from mp09.recipes.labelled import TINY_IMAGENET, Images
 from mp09.recipes.progress import Say, silent
 from mp09.training.batches import Batches
 
+Sample = tuple[Tensor, int]  # an image uint8 (3, resize, resize), and its label
+T = TypeVar("T", ImageSet, Listing)  # images of either kind
 VALID_SHARE = 0.1  # share of the training images that is held out where there are no validation images
 
 
@@ -110,7 +114,7 @@ def _batches(path: Path, seed: int, per_class: int | None) -> Data:
     return Data(name, _limit(train, per_class), valid, read_batch(path / TEST_FILE), train.classes)
 
 
-def _hold_out(found: Images, seed: int) -> tuple[Images, Images]:
+def _hold_out(found: T, seed: int) -> tuple[T, T]:
     """Divide images at random into (training, validation) images."""
     order = np.random.default_rng(seed).permutation(len(found))
     held = int(len(order) * VALID_SHARE)
@@ -119,7 +123,7 @@ def _hold_out(found: Images, seed: int) -> tuple[Images, Images]:
     return found.take(np.sort(order[held:])), found.take(np.sort(order[:held]))
 
 
-def _limit(found: Images, per_class: int | None) -> Images:
+def _limit(found: T, per_class: int | None) -> T:
     """Take the first `per_class` images of every class; None takes all."""
     if per_class is None:
         return found
@@ -155,7 +159,9 @@ def digest(found: Images) -> str:
     return digest_arrays(found.images, found.labels) if isinstance(found, ImageSet) else class_folders.digest(found)
 
 
-def loader(found: Images, preprocess: Preprocess, batch_size: int, *, shuffle: bool = False):
+def loader(
+    found: Images, preprocess: Preprocess, batch_size: int, *, shuffle: bool = False
+) -> Batches | DataLoader[Sample | None]:
     """Return batches (images uint8 (n, 3, H, W), labels int64 (n,)) for `fit` or `extract`.
 
     Files are read by other processes, which resize their images and make them square; iterating raises DataError when
@@ -182,27 +188,32 @@ def sample(found: Listing, preprocess: Preprocess, count: int) -> Tensor:
     Raises DataError when one can't be read.
     """
     files = _Files(found, preprocess)
-    items = [files[i] for i in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)]
-    if None in items:
-        raise _unreadable(found)
-    return torch.stack([image for image, _ in items])
+    images = []
+    for index in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int):
+        item = files[index]
+        if item is None:
+            raise _unreadable(found)
+        images.append(item[0])
+    return torch.stack(images)
 
 
-class _Reader(DataLoader):
+class _Reader(DataLoader[Sample | None]):
     """Gives batches of `_Files`, and raises DataError for images that can't be read."""
 
-    def __iter__(self):
+    dataset: "_Files"
+
+    def __iter__(self) -> Iterator[list[Tensor]]:  # type: ignore[override]  # PyTorch names a private class there
         for batch in super().__iter__():
             if batch is None:
                 raise _unreadable(self.dataset.listing)
             yield batch
 
 
-def _together(items: list) -> list[Tensor] | None:
+def _together(items: list[Sample | None]) -> list[Tensor] | None:
     return None if None in items else default_collate(items)
 
 
-class _Files(Dataset):
+class _Files(Dataset[Sample | None]):
     """Gives each image as (uint8 (3, resize, resize), label), or as None when it can't be read."""
 
     def __init__(self, listing: Listing, preprocess: Preprocess):
@@ -211,7 +222,7 @@ class _Files(Dataset):
     def __len__(self) -> int:
         return len(self.listing)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int] | None:
+    def __getitem__(self, index: int) -> Sample | None:
         try:
             image = torch.from_numpy(class_folders.read_image(self.listing.files[index]))
         except DataError:

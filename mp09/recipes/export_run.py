@@ -51,10 +51,11 @@ def export_run(
         raise NetworkError(f"{', '.join(idle)}: for a published model, not for one of a run. Name a model.")
     if hidden and not outputs:
         raise NetworkError("hidden: layers of a new head; how many outputs is it to have?")
+    classes: Sequence[str] = ()
     if model and outputs:
         seed_everything(seed)
         base = backbone(model, weights)
-        name, found, classes = model, Classifier(base, make_head(base.width, outputs, hidden=hidden)), ()
+        name, found = model, Classifier(base, make_head(base.width, outputs, hidden=hidden))
     elif model:
         name, (found, classes) = model, own_head(model, weights)
     else:

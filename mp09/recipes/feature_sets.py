@@ -11,6 +11,7 @@ from torch import Tensor
 from mp09.cluster import connected
 from mp09.data import class_folders
 from mp09.data.archives import Progress
+from mp09.data.class_folders import Listing
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
 from mp09.features.extract import CALIBRATION, INT8, ExtractOptions, View, extract, stack
@@ -18,7 +19,8 @@ from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, logistic_regression
 from mp09.features.on_ray import OnCluster
 from mp09.nets.backbones import Backbone, backbone
-from mp09.recipes.datasets import Data, Images, loader, sample
+from mp09.recipes.datasets import Data, loader, sample
+from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import no_progress, of_features
 from mp09.training.augment import crop_and_flip
@@ -44,15 +46,14 @@ def features_of(
     """
     if views < 1:
         raise FeatureError(f"views: expected 1 or more, got {views}.")
-    in_memory = isinstance(found, ImageSet)
-    key = None if in_memory or options.cache is None else class_folders.digest(found)
-    calibration = None
-    if options.precision == INT8 and not in_memory:
-        calibration = sample(found, backbone.preprocess, CALIBRATION)
+    key = calibration = None
+    if isinstance(found, Listing):
+        key = None if options.cache is None else class_folders.digest(found)
+        calibration = sample(found, backbone.preprocess, CALIBRATION) if options.precision == INT8 else None
     sets = [
         extract(
             backbone,
-            found if in_memory else loader(found, backbone.preprocess, options.batch_size),
+            found if isinstance(found, ImageSet) else loader(found, backbone.preprocess, options.batch_size),
             options,
             view=_view(number),
             key=key,
@@ -126,7 +127,7 @@ def features(
     base = backbone(model.name, model.weights)
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     with connected(cluster.address) if cluster.use else nullcontext() as ray:
-        if ray is not None:
+        if ray:
             compute = OnCluster(ray, gpus=options.device.startswith("cuda"))
             options = replace(options, device="cpu", compute=compute)
         found = {

@@ -74,6 +74,7 @@ def open_labelled(path: str | Path, samples: int | None = None) -> Labelled:
         DataError: There are no images, or what tells their classes is damaged.
     """
     tiny, path = str(path).startswith(TINY_IMAGENET), folder_of(path)
+    found: Images
     if tiny or tiny_imagenet.is_tiny_imagenet(path):
         found, name = tiny_imagenet.open_tiny_imagenet(path)[1], "Tiny ImageNet, validation"
         labels = labels_of(found.classes, path)

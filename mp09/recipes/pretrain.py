@@ -106,7 +106,7 @@ def pretrain(
             holds another run or a damaged one, or a checkpoint or the card can't be written.
         DeviceError: There is no such device.
     """
-    stages = STAGES if tiny else STAGES[1:]
+    stages = list(STAGES if tiny else STAGES[1:])
     if epochs is not None and len(epochs) != len(stages):
         raise TrainingError(
             f"epochs: expected {len(stages)} numbers ({', '.join(s.name for s in stages)}), got {epochs}."
@@ -118,8 +118,9 @@ def pretrain(
     torch.manual_seed(seed)
     base = backbone(OURS, "none")
     head = base.head
+    assert head is not None  # the course's model ends in one linear layer
     for stage in stages:
-        found = shrunk(tiny) if stage.images == "tiny-imagenet" else train
+        found = shrunk(tiny) if tiny and stage.images == "tiny-imagenet" else train
         if head.out_features != len(found.classes):
             torch.manual_seed(seed)  # so that a run that was interrupted begins a stage as one that was not
             head = torch.nn.Linear(base.width, len(found.classes))
@@ -185,10 +186,10 @@ def measure(path: Path, train: ImageSet, test: ImageSet, *, device: str = "auto"
         device: "auto" for the fastest one, "cpu", "cuda" or "mps".
     """
     base = backbone(OURS, path)
-    torch_device, where = choose_device(device), ExtractOptions(device)
-    found = extract(base, test, where)
-    tens = accuracy(base.head.to(torch_device), found)
-    eight_train, eight_test = (extract(base, eight_of(part), where) for part in (train, test))
+    assert base.head is not None  # the course's model ends in one linear layer
+    options = ExtractOptions(device)
+    tens = accuracy(base.head.to(choose_device(device)), extract(base, test, options))
+    eight_train, eight_test = (extract(base, eight_of(part), options) for part in (train, test))
     torch.manual_seed(0)
     head = torch.nn.Linear(base.width, len(CLASSES))
     train_head(head, eight_train, options=FitOptions(epochs=PROBE_EPOCHS, lr=PROBE_LR, device=device))

@@ -21,8 +21,9 @@ from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.precision import AUTO
-from mp09.recipes.datasets import Data, Images, digest, loader
+from mp09.recipes.datasets import Data, digest, loader
 from mp09.recipes.feature_sets import features_of
+from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training import checkpoint, plots
@@ -136,8 +137,17 @@ def train(
         features = features_of(base, data.train, "train", extraction, views=inputs.views, progress=progress)
         valid = features_of(base, data.valid, "valid", extraction, progress=progress)
         card["features"] = [features.key, valid.key]
-        sizes = {"batch_size": inputs.batch_size, "valid_batch_size": inputs.valid_batch_size}
-        history = train_head(head, features, valid, options, **sizes, folder=out, card=card, watch=watch)
+        history = train_head(
+            head,
+            features,
+            valid,
+            options,
+            batch_size=inputs.batch_size,
+            valid_batch_size=inputs.valid_batch_size,
+            folder=out,
+            card=card,
+            watch=watch,
+        )
         checkpoint.load_model(out, head, "best")
     else:
         card["images"] = [digest(data.train), digest(data.valid)]
@@ -196,7 +206,7 @@ def draw(
     return [path for name, figure in figures.items() for path in plots.save(figure, out / name)]
 
 
-def load_trained(folder: Path) -> tuple[Classifier, dict]:
+def load_trained(folder: Path) -> tuple[Classifier, dict[str, Any]]:
     """Load the model of a run of `train`, with the weights of its best epoch.
 
     Args:
@@ -210,9 +220,9 @@ def load_trained(folder: Path) -> tuple[Classifier, dict]:
         NetworkError: `train` did not write this folder, or its backbone is missing or has other weights.
     """
     state = checkpoint.load(folder)
-    card = state.card if state else {}
-    if not {"network", "weights", "hidden", "holds", "classes"} <= card.keys():
+    if state is None or not {"network", "weights", "hidden", "holds", "classes"} <= state.card.keys():
         raise NetworkError(f"{folder}: expected a folder that `python -m mp09 train` wrote.")
+    card = state.card
     with torch.random.fork_rng():
         torch.manual_seed(state.settings["seed"])  # so that random weights ("none") are the same again
         base: Backbone = backbone(card["network"], card["weights"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mp09 import tuning
 from mp09.cluster import RayExecutor, connected
@@ -25,7 +26,9 @@ from mp09.recipes.feature_sets import ClusterOptions, features_of
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import no_progress
 from mp09.training import plots
+from mp09.training.history import History
 from mp09.training.options import FitOptions
+from mp09.tuning import Trial, WatchTrials
 
 EPOCHS = 3
 
@@ -41,8 +44,8 @@ class Tuned:
             0 to 1; None where there are none.
     """
 
-    trials: list[tuning.Trial]
-    best: tuning.Trial
+    trials: list[Trial]
+    best: Trial
     accuracy: float | None
 
 
@@ -71,7 +74,7 @@ def tune(
     *,
     out: Path,
     cluster: ClusterOptions = ClusterOptions(),
-    watch: tuning.WatchTrials | None = None,
+    watch: WatchTrials | None = None,
     progress: Progress = no_progress,
 ) -> Tuned:
     """Search on the validation images, and judge a head with the parameters of the best trial on the test images.
@@ -95,28 +98,29 @@ def tune(
     base = backbone(model.name, model.weights)
     train = features_of(base, data.train, "train", extraction, progress=progress)
     valid = features_of(base, data.valid, "valid", extraction, progress=progress)
-    how = {"epochs": options.epochs, "seed": options.seed}
-    evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), **how)
+    classes, epochs, seed = len(data.classes), options.epochs, options.seed
+    evaluate = partial(evaluate_head, train=train, valid=valid, classes=classes, epochs=epochs, seed=seed)
     with connected(cluster.address) if cluster.use else nullcontext() as ray:
         cores = int(ray.cluster_resources().get("CPU", 1)) if ray else 1
         found = tuning.search(
             evaluate,
             trials=options.trials,
             parallel=options.parallel or cores,
-            seed=options.seed,
+            seed=seed,
             folder=out,
-            card={"train": train.key, "valid": valid.key, "classes": list(data.classes), "epochs": options.epochs},
+            card={"train": train.key, "valid": valid.key, "classes": list(data.classes), "epochs": epochs},
             executor=RayExecutor(ray) if ray else None,
             watch=watch,
         )
     best = tuning.best(found)
     plots.save(tuning.best_so_far(found), out / "best_so_far")
     if len(found) >= tuning.MODEL_TRIALS:
-        plots.save(tuning.contour(found, seed=options.seed), out / "contour")
+        plots.save(tuning.contour(found, seed=seed), out / "contour")
     judged = None
     if data.test is not None:
         test = features_of(base, data.test, "test", extraction, progress=progress)
-        judged = accuracy(trained_head(best.parameters, train, len(data.classes), **how)[0], test)
+        head, _ = trained_head(best.parameters, train, classes, epochs=epochs, seed=seed)
+        judged = accuracy(head, test)
     return Tuned(found, best, judged)
 
 
@@ -136,7 +140,7 @@ def trained_head(
     valid: FeatureSet | None = None,
     epochs: int = EPOCHS,
     seed: int = 0,
-):
+) -> tuple[nn.Sequential, History]:
     """Train a head with parameters of the search on the CPU, and return (head, history).
 
     Args:
@@ -146,7 +150,15 @@ def trained_head(
         epochs: How many epochs.
         seed: Of the head's first weights and of the training.
     """
-    chosen = dict(parameters)
     torch.manual_seed(seed)
-    head = make_head(train.features.shape[1], classes, hidden=tuning.HEADS[chosen.pop("head")])
-    return head, train_head(head, train, valid, FitOptions(epochs=epochs, seed=seed, device="cpu", **chosen))
+    head = make_head(train.features.shape[1], classes, hidden=tuning.HEADS[parameters["head"]])
+    options = FitOptions(
+        epochs=epochs,
+        optimizer=parameters["optimizer"],
+        lr=parameters["lr"],
+        weight_decay=parameters["weight_decay"],
+        schedule=parameters["schedule"],
+        device="cpu",
+        seed=seed,
+    )
+    return head, train_head(head, train, valid, options)

@@ -51,7 +51,8 @@ def build_autograder(
     options = [f"--timeout {minutes * 60 - RESERVE_S}", f"--require-isolation {least}", f"--hidden-visibility {hidden}"]
     options += ["--leaderboard"] * leaderboard
     run = (TEMPLATES / "run_autograder").read_text(encoding="utf-8").replace("{options}", " ".join(options))
-    contents = {name: kit / name for name in FILES} | package_files(kit, *PACKAGES)
+    contents: dict[str, Path | str] = {name: kit / name for name in FILES}
+    contents |= package_files(kit, *PACKAGES)
     contents |= {"run_autograder": run, "setup.sh": TEMPLATES / "setup.sh", "requirements.txt": _requirements(kit)}
     contents |= {f"{DATA}/{name}": data / name for name in BATCH_FILES if (data / name).is_file()}
     if (private := holdout_file(data)).is_file():

@@ -36,7 +36,8 @@ def build_handout(kit: Path, out: Path, *, data: Path | None = None) -> Path:
     missing = [name for name in (*FILES, *DOCS) if not (kit / name).is_file()]
     if missing:
         raise ReleaseError(f"{kit}: {', '.join(missing)} missing; the handout is built from the whole repository.")
-    contents = {name: kit / name for name in (*FILES, *DOCS)} | package_files(kit, *PACKAGES)
+    contents: dict[str, Path | str] = {name: kit / name for name in (*FILES, *DOCS)}
+    contents |= package_files(kit, *PACKAGES)
     contents["submitted.py"] = strip((kit / "submitted.py").read_text(encoding="utf-8"))
     contents["mp09_notebook.ipynb"] = clear((kit / "mp09_notebook.ipynb").read_text(encoding="utf-8"))
     contents["README.md"] = README.read_text(encoding="utf-8").replace("{data}", INCLUDED if data else FETCHED)

@@ -31,7 +31,9 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from rich.table import Table
@@ -180,8 +182,17 @@ def load_cases(folder: Path, reference: Path) -> list[Case]:
         cases.append(_control(path.stem, path.read_text(encoding="utf-8"), bases))
     for mutant in _module(folder / "mutants.py").MUTANTS:
         text = edited(brief, mutant.edits)
-        fields = {"diagnosis": mutant.diagnosis, "advice": mutant.advice, "counts": not mutant.equivalent}
-        cases.append(Case(MUTANTS, mutant.name, _file(text), mutant.points, **fields))
+        cases.append(
+            Case(
+                MUTANTS,
+                mutant.name,
+                _file(text),
+                mutant.points,
+                diagnosis=mutant.diagnosis,
+                advice=mutant.advice,
+                counts=not mutant.equivalent,
+            )
+        )
     for path in sorted(folder.glob("attacks/*/*.py")):
         cases.append(_attack(f"{path.parent.name}/{path.stem}", path.read_text(encoding="utf-8"), bases))
     if (shapes := folder / "attacks" / "shapes.py").exists():
@@ -325,12 +336,12 @@ def run_case(case: Case, sandbox: Sandbox, assignment: Assignment) -> Verdict:
         kind=case.kind,
         name=case.name,
         ok=not problems,
-        points=report and report.score,
+        points=report.score if report else None,
         expected=case.points,
         diagnoses=tuple(sorted({test.diagnosis for test in report.tests if test.diagnosis})) if report else (),
         seconds=round(seconds, 1),
         problem="; ".join(problems),
-        margin=None if case.either else report and _margin(report),
+        margin=_margin(report) if report and not case.either else None,
     )
 
 
@@ -338,7 +349,7 @@ def _margin(report: GradeReport) -> float | None:
     """Return how far the accuracy is from the nearest step that decides about points, or None without an accuracy."""
     if report.accuracy is None:
         return None
-    steps = (rubric.TRAINED_ACCURACY, *rubric.ACCURACY_STEPS)
+    steps: tuple[float, ...] = (rubric.TRAINED_ACCURACY, *rubric.ACCURACY_STEPS)
     if "not-a-function" in {test.diagnosis for test in report.tests}:  # it loses the last step's points at any accuracy
         steps = steps[:-1]
     return round(min(abs(report.accuracy - step) for step in steps), 4)
@@ -421,20 +432,26 @@ def _marker(name: str) -> str:
 
 def _header(text: str) -> dict[str, str]:
     """Return the `# key: value` lines among the first comment lines, as a dict."""
-    comments = re.match(r"(#[^\n]*\n)*", text)[0]
-    return dict(re.findall(r"^# (points|either|base|seconds|diagnosis): (\S+)", comments, re.MULTILINE))
+    comments = takewhile(lambda line: line.startswith("#"), text.split("\n"))
+    found = [re.match(r"# (points|either|base|seconds|diagnosis): (\S+)", line) for line in comments]
+    return {match[1]: match[2] for match in found if match}
 
 
 def _file(text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "submitted.py").write_text(text, encoding="utf-8") and None
+    def build(folder: Path) -> None:
+        (folder / "submitted.py").write_text(text, encoding="utf-8")
+
+    return build
 
 
 def _shape(build: Callable[[Path, str], None], bases: dict[str, str]) -> Callable[[Path], None]:
     return lambda folder: build(folder, bases["untrained"])
 
 
-def _module(path: Path):
+def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"submissions_{path.stem}", path)
+    assert spec is not None  # the path is that of a .py file
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look up their module there
     spec.loader.exec_module(module)

@@ -246,7 +246,7 @@ class Processor(Actor):
     ):
         super().__init__(*args, folder=folder, timing=timing)
         self.names = names
-        self.model, self.shape, self.warm_up = Path(model), tuple(shape), warm_up
+        self.file, self.shape, self.warm_up = Path(model), tuple(shape), warm_up
         self.device_name, self.threads = device, threads
 
     def prepare(self) -> None:
@@ -258,8 +258,8 @@ class Processor(Actor):
         if self.threads:
             torch.set_num_threads(self.threads)
         self.device = choose_device(self.device_name)
-        exported = load_exported(self.model, self.device)
-        self.network, self.softmax = exported.network, exported.card["softmax"]
+        exported = load_exported(self.file, self.device)
+        self.model, self.softmax = exported.model, exported.card["softmax"]
         self.names = exported.card["classes"] or self.names
         self.indices = {name: index for index, name in enumerate(self.names)}
         for _ in range(self.warm_up):
@@ -303,7 +303,7 @@ class Processor(Actor):
             images = torch.from_numpy(array.copy()).to(self.device).permute(0, 3, 1, 2)
             synchronize(self.device)
             there = time.monotonic()
-            features, scores = self.network(images)
+            features, scores = self.model(images)
             probabilities = scores if self.softmax else scores.softmax(dim=1)
             values, indices = probabilities.float().topk(min(TOP, scores.shape[1]))
             values, indices, features = values.tolist(), indices.tolist(), features.float().cpu().numpy()

@@ -178,7 +178,7 @@ def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> N
         model.load_state_dict(weights)
     except RuntimeError as error:
         first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
-        raise TrainingError(f"{folder}: the checkpoint is of another network ({first[:300]}).") from error
+        raise TrainingError(f"{folder}: the checkpoint is of another model ({first[:300]}).") from error
 
 
 def restore(folder: Path, state: State, model: nn.Module, optimizer: Optimizer, schedule: LRScheduler) -> History:

@@ -40,7 +40,7 @@ def test_a_worker_answers_whatever_libraries_print(worker):
 @pytest.mark.parametrize(
     ("do", "words"),
     [
-        ("refuse", "^alexnet.pt: the weights don't fit this network.$"),
+        ("refuse", "^alexnet.pt: the weights don't fit this model.$"),
         ("fail", "^RuntimeError: not enough memory$"),
     ],
 )
@@ -140,4 +140,4 @@ def test_no_worker_inherits_anothers_memory_or_its_own_of_loading():
     assert 395 <= large["loading"] < 460
     assert 195 <= large["running"] < 260
     assert 9 <= small["running"] < 60
-    assert small["words"].startswith("the process at its largest while the network ran, above")
+    assert small["words"].startswith("the process at its largest while the model ran, above")

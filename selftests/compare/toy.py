@@ -21,7 +21,7 @@ class Served:
         return {"sum": a + b}
 
     def refuse(self):
-        raise NetworkError("alexnet.pt: the weights don't fit this network.")
+        raise NetworkError("alexnet.pt: the weights don't fit this model.")
 
     def fail(self):
         raise RuntimeError("not enough memory\nand more lines")

@@ -158,7 +158,7 @@ def test_a_parallel_run_leaves_a_prefix(tmp_path):
 
 
 def test_an_unknown_network_gets_the_nearest_names():
-    with pytest.raises(NetworkError, match=r"resnet51: no such network. Did you mean .*resnet50"):
+    with pytest.raises(NetworkError, match=r"resnet51: no such model. Did you mean .*resnet50"):
         backbone("resnet51")
 
 

@@ -21,7 +21,7 @@ def test_the_file_gives_features_and_logits(tmp_path, name):
     model = classifier(name)
     export(model, tmp_path / "net.pt", name=name, classes=CLASSES)
     images = torch.randint(256, (3, 3, 60, 50), dtype=torch.uint8)
-    features, logits = load_exported(tmp_path / "net.pt").network(images)
+    features, logits = load_exported(tmp_path / "net.pt").model(images)
     with torch.no_grad():
         torch.testing.assert_close(logits, model(images), atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(features, model.features(images), atol=1e-4, rtol=1e-4)
@@ -29,7 +29,7 @@ def test_the_file_gives_features_and_logits(tmp_path, name):
 
 def test_probabilities_add_up_to_one(tmp_path):
     export(classifier(), tmp_path / "net.pt", name="x", softmax=True)
-    _, scores = load_exported(tmp_path / "net.pt").network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+    _, scores = load_exported(tmp_path / "net.pt").model(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
     torch.testing.assert_close(scores.sum(dim=1), torch.ones(2))
 
 
@@ -68,7 +68,7 @@ def test_one_logit_becomes_two_classes(tmp_path):
     model = Classifier(base, make_head(base.width, 1)).eval()
     export(model, tmp_path / "net.pt", name="x", classes=("cat", "dog"), softmax=True)
     images = torch.randint(256, (5, 3, 32, 32), dtype=torch.uint8)
-    _, scores = load_exported(tmp_path / "net.pt").network(images)
+    _, scores = load_exported(tmp_path / "net.pt").model(images)
     with torch.no_grad():
         torch.testing.assert_close(scores[:, 1:], model(images).sigmoid(), atol=1e-4, rtol=1e-4)
 
@@ -77,7 +77,7 @@ def test_one_logit_becomes_two_classes(tmp_path):
 def test_another_file_is_refused(tmp_path, content):
     if content:
         (tmp_path / "net.pt").write_bytes(content)
-    with pytest.raises(NetworkError, match=r"not a network exported by"):
+    with pytest.raises(NetworkError, match=r"not a model exported by"):
         load_exported(tmp_path / "net.pt")
 
 

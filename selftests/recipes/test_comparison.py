@@ -85,7 +85,7 @@ def test_accuracy_is_what_can_be_counted_by_hand(done):
 def test_a_network_that_can_not_be_loaded_costs_no_other(done):
     out, code, printed, errors = done
     assert code == 1
-    assert "error: alexnet:of_another.pt: not measured: of_another.pt: the weights don't fit this network" in errors
+    assert "error: alexnet:of_another.pt: not measured: of_another.pt: the weights don't fit this model" in errors
     assert "alexnet" not in printed
     assert list(json.loads((out / "results.json").read_text())["notes"]) == ["alexnet:of_another.pt"]
 
@@ -207,7 +207,7 @@ def test_a_list_that_can_not_be_meant_is_refused(text, error, words):
         (("{root}/bad",), "1 of 3 images can't be read: "),
         (("{root}/bad", "--classes", "none.txt"), "none.txt: expected a text file with one class name a line"),
         (("--panels", "--samples", "9"), "samples, panels: of no use without images"),
-        (("--models", "resnet51"), "resnet51: no such network"),
+        (("--models", "resnet51"), "resnet51: no such model"),
         (("--device", "nowhere"), "device: expected auto"),
         (("--out", "{root}/bad/ship/1.png"), "could not be made"),
     ],
@@ -231,15 +231,15 @@ def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, c
     assert run("compare", tmp_path / "images", "--models", networks, "--out", out, *QUICK) == 2
     error = capsys.readouterr().err
     assert "resnet18-32: accuracy not measured: it knows 0 of the 1 classes; unknown: zebra" in error
-    assert "alexnet:of_another.pt: of_another.pt: the weights don't fit this network" in error
+    assert "alexnet:of_another.pt: of_another.pt: the weights don't fit this model" in error
     assert list(out.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("networks", "names", "words"),
     [
-        ("resnet18-32", ["ten"], "of no use, as the weights of these networks say what their outputs mean"),
-        ("resnet18-32:truck_first.pt", ["two"], "2 names given. Networks that don't know theirs have 10 outputs."),
+        ("resnet18-32", ["ten"], "of no use, as the weights of these models say what their outputs mean"),
+        ("resnet18-32:truck_first.pt", ["two"], "2 names given. Models that don't know theirs have 10 outputs."),
         ("resnet18-32:truck_first.pt", ["ten", "ten"], "ten has 10 names, as another file has"),
     ],
 )

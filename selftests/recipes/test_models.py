@@ -20,7 +20,7 @@ def test_a_part_of_the_list_may_be_asked_for(capsys):
     assert run("models", "--filter", "squeeze") == 0
     assert "alexnet" not in capsys.readouterr().out
     assert run("models", "--filter", "unheard") == 1
-    assert capsys.readouterr().out.endswith("no network has unheard in its name\n")
+    assert capsys.readouterr().out.endswith("no model has unheard in its name\n")
 
 
 def test_one_network_is_looked_into(capsys):
@@ -51,4 +51,4 @@ def test_a_name_and_a_part_of_one_do_not_go_together(capsys):
 
 def test_an_unknown_network_gets_the_nearest_names(capsys):
     assert run("models", "resnet51") == 2
-    assert "resnet51: no such network. Did you mean" in capsys.readouterr().err
+    assert "resnet51: no such model. Did you mean" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def test_train_export_and_use(small_data, tmp_path, capsys):
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt", "--softmax") == 0
     test = open_data(small_data).test
     exported = load_exported(tmp_path / "net.pt")
-    _, probabilities = exported.network(torch.from_numpy(test.images))
+    _, probabilities = exported.model(torch.from_numpy(test.images))
     assert (probabilities.argmax(1).numpy() == test.labels).mean() > 0.85
     assert exported.card["classes"] == list(test.classes)
 

@@ -45,7 +45,7 @@ def improv() -> None:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
     """Export the course's model with its own ten classes."""
-    path = tmp_path_factory.mktemp("model") / "network.pt"
+    path = tmp_path_factory.mktemp("model") / "model.pt"
     classifier, classes = own_head("resnet18-32", "default")
     export(classifier, path, name="resnet18-32", classes=classes)
     return path
@@ -72,7 +72,7 @@ def offline(stream, model) -> tuple[list[str], np.ndarray]:
 
     images = np.stack([np.asarray(Image.open(file)) for file in stream.files])
     with torch.inference_mode():
-        features, scores = exported.network(torch.from_numpy(images).permute(0, 3, 1, 2))
+        features, scores = exported.model(torch.from_numpy(images).permute(0, 3, 1, 2))
     return [exported.card["classes"][i] for i in scores.argmax(dim=1)], features.numpy()
 
 

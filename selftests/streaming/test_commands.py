@@ -33,12 +33,12 @@ def test_a_new_head_of_any_depth(tmp_path, hidden, layers):
     path = tmp_path / "net.pt"
     command = ["export", "--model", "resnet18-32", "--outputs", "7", "--softmax", "--out", str(path), *hidden]
     assert main(command) == 0
-    features, scores = load_exported(path).network(torch.zeros(3, 3, 40, 40, dtype=torch.uint8))
+    features, scores = load_exported(path).model(torch.zeros(3, 3, 40, 40, dtype=torch.uint8))
     assert (features.shape, scores.shape) == ((3, 512), (3, 7))
     assert torch.allclose(scores.sum(dim=1), torch.ones(3))
-    weights = [tensor for name, tensor in load_exported(path).network.named_parameters()]
+    weights = [tensor for name, tensor in load_exported(path).model.named_parameters()]
     assert not weights  # they are constants of the graph
-    graph = str(load_exported(path).network.inlined_graph)
+    graph = str(load_exported(path).model.inlined_graph)
     assert graph.count("aten::linear") == layers
 
 
@@ -69,6 +69,6 @@ def test_images_with_labels_that_the_network_does_not_know_are_not_judged(improv
     command = ["stream", "--images", str(stream.images), "--labels", str(labels), "--exported", str(network)]
     assert main([*command, "--group", "20", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert f"not judged: {len(stream)} images whose labels are no classes of this network" in said
+    assert f"not judged: {len(stream)} images whose labels are no classes of this model" in said
     assert "accuracy" not in said
     assert f"written: {tmp_path / 'out'}: features.npy, predictions.jsonl\n" in said

@@ -104,9 +104,9 @@ def test_a_missing_label_ends_the_run_in_words(improv, stream, model, tmp_path):
 
 
 def test_a_file_that_is_no_model_ends_the_run_in_words_and_another_may_follow(improv, stream, model, tmp_path):
-    (tmp_path / "network.pt").write_bytes(b"")
-    with pytest.raises(StreamError, match=r"Processor1: .*not a network exported by .*\(no TorchScript file\)\.$"):
-        stream_images(stream, tmp_path / "network.pt", tmp_path / "out")
+    (tmp_path / "model.pt").write_bytes(b"")
+    with pytest.raises(StreamError, match=r"Processor1: .*not a model exported by .*\(no TorchScript file\)\.$"):
+        stream_images(stream, tmp_path / "model.pt", tmp_path / "out")
     assert stream_images(stream, model, tmp_path / "out", StreamOptions(group=20)).frames == COUNT
 
 

@@ -127,7 +127,7 @@ def test_another_card_is_refused(tmp_path):
 
 def test_another_network_is_refused(tmp_path):
     train(tmp_path)
-    with pytest.raises(TrainingError, match="the checkpoint is of another network"):
+    with pytest.raises(TrainingError, match="the checkpoint is of another model"):
         train(tmp_path, model=net())
 
 

@@ -93,7 +93,7 @@ def raised(operation: str, error: ErrorReport) -> Diagnosis:
     if error.kind == "model":
         return Diagnosis(
             "not-a-model",
-            "run_model() to return the trained network, an nn.Module",
+            "run_model() to return the trained model, an nn.Module",
             error.message.removeprefix("run_model() returned "),
             "Return the model object itself: not its class, not its state_dict, not nothing.",
         )
@@ -112,7 +112,7 @@ def raised(operation: str, error: ErrorReport) -> Diagnosis:
 REFUSALS = {
     "item": "dataset[i] must return the two values (image, label).",
     "length": "Give your class a __len__ that returns the number of items, and return the object itself.",
-    "output": "The network must give one row of at least 8 numbers for each image: shape (N, 8).",
+    "output": "The model must give one row of at least 8 numbers for each image: shape (N, 8).",
 }
 
 EXCEPTIONS: list[tuple[Callable[[ErrorReport], bool], str, str]] = [

@@ -151,7 +151,7 @@ def accuracy(value: float, predictions: np.ndarray, agreement: float = 1.0) -> D
     wanted = f"an accuracy of at least {top:.2f} on the test images"
     got = f"{value:.4f} on {len(predictions)} images"
     if (predictions < 0).mean() > 0.5:
-        remedy = "The network's outputs are NaN: the learning rate is too high, or something is divided by zero."
+        remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
     if len(set(predictions.tolist())) == 1:
         remedy = (
@@ -168,7 +168,7 @@ def accuracy(value: float, predictions: np.ndarray, agreement: float = 1.0) -> D
 
 
 def prediction_count(expected: int, shape: tuple[int, ...]) -> Diagnosis:
-    remedy = "build_dataset must give one item for each image of a file, and the network one row for each."
+    remedy = "build_dataset must give one item for each image of a file, and the model one row for each."
     return Diagnosis("prediction-count", f"{expected} predictions", f"{shape}", remedy)
 
 
