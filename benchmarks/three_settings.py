@@ -56,7 +56,7 @@ def prove(setting: str, options: list[str]) -> Proof:
         folder.mkdir()
         folder.chmod(0o777)  # for the ordinary user to write here; `private` keeps everybody else out
         out = folder / "validation.json"
-        command = [sys.executable, "-m", "mp09", "validate", "--json", str(out), *options]
+        command = [sys.executable, "-m", "mp09", "validate", "--out", str(out), *options]
         code = subprocess.run(within(setting, command, shared=folder), cwd=ROOT).returncode
         tables = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
     return Proof(setting, code, time.monotonic() - started, tables, "" if tables else "no tables were written")

@@ -237,6 +237,9 @@ def test_no_path_of_one_machine(path):
         (["classify", "0", "--net", "alexnet"], "model", "alexnet"),
         (["compare", "--networks", "alexnet"], "models", "alexnet"),
         (["stream", "--images", "images", "--model", "file.pt"], "exported", Path("file.pt")),
+        (["train", "--batch", "5", "--valid-batch", "6"], "batch_size", 5),
+        (["compare", "--batch", "5"], "batch_size", 5),
+        (["validate", "--json", "file.json"], "out", Path("file.json")),
     ],
 )
 def test_older_names_of_options_are_accepted_and_not_shown(older, name, value):
@@ -244,6 +247,15 @@ def test_older_names_of_options_are_accepted_and_not_shown(older, name, value):
     parser = commands()[command]
     assert getattr(parser.parse_args(arguments), name) == value
     assert "--net" not in parser.format_help()
+
+
+def test_an_option_takes_a_value_in_all_commands_or_in_none():
+    kinds: dict[str, dict[str, bool]] = {}
+    for command, parser in commands().items():
+        for action in parser._actions:
+            for option in action.option_strings if action.help != argparse.SUPPRESS else ():
+                kinds.setdefault(option, {})[command] = action.nargs != 0
+    assert {option: found for option, found in kinds.items() if len(set(found.values())) > 1} == {}
 
 
 def test_the_page_on_architecture_names_every_module():

@@ -31,10 +31,10 @@ def _add_grade_all(commands: Commands) -> None:
         help="the export of Gradescope or Canvas, or a folder or zip with a folder, zip or .py file for each student",
     )
     parser.add_argument(
-        "--out", type=Path, default=GRADES, metavar="DIR", help=f"the folder for gradebook and copies; {DEFAULT}"
+        "--out", type=Path, default=GRADES, metavar="DIR", help=f"the folder for gradebook and copies {DEFAULT}"
     )
     parser.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--only-failed", action="store_true", help="grade only what could not be graded before")
@@ -44,7 +44,7 @@ def _add_grade_all(commands: Commands) -> None:
         "--executor",
         choices=("local", "ray"),
         default="local",
-        help=f"where to grade; ray: on a cluster, with one task for each submission; {DEFAULT}",
+        help=f"where to grade; ray: on a cluster, with one task for each submission {DEFAULT}",
     )
     parser.add_argument(
         "--address", help="the address of a running Ray cluster (default: one is started on this machine)"
@@ -77,7 +77,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         help="memory limit of a submission (default: an equal share, and at most the rubric's limit)",
     )
     parser.add_argument(
-        "--seed", type=int, default=rubric.SEED, help=f"seed of the submissions' random numbers; {DEFAULT}"
+        "--seed", type=int, default=rubric.SEED, help=f"seed of the submissions' random numbers {DEFAULT}"
     )
     parser.add_argument(
         "--device",
@@ -90,7 +90,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--isolation",
         choices=(AUTO, *LEVELS),
         default=AUTO,
-        help=f"how far submissions are isolated; auto: the highest level this machine offers; {DEFAULT}",
+        help=f"how far submissions are isolated; auto: the highest level this machine offers {DEFAULT}",
     )
     parser.add_argument(
         "--require-isolation",
@@ -159,7 +159,7 @@ def _add_report(commands: Commands) -> None:
     about = "write one HTML page about a class: scores, tests, diagnoses, students"
     parser = commands.add_parser("report", help=about, description=about)
     parser.add_argument(
-        "grades", type=Path, nargs="?", default=GRADES, metavar="DIR", help=f"the folder that grade-all made; {DEFAULT}"
+        "grades", type=Path, nargs="?", default=GRADES, metavar="DIR", help=f"the folder that grade-all made {DEFAULT}"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the page to write (default: report.html in DIR)")
     parser.add_argument("--csv", action="store_true", help="also write plain.csv, gradescope.csv and canvas.csv in DIR")

@@ -12,7 +12,7 @@ from mp09.precision import AUTO, PRECISIONS
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what `add_subparsers` returns
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
-DEFAULT = "default: %(default)s"
+DEFAULT = "(default: %(default)s)"
 WIDTH = 100  # columns of a table that is written to a file or to another program
 
 
@@ -49,7 +49,7 @@ def add_precision(parser: argparse.ArgumentParser, *, int8: bool = False) -> Non
     if int8:
         about += "; int8 is only for features that are computed once, by a frozen backbone on a processor"
     choices = (*PRECISIONS, *(["int8"] if int8 else []))
-    parser.add_argument("--precision", choices=choices, default=AUTO, help=f"{about}; {DEFAULT}")
+    parser.add_argument("--precision", choices=choices, default=AUTO, help=f"{about} {DEFAULT}")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -18,10 +18,10 @@ def add(commands: Commands) -> None:
         help="labelled images: a folder with labels.tsv or with one folder a class, tiny-imagenet:DIR (its validation "
         "split), or cifar10_batches (its test split); without it no accuracy is measured",
     )
-    about = "the models, each of which may have weights of its own: alexnet:none, resnet18-32:mine.pt; "
+    about = "the models, each of which may have weights of its own: alexnet:none, resnet18-32:mine.pt "
     add_model(parser, "resnet50,alexnet,densenet161", about + DEFAULT, several=True)
     parser.add_argument(
-        "--weights", default="default", metavar="WHICH", help="the weights of models that name none; " + DEFAULT
+        "--weights", default="default", metavar="WHICH", help="the weights of models that name none " + DEFAULT
     )
     parser.add_argument(
         "--classes",
@@ -35,20 +35,26 @@ def add(commands: Commands) -> None:
         "--samples", type=positive, metavar="N", help="classify only N images, from all over the folder"
     )
     parser.add_argument(
-        "--batch", type=positive, default=32, help="the batch size for images a second and for accuracy; " + DEFAULT
+        "--batch-size",
+        type=positive,
+        default=32,
+        metavar="N",
+        help="the batch size for images a second and for accuracy " + DEFAULT,
     )
     parser.add_argument(
-        "--rounds", type=positive, default=5, help="the number of rounds, in which the models take turns; " + DEFAULT
+        "--rounds", type=positive, default=5, help="the number of rounds, in which the models take turns " + DEFAULT
     )
     parser.add_argument(
-        "--runs", type=positive, default=20, help="the number of passes at batch 1 in a turn; " + DEFAULT
+        "--runs", type=positive, default=20, help="the number of passes at batch 1 in a turn " + DEFAULT
     )
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps " + DEFAULT)
     parser.add_argument(
-        "--precision", choices=PRECISIONS, help=f"default: what MP09_PRECISION says, else {FLOAT32}, as published"
+        "--precision",
+        choices=PRECISIONS,
+        help=f"the number type that models compute in (default: what MP09_PRECISION holds, else {FLOAT32})",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/compare"), metavar="DIR", help="the folder for results; " + DEFAULT
+        "--out", type=Path, default=Path("runs/compare"), metavar="DIR", help="the folder for results " + DEFAULT
     )
     parser.add_argument("--panels", action="store_true", help="write a PNG of each image with its likeliest classes")
     parser.set_defaults(run=_compare)
@@ -62,7 +68,7 @@ def _compare(args: argparse.Namespace) -> int:
         weights=args.weights,
         samples=args.samples,
         classes=args.classes,
-        batch=args.batch,
+        batch=args.batch_size,
         rounds=args.rounds,
         runs=args.runs,
         device=args.device,

@@ -121,7 +121,7 @@ def _add_cifar_images(commands: Commands) -> None:
     source.add_argument("--download", action="store_true", help="download the official archive, or fail")
     source.add_argument("--synthetic", action="store_true", help="make synthetic images, for which nothing is needed")
     parser.add_argument(
-        "--out", type=Path, default=Path("cifar_images"), metavar="DIR", help=f"the folder to make; {DEFAULT}"
+        "--out", type=Path, default=Path("cifar_images"), metavar="DIR", help=f"the folder to make {DEFAULT}"
     )
     parser.add_argument(
         "--batch",

@@ -12,7 +12,7 @@ def add(commands: Commands) -> None:
     )
     parser = commands.add_parser("doctor", help=about, description=about)
     parser.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
     )
     parser.set_defaults(run=_doctor)
 

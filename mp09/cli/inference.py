@@ -18,8 +18,8 @@ def add(commands: Commands) -> None:
     about = "classify the frames of a camera or a video, or images"
     parser = commands.add_parser("classify", help=about, description=about)
     parser.add_argument("source", metavar="SOURCE", help="a camera's number (0), a video, an image or a folder")
-    add_model(parser, "resnet18-32", "the model, with the head it was published with; " + DEFAULT)
-    parser.add_argument("--weights", default="default", metavar="WHICH", help="the weights of that model; " + DEFAULT)
+    add_model(parser, "resnet18-32", "the model, with the head it was published with " + DEFAULT)
+    parser.add_argument("--weights", default="default", metavar="WHICH", help="the weights of that model " + DEFAULT)
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         help="a folder that train wrote, or a file that export wrote, instead of --model and --weights",
     )
     parser.add_argument("--classes", type=Path, metavar="FILE", help="a text file with the name of each output")
-    parser.add_argument("--top", type=positive, default=5, help="how many of the likeliest classes to show; " + DEFAULT)
+    parser.add_argument("--top", type=positive, default=5, help="how many of the likeliest classes to show " + DEFAULT)
     parser.add_argument(
         "--out",
         type=Path,
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
         "--live", action="store_true", help="play a video as if a camera gave it: frames that come too fast are dropped"
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after N frames")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps " + DEFAULT)
     add_precision(parser)
     parser.set_defaults(run=_classify)
 

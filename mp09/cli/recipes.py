@@ -19,8 +19,8 @@ OURS = "resnet18-32"
 USUAL = {
     "model": OURS,
     "epochs": 10,
-    "batch": 64,
-    "valid_batch": 256,
+    "batch_size": 64,
+    "valid_batch_size": 256,
     "optimizer": "adamw",
     "weight_decay": 0.01,
     "schedule": "one-cycle",
@@ -29,8 +29,8 @@ USUAL = {
 ON_TINY_IMAGENET = {
     "model": "alexnet",
     "epochs": 50,
-    "batch": 100,
-    "valid_batch": 10,
+    "batch_size": 100,
+    "valid_batch_size": 10,
     "optimizer": "adam",
     "weight_decay": 0.0,
     "schedule": "constant",
@@ -55,27 +55,27 @@ def _shared(commands: Commands, name: str, about: str) -> argparse.ArgumentParse
         default=str(DATA),
         metavar="DIR",
         help="the images: cifar10_batches, tiny-imagenet:DIR, or a folder with train/<class>/, and val/<class>/ or "
-        "test/<class>/ or both; " + DEFAULT,
+        "test/<class>/ or both " + DEFAULT,
     )
     parser.add_argument("--per-class", type=positive, metavar="N", help="take only N training images of each class")
     parser.add_argument(
         "--unreadable",
         choices=("error", "skip"),
         default="error",
-        help="whether images that can't be read are an error, or are left out; " + DEFAULT,
+        help="whether images that can't be read are an error, or are left out " + DEFAULT,
     )
-    add_model(parser, OURS, f"{OURS} or any of torchvision's; default: {OURS}, for train on tiny-imagenet:DIR alexnet")
+    add_model(parser, OURS, f"{OURS} or any of torchvision's (default: {OURS}, for train on tiny-imagenet:DIR alexnet)")
     parser.add_argument(
         "--weights",
         default="default",
         metavar="WHICH",
-        help="the weights: a name of torchvision's, a file, or none for random numbers; " + DEFAULT,
+        help="the weights: a name of torchvision's, a file, or none for random numbers " + DEFAULT,
     )
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps " + DEFAULT)
     add_precision(parser, int8=True)
-    parser.add_argument("--seed", type=_seed, default=0, help="the seed of everything that is random; " + DEFAULT)
+    parser.add_argument("--seed", type=_seed, default=0, help="the seed of everything that is random " + DEFAULT)
     parser.add_argument(
-        "--cache", type=Path, default=CACHE, metavar="DIR", help="the folder where features are kept; " + DEFAULT
+        "--cache", type=Path, default=CACHE, metavar="DIR", help="the folder where features are kept " + DEFAULT
     )
     return parser
 
@@ -97,41 +97,41 @@ def _add_train(commands: Commands) -> None:
         commands, "train", "train a head on a frozen backbone, or its last blocks too; run again: it goes on"
     )
     parser.add_argument(
-        "--out", type=Path, default=RUN, metavar="DIR", help="the folder for checkpoints and plots; " + DEFAULT
+        "--out", type=Path, default=RUN, metavar="DIR", help="the folder for checkpoints and plots " + DEFAULT
     )
     parser.add_argument(
         "--hidden", type=_sizes, default=(), metavar="N,N", help="the sizes of the head's hidden layers (default: none)"
     )
     parser.add_argument(
-        "--dropout", type=_share, default=0.0, help="the dropout after each hidden layer, below 1; " + DEFAULT
+        "--dropout", type=_share, default=0.0, help="the dropout after each hidden layer, below 1 " + DEFAULT
     )
     parser.add_argument(
         "--learn",
         type=_blocks,
         default=0,
         metavar="N",
-        help='how many of the backbone\'s last blocks learn besides the head, or "all"; ' + DEFAULT,
+        help='how many of the backbone\'s last blocks learn besides the head, or "all" ' + DEFAULT,
     )
-    _usual(parser, "--epochs", positive)
-    _usual(parser, "--batch", positive)
-    _usual(parser, "--valid-batch", positive, "changes no result")
+    _usual(parser, "--epochs", positive, "the number of epochs")
+    _usual(parser, "--batch-size", positive, "how many images make a step of the optimizer")
+    _usual(parser, "--valid-batch-size", positive, "the batch size of validation, which changes no result")
     _usual(parser, "--optimizer", str, "adamw, adam or sgd")
     parser.add_argument(
-        "--lr", type=float, default=1e-3, help="the learning rate; one-cycle has it at its peak; " + DEFAULT
+        "--lr", type=float, default=1e-3, help="the learning rate; one-cycle has it at its peak " + DEFAULT
     )
-    _usual(parser, "--weight-decay", float)
+    _usual(parser, "--weight-decay", float, "the weight decay")
     _usual(parser, "--schedule", str, "one-cycle, cosine or constant")
     parser.add_argument(
         "--label-smoothing",
         type=float,
         default=0.0,
-        help="the label smoothing of the loss while the model learns, below 1; " + DEFAULT,
+        help="the label smoothing of the loss while the model learns, below 1 " + DEFAULT,
     )
     parser.add_argument(
         "--augment",
         choices=("none", "flip", "crop", "strong"),
         default="none",
-        help="random changes of the training images; " + DEFAULT,
+        help="random changes of the training images " + DEFAULT,
     )
     _usual(parser, "--views", positive, "cached views an image: itself, mirrored, then moved at random")
     parser.add_argument(
@@ -140,11 +140,11 @@ def _add_train(commands: Commands) -> None:
     parser.set_defaults(run=_train, model=None)
 
 
-def _usual(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], object], about: str = "") -> None:
+def _usual(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], object], about: str) -> None:
     """Add an option whose default depends on the images. Its value is None unless it is on the command line."""
     name = option.strip("-").replace("-", "_")
-    default = f"default: {USUAL[name]}, for tiny-imagenet:DIR {ON_TINY_IMAGENET[name]}"
-    parser.add_argument(option, type=kind, help=f"{about}; {default}" if about else default)
+    default = f"(default: {USUAL[name]}, for tiny-imagenet:DIR {ON_TINY_IMAGENET[name]})"
+    parser.add_argument(option, type=kind, help=f"{about} {default}")
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -178,7 +178,7 @@ def _train(args: argparse.Namespace) -> int:
             data,
             ModelOptions(args.model, args.weights, args.hidden, args.dropout, args.learn),
             options,
-            InputOptions(args.batch, args.valid_batch, args.augment, args.views),
+            InputOptions(args.batch_size, args.valid_batch_size, args.augment, args.views),
             out=args.out,
             cache=args.cache,
             progress=progress,
@@ -201,13 +201,13 @@ def _add_features(commands: Commands) -> None:
         "--views",
         type=positive,
         default=1,
-        help="how many views of each training image: itself, mirrored, then moved at random; " + DEFAULT,
+        help="how many views of each training image: itself, mirrored, then moved at random " + DEFAULT,
     )
     parser.add_argument(
         "--executor",
         choices=("local", "ray"),
         default="local",
-        help="where features are computed: here, or on a Ray cluster; " + DEFAULT,
+        help="where features are computed: here, or on a Ray cluster " + DEFAULT,
     )
     parser.add_argument("--address", help="the address of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_features)
@@ -237,25 +237,25 @@ def _features(args: argparse.Namespace) -> int:
 def _add_tune(commands: Commands) -> None:
     parser = _shared(commands, "tune", "look for a head's best hyper-parameters on cached features (Ax)")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/tune"), metavar="DIR", help="the folder for trials and plots; " + DEFAULT
+        "--out", type=Path, default=Path("runs/tune"), metavar="DIR", help="the folder for trials and plots " + DEFAULT
     )
     parser.add_argument(
         "--trials",
         type=positive,
         default=30,
-        help="how many trials in all, those already in the folder --out included; " + DEFAULT,
+        help="how many trials in all, those already in the folder --out included " + DEFAULT,
     )
     parser.add_argument(
         "--parallel",
         type=positive,
         help="how many trials run at a time (default: 1, or one for each core of a cluster)",
     )
-    parser.add_argument("--epochs", type=positive, default=3, help="the epochs of each trial; " + DEFAULT)
+    parser.add_argument("--epochs", type=positive, default=3, help="the epochs of each trial " + DEFAULT)
     parser.add_argument(
         "--executor",
         choices=("local", "ray"),
         default="local",
-        help="where trials run: here, or on a Ray cluster; " + DEFAULT,
+        help="where trials run: here, or on a Ray cluster " + DEFAULT,
     )
     parser.add_argument("--address", help="the address of a running Ray cluster (default: one is started here)")
     parser.set_defaults(run=_tune)
@@ -296,14 +296,14 @@ def _add_export(commands: Commands) -> None:
     parser = commands.add_parser("export", help=about, description=about)
     of = parser.add_mutually_exclusive_group()
     of.add_argument(
-        "--run", type=Path, default=RUN, metavar="DIR", dest="folder", help="a folder that train wrote; " + DEFAULT
+        "--run", type=Path, default=RUN, metavar="DIR", dest="folder", help="a folder that train wrote " + DEFAULT
     )
     add_model(of, None, "a published model with its own head instead of a run")
     parser.add_argument(
-        "--out", type=Path, default=Path("model.pt"), metavar="FILE", help="the file to write; " + DEFAULT
+        "--out", type=Path, default=Path("model.pt"), metavar="FILE", help="the file to write " + DEFAULT
     )
     parser.add_argument(
-        "--weights", default="default", metavar="WHICH", help="the weights of a published model; " + DEFAULT
+        "--weights", default="default", metavar="WHICH", help="the weights of a published model " + DEFAULT
     )
     parser.add_argument(
         "--outputs",
@@ -315,7 +315,7 @@ def _add_export(commands: Commands) -> None:
         "--hidden", type=_sizes, default=(), metavar="N,N", help="the sizes of the new head's hidden layers"
     )
     parser.add_argument("--softmax", action="store_true", help="let it give probabilities instead of logits")
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="the device that it will run on; " + DEFAULT)
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="the device that it will run on " + DEFAULT)
     parser.set_defaults(run=_export)
 
 
@@ -355,7 +355,7 @@ def _add_pretrain(commands: Commands) -> None:
         type=Path,
         default=Path("runs/pretrain"),
         metavar="DIR",
-        help="the folder for the stages and for resnet18.pt; " + DEFAULT,
+        help="the folder for the stages and for resnet18.pt " + DEFAULT,
     )
     parser.add_argument(
         "--epochs",
@@ -363,10 +363,10 @@ def _add_pretrain(commands: Commands) -> None:
         metavar="N,N,N",
         help="the epochs of each stage (default: 6,10,21, or 10,21 without Tiny ImageNet)",
     )
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps; " + DEFAULT)
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps " + DEFAULT)
     add_precision(parser)
     parser.add_argument(
-        "--seed", type=_seed, default=0, help="the seed of everything that is random but the linear probe; " + DEFAULT
+        "--seed", type=_seed, default=0, help="the seed of everything that is random but the linear probe " + DEFAULT
     )
     parser.set_defaults(run=_pretrain)
 

@@ -33,7 +33,8 @@ def _add_validate(commands: Commands) -> None:
         help="how far submissions are isolated; auto: the highest level this machine offers (default: %(default)s)",
     )
     add_precision(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results as JSON to this file")
+    parser.add_argument("--json", type=Path, dest="out", help=argparse.SUPPRESS)  # its older name
     parser.set_defaults(run=_validate)
 
 
@@ -48,9 +49,9 @@ def _validate(args: argparse.Namespace) -> int:
     cases = [case for case in cases if args.only in (None, case.kind) and any(n in case.name for n in args.name)]
     if not cases:
         raise ReleaseError(f"no case is called {' or '.join(map(repr, args.name))}.")
-    if args.json:
-        with _writing(args.json):
-            check_writable(args.json)
+    if args.out:
+        with _writing(args.out):
+            check_writable(args.out)
     with progress_bar() as progress:
         validation = validate.validate(
             cases,
@@ -62,9 +63,9 @@ def _validate(args: argparse.Namespace) -> int:
             progress=lambda row, done, total: progress("grading", done, total),
         )
     Console().print(validate.table(validation), highlight=False)
-    if args.json:
-        with _writing(args.json):
-            write_json(args.json, validation.as_json())
+    if args.out:
+        with _writing(args.out):
+            write_json(args.out, validation.as_json())
     return 0 if validation.ok else 1
 
 
@@ -85,10 +86,10 @@ def _add_release(commands: Commands) -> None:
 
     handout = kinds.add_parser("handout", help="build what students get: no solution and no hidden tests")
     handout.add_argument(
-        "--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=f"the zip to write; {DEFAULT}"
+        "--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=f"the zip to write {DEFAULT}"
     )
     handout.add_argument(
-        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
     )
     handout.add_argument(
         "--data",
@@ -100,10 +101,10 @@ def _add_release(commands: Commands) -> None:
 
     package = kinds.add_parser("gradescope", help="build the autograder to upload to Gradescope")
     package.add_argument(
-        "--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=f"the zip to write; {DEFAULT}"
+        "--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=f"the zip to write {DEFAULT}"
     )
     package.add_argument(
-        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files; {DEFAULT}"
+        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
     )
     package.add_argument(
         "--minutes", type=int, default=10, help="Gradescope's time limit for the assignment (default: %(default)s)"
@@ -112,7 +113,7 @@ def _add_release(commands: Commands) -> None:
         "--hidden-visibility",
         choices=VISIBILITIES,
         default=AFTER_PUBLISHED,
-        help=f"when students see the results of hidden tests; {DEFAULT}",
+        help=f"when students see the results of hidden tests {DEFAULT}",
     )
     package.add_argument(
         "--isolation",

@@ -25,25 +25,25 @@ def _add_stream(commands: Commands) -> None:
     exported = parser.add_mutually_exclusive_group(required=True)
     exported.add_argument("--exported", type=Path, metavar="FILE", help="a model that export wrote")
     exported.add_argument("--model", type=Path, dest="exported", help=argparse.SUPPRESS)  # its older name
-    parser.add_argument("--graph", default="demo", metavar="WHICH", help="demo, timing, or a YAML file; " + DEFAULT)
+    parser.add_argument("--graph", default="demo", metavar="WHICH", help="demo, timing, or a YAML file " + DEFAULT)
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/stream"), metavar="DIR", help="the folder for results; " + DEFAULT
+        "--out", type=Path, default=Path("runs/stream"), metavar="DIR", help="the folder for results " + DEFAULT
     )
     parser.add_argument(
-        "--processors", type=positive, default=1, metavar="N", help="processors that work side by side; " + DEFAULT
+        "--processors", type=positive, default=1, metavar="N", help="processors that work side by side " + DEFAULT
     )
-    parser.add_argument("--group", type=positive, default=1, metavar="N", help="frames in a message; " + DEFAULT)
+    parser.add_argument("--group", type=positive, default=1, metavar="N", help="frames in a message " + DEFAULT)
     parser.add_argument(
         "--frames", type=positive, metavar="N", help="stream N frames, repeating the images (default: each once)"
     )
     parser.add_argument(
-        "--warm-up", type=_count, default=3, metavar="N", help="runs of the model before the first frame; " + DEFAULT
+        "--warm-up", type=_count, default=3, metavar="N", help="runs of the model before the first frame " + DEFAULT
     )
     parser.add_argument(
-        "--store", type=positive, default=256, metavar="MB", help="the size of improv's store; " + DEFAULT
+        "--store", type=positive, default=256, metavar="MB", help="the size of improv's store " + DEFAULT
     )
     parser.add_argument("--resume", action="store_true", help="go on after the last frame in --out")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; " + DEFAULT)
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda " + DEFAULT)
     parser.set_defaults(run=_stream)
 
 

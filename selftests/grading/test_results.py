@@ -108,5 +108,5 @@ def test_a_standard_output_that_is_full_is_one_line(small_data, arguments):
 
 
 def test_validate_sees_before_it_grades_that_it_can_write(tmp_path, capsys):
-    assert main(["validate", "--json", str(tmp_path / "nowhere" / "x.json")]) == 2
+    assert main(["validate", "--out", str(tmp_path / "nowhere" / "x.json")]) == 2
     assert "could not be written: No such file" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
             path = root / "images" / ("val" if number % 5 == 0 else "train") / name / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray((plain(name) * (0.6 + number / 50)).astype(np.uint8)).save(path)
-    options = ("--epochs", 20, "--batch", 12, "--lr", 0.01, "--cache", root / "cache", *CPU)
+    options = ("--epochs", 20, "--batch-size", 12, "--lr", 0.01, "--cache", root / "cache", *CPU)
     assert run("train", "--data", root / "images", "--out", root / "run", *options) == 0
     return root / "run"
 

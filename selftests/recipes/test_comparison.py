@@ -23,7 +23,7 @@ from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
 CPU = ("--device", "cpu")
-QUICK = ("--rounds", 2, "--runs", 2, "--batch", 4, *CPU)
+QUICK = ("--rounds", 2, "--runs", 2, "--batch-size", 4, *CPU)
 COUNTS = {"airplane": 1, "bird": 1, "ship": 2, "truck": 4}  # how many images there are of each class
 
 
@@ -157,7 +157,7 @@ def test_the_scores_are_those_of_the_network_itself(files, small_data, tmp_path,
     """A model whose outputs have no names is also measured, but without accuracy."""
     out = tmp_path / "out"
     networks = ("--models", f"resnet18-32,resnet18-32:{files / 'truck_first.pt'}", "--samples", 100)
-    assert run("compare", small_data, *networks, "--out", out, *QUICK, "--batch", 64) == 1
+    assert run("compare", small_data, *networks, "--out", out, *QUICK, "--batch-size", 64) == 1
     note = "resnet18-32:truck_first.pt: accuracy not measured: the names of its outputs are not known; give them with"
     assert f"error: {note} --classes\n" in capsys.readouterr().err
     batch, ours = read_batch(small_data / TEST_FILE), published("resnet18-32")
@@ -368,7 +368,7 @@ def test_a_network_of_tiny_imagenet_is_as_good_as_its_card_says(real_images, tmp
         archive.extractall(tmp_path, filter="data")
     tiny = next(tmp_path.rglob("wnids.txt")).parent
     weights = real_images.with_name("resnet18-tinyimagenet.pt")
-    options = ("--classes", tiny / "wnids.txt", "--out", tmp_path / "out", *CPU, "--batch", 256)
+    options = ("--classes", tiny / "wnids.txt", "--out", tmp_path / "out", *CPU, "--batch-size", 256)
     assert run("compare", f"tiny-imagenet:{tiny}", "--models", f"resnet18-32:{weights}", *options) == 0
     (one,) = results(tmp_path / "out").values()
     assert one["images"] == 10000

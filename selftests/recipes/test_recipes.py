@@ -42,7 +42,7 @@ def test_a_run_goes_on_and_says_when_it_is_complete(small_data, tmp_path, capsys
 
 
 def test_the_last_blocks_learn_on_images_of_mixed_sizes(folders, tmp_path, capsys):
-    options = ("--learn", 1, "--augment", "flip", "--epochs", 4, "--batch", 8, "--device", "cpu")
+    options = ("--learn", 1, "--augment", "flip", "--epochs", 4, "--batch-size", 8, "--device", "cpu")
     assert run("train", "--data", folders, "--out", tmp_path / "run", "--cache", tmp_path / "cache", *options) == 0
     printed = capsys.readouterr().out
     assert "computed once" not in printed
@@ -121,7 +121,8 @@ def test_what_is_not_there_is_refused_in_one_line(arguments, words, capsys, tmp_
 
 
 @pytest.mark.parametrize(
-    "option", [("--per-class", 0), ("--batch", 0), ("--views", 0), ("--seed", -1), ("--dropout", 2), ("--epochs", 0)]
+    "option",
+    [("--per-class", 0), ("--batch-size", 0), ("--views", 0), ("--seed", -1), ("--dropout", 2), ("--epochs", 0)],
 )
 def test_numbers_out_of_range_are_refused_before_any_work(option, capsys):
     with pytest.raises(SystemExit, match="2"):
