@@ -33,6 +33,7 @@ POLL_S = 0.02
 # Ending a fork bomb takes a while. With the removal of its files afterwards (`leftovers.LIMIT_S`) it takes less than
 # `rubric.START_LIMIT_S`, for which the grader waits.
 END_LIMIT_S = 45.0
+STOP_LIMIT_S = 5.0
 
 
 @dataclass
@@ -119,7 +120,7 @@ class ForkServer:
         if child.user is not None:
             leftovers.kill_processes(child.user)
         if pid in self.running:
-            os.kill(pid, signal.SIGKILL)
+            self._kill({pid}, limit)
         while pid in self.running and time.monotonic() < limit:
             self._reap()
             time.sleep(0.001)
@@ -148,15 +149,49 @@ class ForkServer:
                 with suppress(OSError):  # perhaps nobody waits for it any more
                     os.write(self.children[pid].status, str(os.waitstatus_to_exitcode(status)).encode())
                 os.close(self.children[pid].status)
-        strangers = _children() - self.running
-        for pid in strangers:
-            os.kill(pid, signal.SIGKILL)
+        strangers = _children(os.getpid()) - self.running
+        self._kill(strangers, time.monotonic() + STOP_LIMIT_S)
         return len(strangers)
 
+    def _kill(self, pids: set[int], limit: float) -> None:
+        """Kill children of this process, and all that come from them if these have no user of their own.
 
-def _children() -> set[int]:
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return {int(pid) for pid in file.read().split()}
+        Those are stopped first, until none is new or the time is over. A process that is stopped can't fork, but still
+        counts in the user's limit on processes, so even a fork bomb comes to rest. Processes that are killed one by one
+        make room for others.
+        """
+        if any(child.user is None for child in self.children.values()):
+            stopped: set[int] = set()
+            while (new := _with_descendants(pids) - stopped) and time.monotonic() < limit:
+                _send(signal.SIGSTOP, new)
+                stopped |= new
+            pids = pids | stopped
+        _send(signal.SIGKILL, pids)
+
+
+def _send(number: signal.Signals, pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _children(pid: int) -> set[int]:
+    """Return the ids of a process's children, those of all its threads; none when it is gone."""
+    found: set[int] = set()
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
+                found.update(map(int, file.read().split()))
+    return found
+
+
+def _with_descendants(pids: set[int]) -> set[int]:
+    """Return these processes and all that come from them."""
+    found: set[int] = set()
+    while pids:
+        found |= pids
+        pids = {child for pid in pids for child in _children(pid)} - found
+    return found
 
 
 def _become_worker(plan: Fork, user: int | None, descriptors: list[int]) -> None:
