@@ -1,9 +1,11 @@
 # make grade    set up everything and grade submitted.py        (IMAGES=path: real images)
 # make test     set up everything and run the product's own tests, side by side: minutes
+# make lint     set up everything and check the code: rules, format and types
 # make proof    set up everything and prove the rest: what takes too long for a test
 # make coverage set up everything and count the lines of mp09 that the tests reach
 # make stream   set up improv too, in an environment of its own, and stream synthetic images through the course's model
 # make bench    set up everything and measure the claims of speed in docs/labs.md    (TINY=path: Tiny ImageNet too)
+# make docs     set up everything and build the documentation site, site/index.html    (Python 3.11 or newer)
 # make validate set up everything and prove the rubric as root, as an ordinary user, and without Landlock    (needs root)
 # make setup    only set up: virtual environment, packages, data
 
@@ -12,7 +14,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(wildcard $(VENV)/Scripts),Scripts,bin)
 DATA := cifar10_batches
 
-.PHONY: setup grade test proof coverage validate real notebook stream bench clean
+.PHONY: setup grade test lint proof coverage validate real notebook stream bench docs clean
 
 setup: $(VENV)/.student $(if $(IMAGES),images,data)
 
@@ -25,6 +27,11 @@ TESTS := -m "not real and not proof"
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest $(BESIDE) $(TESTS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # All submissions of the rubric, the labs, full-size data, a grader that is killed again and again, random submissions.
 PROOF := runs/proof
@@ -83,6 +90,15 @@ $(VENV)/.dev: $(VENV)/.student pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
+# Every page is read anew, because a warning about a page that is known from before would be lost.
+docs: $(VENV)/.docs
+	rm -rf site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -d $(VENV)/doctrees docs site
+
+$(VENV)/.docs: $(VENV)/.student pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	touch $@
+
 # improv needs packages that are older than the course's, and Python 3.10 or 3.11; PyTorch is shared by a .pth file.
 STREAM := .venv-stream
 $(STREAM)/.made: mp09/streaming/requirements.txt $(VENV)/.dev
@@ -110,4 +126,4 @@ images:
 	@$(BIN)/python -m mp09 data --out $(DATA) --images "$(IMAGES)"
 
 clean:
-	rm -rf $(VENV) $(STREAM) $(DATA) $(PROOF) .pytest_cache .ruff_cache .coverage*
+	rm -rf $(VENV) $(STREAM) $(DATA) $(PROOF) site docs/api .pytest_cache .ruff_cache .mypy_cache .coverage*

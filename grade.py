@@ -17,7 +17,8 @@ from mp09.precision import PRECISIONS, force
 HERE = Path(__file__).resolve().parent
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of this command's options."""
     parser = argparse.ArgumentParser(
         description="Grade a submission by running the tests in tests/ on its submitted.py."
     )
@@ -69,7 +70,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         parser.add_argument(
             name, type=int, help="has no effect, because run_model() decides for itself; old command lines contain it"
         )
-    return parser.parse_args(argv)
+    return parser
 
 
 def _add_isolation(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     It is 0 when the submission was graded, whatever the score; 1 when not every test could run; 2 when nothing could be
     graded or the result could not be written; 130 after Ctrl-C and 143 after SIGTERM.
     """
-    args = parse(argv)
+    args = make_parser().parse_args(argv)
     from rich.console import Console
 
     from mp09.grading import text

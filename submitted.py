@@ -159,7 +159,7 @@ class FinetuneNet(nn.Module):
         ### BEGIN SOLUTION: load resnet18, replace its last layer, and freeze the rest
         self.backbone = resnet18(pretrained=True)
         features = self.backbone.fc.in_features
-        self.backbone.add_module("fc", nn.Identity())  # replaces the last layer
+        self.backbone.fc = nn.Identity()
         self.backbone.requires_grad_(False)
         self.backbone.to(memory_format=torch.channels_last)
         self.classifier = nn.Linear(features, NUM_CLASSES)

@@ -90,7 +90,7 @@ def grade_all(
         watch: called with the progress when a submission begins and when it is done.
 
     Returns:
-        The progress at the end: how many submissions were graded, failed, and left as they are.
+        The progress at the end, which is how many submissions were graded, failed, and left as they are.
 
     Raises:
         ClassError: the book was written by another version, has other terms, is in use, or can't be written.

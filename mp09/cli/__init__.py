@@ -19,6 +19,19 @@ from mp09.precision import force
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands whose packages are there: a handout has only some, and only their modules."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mp09",
+        description="CNN Image Classifier: prepare data, grade submissions, and train, run and compare models.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for package in COMMANDS:
+        if (Path(__file__).parents[1] / package).is_dir():
+            import_module(f"mp09.cli.{package}").add(commands)
+    return parser
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command, and return its exit code.
 
@@ -28,16 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: the command and its options, by default those of the command line.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m mp09",
-        description="CNN Image Classifier: prepare data, grade submissions, and train, run and compare models.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for package in COMMANDS:
-        if (Path(__file__).parents[1] / package).is_dir():
-            # A handout has only some of the packages, and only their modules here.
-            import_module(f"mp09.cli.{package}").add(commands)
-    args = parser.parse_args(argv)
+    args = make_parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a program that calls this may have put something else in its stead
             stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end a command

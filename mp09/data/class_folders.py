@@ -74,7 +74,7 @@ def open_folders(root: Path) -> dict[str, Listing]:
     """List the images of the folders `train`, `val` (or `valid`, or `validation`) and `test` below `root`.
 
     Returns:
-        The listings by split: "train", and "valid" or "test" or both.
+        The listings by split. There is "train", and "valid" or "test" or both.
 
     Raises:
         DataError: `train` is missing, both of the others are, or the classes differ.

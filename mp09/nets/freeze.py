@@ -52,7 +52,7 @@ def freeze(body: nn.Module, learn: int | str = 0) -> list[nn.Module]:
         learn: how many of the last blocks learn; 0 freezes all, "all" freezes nothing.
 
     Returns:
-        the frozen modules, which the caller keeps in eval mode through `.train()`, as `Classifier` does.
+        the frozen modules, which the caller keeps in eval mode through `train()`, as `Classifier` does.
 
     Raises:
         NetworkError: there are fewer blocks.
