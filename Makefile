@@ -36,7 +36,7 @@ lint: $(VENV)/.dev
 # All submissions of the rubric, the labs, full-size data, a grader that is killed again and again, random submissions.
 PROOF := runs/proof
 # Of what `make validate` proves in whole, in two settings that are not ours
-SAMPLE := skeleton kept_fc same_user/ flow/double_fork shared/left_by_exit descriptors/fills words/nested_answer_to \
+SAMPLE := skeleton kept_fc same_user/ flow/double_fork resources/fork_bomb shared/left_by_exit descriptors/fills words/nested_answer_to \
     accounting/child_without_first leaks/reads_the_rubric framework/writes_into_site
 proof: $(VENV)/.dev
 	$(BIN)/python -m mp09 validate

@@ -212,7 +212,9 @@ class Submission:
             names = [f"{i}.png" for i in range(len(images))]
             write_batch(path, images, dummies, label="question", filenames=names)
             path.chmod(READABLE)
-        # Students write relative paths like this one. But the submission may change the folder that the link lies in.
+        # Students write relative paths like this one. But the submission may change the folder that the link lies in,
+        # in its import at the earliest.
+        self._worker(group)
         link = f"{DATA_FOLDER}/{name}"
         still_ours = os.path.realpath(self._folder(group) / link) == os.path.realpath(path)
         return link if still_ours else str(path)
