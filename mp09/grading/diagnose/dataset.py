@@ -208,8 +208,8 @@ def labels(samples: Samples) -> Diagnosis | None:
     if np.array_equal(values, samples.expected_labels):
         return None
     remedy = next(text for matches, text in LABELS if matches(values, samples.expected_labels))
-    agree = f"{np.mean(values == samples.expected_labels):.0%} of them agree"
-    return Diagnosis("labels", wanted, agree, remedy)
+    # How many differ depends on the samples, which are others in each run; what a student reads must not.
+    return Diagnosis("labels", wanted, "other numbers", remedy)
 
 
 LABELS: list[tuple[Callable[[np.ndarray, np.ndarray], bool], str]] = [
