@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from mp09.grading.sandbox import leftovers
 from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.held import UNSEEN
 from mp09.grading.sandbox.isolation import users
+from mp09.grading.sandbox.isolation.kernel import libc
 from mp09.grading.sandbox.packets import Look
 from mp09.grading.sandbox.processes import Warm
 from selftests.conftest import ROOT
@@ -67,6 +69,28 @@ def test_a_user_without_processes_and_files_is_no_error(tmp_path):
     leftovers.kill_processes(user)
     leftovers.remove_files(user, str(tmp_path))
     assert leftovers.held_by(user, [1]) == UNSEEN  # process 1 is root's
+
+
+def test_queues_and_memory_that_have_numbers_go_with_the_user(tmp_path):
+    user = users.unused([])
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(user, user, user)
+            made = [libc().shmget(0, 4096, 0o600), libc().msgget(0, 0o600), libc().semget(0, 1, 0o600)]
+            os._exit(min(made) < 0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert len(of_user(user)) == 3
+    leftovers.remove_files(user, str(tmp_path))
+    assert of_user(user) == []
+
+
+def of_user(user: int) -> list[str]:
+    """List what /proc/sysvipc shows of a user's."""
+    lines = [line for file in Path("/proc/sysvipc").iterdir() for line in file.read_text().splitlines()]
+    return [line for line in lines if str(user) in line.split()]
 
 
 def test_no_two_workers_have_one_user():

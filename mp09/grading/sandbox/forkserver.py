@@ -23,6 +23,7 @@ import torch
 from mp09.grading.sandbox import leftovers, worker
 from mp09.grading.sandbox.cgroup import MemoryGroup
 from mp09.grading.sandbox.held import UNSEEN, Held
+from mp09.grading.sandbox.isolation import syscalls
 from mp09.grading.sandbox.isolation.confine import confine
 from mp09.grading.sandbox.isolation.kernel import libc
 from mp09.grading.sandbox.isolation.users import unused
@@ -117,14 +118,14 @@ class ForkServer:
             return 0
         child = self.children[pid]
         limit = time.monotonic() + END_LIMIT_S
-        if child.user is not None:
-            leftovers.kill_processes(child.user)
         if pid in self.running:
             self._kill({pid}, limit)
         while pid in self.running and time.monotonic() < limit:
             self._reap()
             time.sleep(0.001)
         while (strangers := self._reap()) and time.monotonic() < limit:
+            if child.user is not None:
+                leftovers.kill_processes(child.user)
             time.sleep(0.001)
         if pid in self.running:
             return 1 + strangers
@@ -228,11 +229,13 @@ def _first_to_go() -> None:
 
 
 def _warm() -> None:
-    """Let torch load what it would load on first use.
+    """Let torch load what it would load on first use, and load libseccomp, whose search takes longer than a fork.
 
     Nothing here may start threads, which a forked child would wait for forever, or look for a GPU, which a forked child
     could then not use. That is why Adam is made but takes no step.
     """
+    with suppress(OSError):  # without it, the levels that need it are refused when a worker starts
+        syscalls.library()
     torch.set_num_threads(1)
     weight = torch.nn.Parameter(torch.zeros(1))
     weight.grad = torch.zeros(1)

@@ -45,7 +45,8 @@ def remove_files(user: int, folder: str) -> None:
         user: The worker's user id.
         folder: Its working folder, which stays.
     """
-    _acting_for(user, lambda: _remove(user, folder))
+    if any(_left(user, folder)):
+        _acting_for(user, lambda: _remove(user, folder))
 
 
 def held_by(user: int, pids: list[int]) -> Held:
@@ -74,6 +75,13 @@ def sizes(user: int, folder: str, *places: str) -> Iterator[int]:
             yield from trees.sizes(entry)
 
 
+def _left(user: int, folder: str) -> Iterator[object]:
+    """Yield what `remove_files` removes."""
+    yield from _entries(user, folder, SHARED_MEMORY, *FOR_EVERYBODY)
+    for kind in NUMBERED:
+        yield from _numbers(kind, user)
+
+
 def _remove(user: int, folder: str) -> None:
     for path, status in _entries(user, folder, SHARED_MEMORY, *FOR_EVERYBODY):
         if stat.S_ISDIR(status.st_mode):
@@ -99,10 +107,10 @@ def _numbers(kind: str, user: int) -> list[int]:
     try:
         with open(f"/proc/sysvipc/{kind}") as file:
             names, *rows = [line.split() for line in file]
+        owner = names.index("uid")
     except (OSError, ValueError):
         return []
-    number, owner = names.index(f"{kind}id"), names.index("uid")
-    return [int(row[number]) for row in rows if row[owner] == str(user)]
+    return [int(row[1]) for row in rows if row[owner] == str(user)]
 
 
 def _acting_for(user: int, action: Callable[[], object], *, kills: bool = False) -> bool:

@@ -8,6 +8,7 @@ the mode of a copy, or the time of a file in their cache, and go on whether it w
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import NamedTuple
 
 FORBIDDEN = (
@@ -77,6 +78,19 @@ class Rule(NamedTuple):
     value: int = 0
 
 
+def library() -> ModuleType:
+    """Return the package that speaks to libseccomp.
+
+    Raises:
+        OSError: libseccomp, or this package, is missing.
+    """
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError) as error:  # the package is missing, or libseccomp itself
+        raise OSError(errno.ENOSYS, f"seccomp: {error}") from error
+    return pyseccomp
+
+
 def deny(*, same_user: bool, unsignalled: Iterable[int] = (), truncates: bool = True) -> None:
     """Install the filter.
 
@@ -93,10 +107,7 @@ def deny(*, same_user: bool, unsignalled: Iterable[int] = (), truncates: bool = 
     Raises:
         OSError: libseccomp, or the package that speaks to it, is missing.
     """
-    try:
-        import pyseccomp as seccomp
-    except (ImportError, RuntimeError) as error:  # the package is missing, or libseccomp itself
-        raise OSError(errno.ENOSYS, f"seccomp: {error}") from error
+    seccomp = library()
     rules = [*_always(), *_on_processes(os.getpid()), *_on_signals(list(unsignalled))]
     rules += [] if truncates else _on_truncation()
     rules += _on_attributes() if same_user else []
