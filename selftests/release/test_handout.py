@@ -2,9 +2,9 @@
 
 import json
 import py_compile
+import os
 import subprocess
 import sys
-import time
 import zipfile
 
 import pytest
@@ -110,9 +110,10 @@ def test_every_file_compiles(handout):
 
 
 def test_the_first_run_fails_in_words_and_quickly(handout):
-    started = time.monotonic()
+    before = os.times()
     done = grade(handout)
-    assert time.monotonic() - started < 20
+    after = os.times()  # seconds on a processor: how long it takes depends on what else runs
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 20
     assert done.returncode == 0
     assert "Traceback" not in done.stdout + done.stderr
     assert "✓" not in done.stdout
