@@ -22,8 +22,8 @@ from mp09.errors import ClassError
 from mp09.grading.assignment import Assignment
 from mp09.grading.sandbox.machine import usable_cores
 from mp09.grading.sandbox.sandbox import Settings
+from mp09.release.cases import UNTRAINED, edited
 from mp09.release.strip import strip
-from mp09.release.validate import UNTRAINED, edited
 from selftests.conftest import ROOT
 
 REFERENCE = (ROOT / "submitted.py").read_text()
