@@ -63,7 +63,13 @@ PACKAGES = {
     ),
 }
 EVERYWHERE = {"errors", "files", "trees", "precision", "__version__"}
-WORKER = {"worker.py": {"numpy", "torch", "torchvision"}, "forkserver.py": {"torch"}, "syscalls.py": {"pyseccomp"}}
+WORKER = {
+    "worker.py": {"numpy", "torch", "torchvision"},
+    "session.py": {"numpy", "torch"},
+    "plain_values.py": {"numpy", "torch"},
+    "forkserver.py": {"torch"},
+    "syscalls.py": {"pyseccomp"},
+}
 ROOT_FILES = {
     "models.py": {"torch"},
     "hubconf.py": set(),
