@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from mp09.classroom.batch import BOOK, COPIES, default_jobs, default_memory_mib, default_threads, grade_all
-from mp09.classroom.collect import StudentSubmission, collect
-from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook
+from mp09.classroom.book_entry import FAULT, GRADED, UNREADABLE
+from mp09.classroom.collect import collect
+from mp09.classroom.gradebook import Gradebook
 from mp09.classroom.pool import LocalPool
 from mp09.classroom.ray_pool import RayPool
+from mp09.classroom.student_submission import StudentSubmission
 from mp09.classroom.task import Rules
 from mp09.cli import main
 from mp09.errors import ClassError
