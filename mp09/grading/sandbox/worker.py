@@ -1,8 +1,9 @@
 """Load a submission, call it, and answer with plain values. No other part of the grader ever runs a submission.
 
-`warm` or `processes` starts it, and `host` speaks `protocol` with it over its standard input and output. Every function in
-OPERATIONS takes the session and the arguments of a question (see `conversation`), and returns a pair (record, arrays).
-An exception of the submission becomes an {"error": {...}} reply that names the line in the student's own file.
+`warm` or `processes` starts it, and `host` speaks `protocol` with it over its standard input and output. Every
+function in OPERATIONS takes the session and the arguments of a question (see `conversation`), and returns a pair
+(record, arrays). An exception of the submission becomes an {"error": {...}} reply that names the line in the student's
+own file.
 """
 
 import importlib.util
