@@ -15,7 +15,7 @@ import numpy as np
 from mp09 import trees
 from mp09.data.archives import Progress
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
-from mp09.data.holdout import Holdout, check_holdout, check_holdout_is_there, hold_out, write_holdout
+from mp09.data.held_out import Holdout, check_holdout, check_holdout_is_there, hold_out, write_holdout
 from mp09.data.origins import SECRET_BITS, NamedImages, Origin, from_download, from_synthetic
 from mp09.data.provenance import SOURCE_FILE, Provenance, holdout_file, read_provenance, verify
 from mp09.errors import DataError, DownloadError
