@@ -80,6 +80,7 @@ def _inset(points: list[Point], share: float = 0.72) -> list[Point]:
 def box(
     x: tuple[float, float], y: tuple[float, float], w: float, material: Material, window: Material | None = None
 ) -> list[Part]:
+    """Return a box that is 2 * w wide; see `prism` for the windows."""
     return prism([(x[0], y[0], w), (x[0], y[1], w), (x[1], y[1], w), (x[1], y[0], w)], material, window)
 
 
@@ -89,15 +90,18 @@ def plate(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]
 
 
 def lamps(x: float, y: float, z: float, material: Material) -> list[Part]:
+    """Return two square lamps, one on each side."""
     return [plate((x, x), (y - 0.045, y + 0.045), (at - 0.045, at + 0.045), material) for at in (z, -z)]
 
 
 def disc(x: float, y: float, z: float, radius: float, material: Material) -> Part:
+    """Return an upright disc that faces to the side."""
     turns = [2 * math.pi * k / 10 for k in range(10)]
     return Face([(x + radius * math.cos(t), y + radius * math.sin(t), z) for t in turns], material)
 
 
 def wheels(places: list[float], y: float, radius: float, w: float) -> list[Part]:
+    """Return the wheels of the axles at the positions `places`, on both sides."""
     sides = [(x, z) for x in places for z in (w, -w)]
     tyres = [disc(x, y, z, radius, BLACK) for x, z in sides]
     return tyres + [disc(x, y, 1.04 * z, radius / 2, METAL) for x, z in sides]
