@@ -17,8 +17,9 @@ import torch
 from benchmarks.common import by_turns, machine, show, verdict
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, fast_dtype, synchronize
-from mp09.features.extract import BATCH_SIZE, ExtractOptions, batches, extract
+from mp09.features.extract import BATCH_SIZE, ExtractOptions, extract
 from mp09.features.forms import fast_form
+from mp09.features.sources import batches
 from mp09.nets.backbones import backbone
 from mp09.recipes.datasets import training_images
 

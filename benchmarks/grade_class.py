@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
 from mp09.grading.sandbox.usage import family
+from mp09.release.cases import ATTACKS, BRIEF, MUTANTS, edited, load_cases
 from mp09.release.strip import strip
-from mp09.release.validate import ATTACKS, BRIEF, MUTANTS, edited, load_cases
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNT = 60

@@ -15,9 +15,10 @@ from typing import Protocol
 import psutil
 
 from mp09 import __version__
-from mp09.classroom.collect import StudentSubmission
-from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook, Known
+from mp09.classroom.book_entry import FAULT, GRADED, UNREADABLE, Known
+from mp09.classroom.gradebook import Gradebook
 from mp09.classroom.pool import Event, Work
+from mp09.classroom.student_submission import StudentSubmission
 from mp09.classroom.task import Rules
 from mp09.data.provenance import checked_provenance, holdout_file
 from mp09.errors import ClassError, GradingError

@@ -10,16 +10,13 @@ Three layouts are known:
     otherwise     one folder, zip or .py file for each submission, named after the student
 """
 
-import hashlib
 import io
 import re
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 
 from mp09.classroom.contents import FILE, FOLDER, LINK, Tree, Unreadable, folder_tree, renamed, zip_tree
+from mp09.classroom.student_submission import StudentSubmission, keyed, short_name
 from mp09.errors import ClassError
 from mp09.grading import rubric
 from mp09.grading.diagnose.calls import LINKED
@@ -28,37 +25,9 @@ from mp09.grading.replies import readable
 SUBMITTED = "submitted.py"
 METADATA = "submission_metadata.yml"
 ZIP_BYTES = 64 << 20
-KEY_BYTES, NAME_BYTES = 200, 150  # a file name may have 255 bytes; the second is for a name that a number follows
-DIGITS = 8  # hexadecimal digits of a hash in a key
 EXPORT = re.compile(r"assignment_\d+_export")  # Gradescope's name for the folder around an export
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?:\d+_(?P<file>.+)|text\.html)")
 REPEATED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas numbers files that are submitted again: submitted-2.py
-
-
-@dataclass(frozen=True)
-class StudentSubmission:
-    """Holds one submission.
-
-    Attributes:
-        key: a unique name of the submission that can be used as a file name.
-        name: the student's name. A group has several, with " and " between them.
-        source: the bytes of submitted.py; None if the student submitted none.
-        problem: why the submission could not be read; "" if it could. A submission with a problem is not graded: the
-            instructor has to look at it.
-        email: the student's address; those of a group have commas between them.
-        sid: the student's number: at Canvas for Canvas' exports, at the school for Gradescope's (with commas).
-        submitted_at: when it was submitted, as Gradescope writes it.
-        late: whether Canvas marks it as late.
-    """
-
-    key: str
-    name: str
-    source: bytes | None = None
-    problem: str = ""
-    email: str = ""
-    sid: str = ""
-    submitted_at: str = ""
-    late: bool = False
 
 
 def collect(path: Path) -> tuple[list[StudentSubmission], list[str]]:
@@ -84,7 +53,7 @@ def collect(path: Path) -> tuple[list[StudentSubmission], list[str]]:
     submissions, aside = read(tree, top)
     if not submissions:
         raise ClassError(f"{path}: no submissions here; expected a folder, zip or .py file for each.")
-    return sorted(_keyed(submissions), key=lambda submission: submission.key), aside
+    return sorted(keyed(submissions), key=lambda submission: submission.key), aside
 
 
 def _gradescope(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:
@@ -153,7 +122,7 @@ def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], l
         own = renamed(tree, {file: (as_given, top[as_given]) for file, as_given in given.items()})
         late = any(match["late"] for match in files)
         # Only the name is cut: by the number Canvas' gradebook knows the student.
-        submission = StudentSubmission(f"{_short(name, NAME_BYTES)}_{user}", name, sid=user, late=late)
+        submission = StudentSubmission(f"{short_name(name)}_{user}", name, sid=user, late=late)
         submissions.append(_read(submission, own))
     return submissions, [name for name in top if not CANVAS.fullmatch(name)]
 
@@ -241,51 +210,3 @@ def _is_wrapper(tree: Tree, name: str, kind: str) -> bool:
         return bool(EXPORT.match(name))
     many = sum(kind == FOLDER or inner.lower().endswith(".zip") for inner, kind in top.items()) > 1
     return SUBMITTED not in top and (many or _is_canvas(top))
-
-
-# Keys ---------------------------------------------------------------------------------------------------------------
-
-
-def _keyed(submissions: list[StudentSubmission]) -> Iterator[StudentSubmission]:
-    """Yield the submissions with keys that can be file names, and differ even where case and Unicode forms don't count.
-
-    A key is the same in every run with the same names. When keys would be alike, a student whose very name it is keeps
-    the key, or else the first in the alphabet; the others get a hash of their names at the end. Several submissions
-    under one name become one with a problem.
-    """
-    same: dict[str, list[StudentSubmission]] = {}
-    for submission in submissions:
-        same.setdefault(submission.key, []).append(submission)
-    taken: set[str] = set()
-    for name in sorted(same, key=lambda name: (_safe(name) != name, name)):
-        keys = (_safe(name) if number == 0 else _hashed(_safe(name), name, number) for number in count())
-        key = next(key for key in keys if _folded(key) not in taken)
-        taken.add(_folded(key))
-        first, *others = same[name]
-        if others:
-            problem = f"there are {1 + len(others)} submissions under this name; keep one of them"
-            first = replace(first, source=None, problem=problem)
-        yield replace(first, key=key)
-
-
-def _safe(name: str) -> str:
-    safe = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip(".") or "_"
-    return safe if len(safe.encode()) <= KEY_BYTES else _hashed(safe, name, 1)
-
-
-def _short(name: str, limit: int) -> str:
-    return name if len(_bytes(name)) <= limit else _hashed(name, name, 1, limit)
-
-
-def _hashed(start: str, name: str, number: int, limit: int = KEY_BYTES) -> str:
-    """Return as much of `start` as fits into `limit` bytes together with a hash of the whole name."""
-    digest = hashlib.sha256(_bytes(name) * number).hexdigest()[:DIGITS]
-    return f"{_bytes(start)[: limit - DIGITS - 1].decode(errors='ignore')}-{digest}"
-
-
-def _bytes(name: str) -> bytes:
-    return name.encode(errors="surrogatepass")  # a file name need not be valid Unicode
-
-
-def _folded(key: str) -> str:
-    return unicodedata.normalize("NFC", key.casefold())

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from mp09.classroom.gradebook import GRADED, Entry
+from mp09.classroom.book_entry import GRADED, Entry
 from mp09.classroom.summary import diagnoses_of
 
 ASSIGNMENT = "CNN Image Classifier"

@@ -10,17 +10,16 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from mp09.classroom.collect import StudentSubmission
+from mp09.classroom.book_entry import Columns, Entry, Known, columns_of, entry_in
+from mp09.classroom.student_submission import StudentSubmission
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
 
 VERSION = 1
-GRADED, FAULT, UNREADABLE = "graded", "infrastructure fault", "unreadable"
 LOCK_S = 5.0
-Columns = dict[str, str | float | None]  # the value of each column
 SCHEMA = """
 CREATE TABLE terms (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE submission (
@@ -38,45 +37,6 @@ CREATE VIEW results AS
            s.versions, s.seed, s.source, s.isolation, s.device, s.digest
     FROM test t JOIN submission s USING (key) ORDER BY s.key, t.number;
 """
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Holds what the book says of one submission.
-
-    Most attributes are those of `StudentSubmission`. The others are:
-
-    Attributes:
-        digest: of what was submitted; it tells whether that has changed.
-        status: GRADED, FAULT (the grader could not do its work) or UNREADABLE.
-        problem: why it could not be read or graded, or its copy could not be kept; "" otherwise.
-        report: the result; None when nothing could be graded.
-    """
-
-    key: str
-    name: str
-    email: str
-    sid: str
-    submitted_at: str
-    late: bool
-    digest: str
-    status: str
-    problem: str
-    report: GradeReport | None
-
-    @property
-    def final(self) -> GradeReport | None:
-        """The report, if it has a grade; None where something could not be graded, as no points are final then."""
-        return self.report if self.status == GRADED else None
-
-
-@dataclass(frozen=True)
-class Known:
-    """Holds what decides whether a submission is graded again: name, digest and status as in `Entry`."""
-
-    name: str
-    digest: str
-    status: str
 
 
 class Gradebook:
@@ -188,7 +148,7 @@ class Gradebook:
         }
         with self._change() as db:
             db.execute("DELETE FROM submission WHERE key = ?", [submission.key])
-            _insert(db, "submission", about | _columns(report) if report else about)
+            _insert(db, "submission", about | columns_of(report) if report else about)
             for test in report.tests if report else ():
                 lists = {"tags": json.dumps(test.tags), "advice": json.dumps(test.advice)}
                 _insert(db, "test", {"key": submission.key} | asdict(test) | lists)
@@ -204,7 +164,7 @@ class Gradebook:
                 tests.setdefault(row["key"], []).append(TestResult(**record))
             rows = self._db.execute("SELECT * FROM submission ORDER BY key").fetchall()
             self._db.row_factory = None
-        return [_entry(row, tuple(tests.get(row["key"], ()))) for row in rows]
+        return [entry_in(row, tuple(tests.get(row["key"], ()))) for row in rows]
 
     def _only_writer(self) -> None:
         """Take a lock, which the system releases when this process ends, however it ends."""
@@ -236,58 +196,5 @@ class Gradebook:
             raise ClassError(f"{self.path}: {error}.") from error
 
 
-def _columns(report: GradeReport) -> Columns:
-    """Return what the row of a submission holds of its report."""
-    return {
-        "score": report.score,
-        "max_score": report.max_score,
-        "accuracy": report.accuracy,
-        "near_step": report.near_step,
-        "source": report.source,
-        "scored": report.scored,
-        "isolation": report.sandbox,
-        "remarks": json.dumps(report.remarks),
-        "device": report.device,
-        "versions": json.dumps(report.versions, sort_keys=True),
-        "seed": report.seed,
-        "seconds": report.seconds,
-        "memory_mib": report.memory_mib,
-    }
-
-
 def _insert(db: sqlite3.Connection, table: str, row: Columns) -> None:
     db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
-
-
-def _entry(row: sqlite3.Row, tests: tuple[TestResult, ...]) -> Entry:
-    report = None
-    if row["score"] is not None:
-        report = GradeReport(
-            tests=tests,
-            score=row["score"],
-            max_score=row["max_score"],
-            status=row["status"],
-            sandbox=row["isolation"],
-            source=row["source"],
-            scored=row["scored"],
-            accuracy=row["accuracy"],
-            seconds=row["seconds"],
-            seed=row["seed"],
-            near_step=bool(row["near_step"]),
-            memory_mib=row["memory_mib"],
-            remarks=tuple(json.loads(row["remarks"])),
-            device=row["device"],
-            versions=json.loads(row["versions"]),
-        )
-    return Entry(
-        key=row["key"],
-        name=row["name"],
-        email=row["email"],
-        sid=row["sid"],
-        submitted_at=row["submitted_at"],
-        late=bool(row["late"]),
-        digest=row["digest"],
-        status=row["status"],
-        problem=row["problem"],
-        report=report,
-    )

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from mp09.classroom.gradebook import Entry
+from mp09.classroom.book_entry import Entry
 from mp09.classroom.similar import Pair
 from mp09.classroom.summary import BINS, diagnoses_of, summarize
 from mp09.grading import rubric

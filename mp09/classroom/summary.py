@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
-from mp09.classroom.gradebook import Entry
+from mp09.classroom.book_entry import Entry
 from mp09.grading import rubric
 from mp09.grading.report import PASSED, GradeReport, TestResult
 

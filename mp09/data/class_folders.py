@@ -1,8 +1,8 @@
 """Reads images of any size from a folder with one sub-folder for each class, as torchvision's ImageFolder does.
 
-`list_images` finds the files. `load_images` loads them into an ImageSet if they fit in memory; otherwise `read_image`
-reads them one by one. This module does not read archives, and knows nothing of the assignment's eight classes: see
-`archives.py` for both.
+`list_images` finds the files. `load_images` loads them into an ImageSet if they fit in memory; otherwise
+`image_files.read_image` reads them one by one. This module does not read archives, and knows nothing of the
+assignment's eight classes: see `archives.py` for both.
 """
 
 import hashlib
@@ -15,15 +15,13 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mp09.data.archives import Progress
+from mp09.data.image_files import SUFFIXES, read_image
 from mp09.data.imageset import ImageSet
 from mp09.errors import DataError
 from mp09.files import checksum
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's IMG_EXTENSIONS
-FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP", "GIF")  # tried on the content; EPS would start Ghostscript
 SPLITS = {"train": ("train",), "valid": ("val", "valid", "validation"), "test": ("test",)}  # the first of each is used
 MEMORY_LIMIT = 2 * 2**30  # bytes of all images together
 WORKERS = 4  # threads that decode images
@@ -97,20 +95,6 @@ def check_same_classes(root: Path, listings: dict[str, Listing]) -> None:
         pairs = ((name, first - second), (other, second - first))
         if only := [f"only {folder} has {shorten(sorted(classes))}" for folder, classes in pairs if classes]:
             raise DataError(f"{root}: expected the same class folders in {name} and {other}; {'; '.join(only)}.")
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read one image as uint8 (3, H, W), planes R, G, B.
-
-    It is turned upright as its EXIF data say. Transparency is ignored, and 16 bits are cut to 8. Raises DataError,
-    which names the file, when it is missing, damaged, truncated, or has 32 bits a channel.
-    """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            return np.ascontiguousarray(np.asarray(_rgb(image)).transpose(2, 0, 1))
-    except Exception as error:  # Pillow's decoders raise many kinds of errors on damaged files
-        raise DataError(f"{path}: not a readable image ({_reason(error)}). Replace or remove it.") from error
 
 
 def drop_unreadable(
@@ -233,21 +217,6 @@ def _images_below(folder: Path) -> list[Path]:
 
 def _is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # convert() would clip the values at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        raise ValueError("expected 8 or 16 bits a channel, got 32")
-    image.info.pop("transparency", None)  # convert() warns about some kinds of it
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return f"its content is none of {', '.join(FORMATS)}"
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _in_threads(work: Callable[[int], None], count: int, *, what: str, workers: int, progress: Progress | None) -> None:

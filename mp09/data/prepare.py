@@ -7,7 +7,7 @@ is then renamed.
 import errno
 import secrets
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +15,15 @@ import numpy as np
 from mp09 import trees
 from mp09.data.archives import Progress
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
+from mp09.data.held_out import Holdout, check_holdout, check_holdout_is_there, hold_out, write_holdout
 from mp09.data.origins import SECRET_BITS, NamedImages, Origin, from_download, from_synthetic
-from mp09.data.provenance import (
-    HOLDOUT_FILE,
-    SECRET_FILE,
-    SOURCE_FILE,
-    Provenance,
-    holdout_file,
-    read_provenance,
-    secret_file,
-    verify,
-)
+from mp09.data.provenance import SOURCE_FILE, Provenance, holdout_file, read_provenance, verify
 from mp09.errors import DataError, DownloadError
-from mp09.files import checksum, write_json, write_text
+from mp09.files import checksum, write_json
 
 ARCHIVE_NAME = "cifar-10-python.tar.gz"
 BUILDING = ".mp09-building-"  # a part of the names of unfinished folders
 PER_FILE = 8000  # images in each of the course's files
-
-
-@dataclass(frozen=True)
-class Holdout:
-    """Holds images that only the grader scores on, in the order of the private file, and the secret seed of both."""
-
-    images: NamedImages
-    secret: int
 
 
 def make_batches(
@@ -92,13 +76,13 @@ def make_batches(
             holdout=found.holdout if holdout is None else holdout,
         )
         if wanted == found:
-            _check_holdout_is_there(out, holdout)
+            check_holdout_is_there(out, holdout)
             return found
         per_file, seed = wanted.per_file, wanted.seed
         if origin is None:
             origin, note = _origin_again(out, found, seed), found.note
     per_file, seed = per_file or PER_FILE, seed or 0
-    _check_holdout(out, holdout, per_file, found)
+    check_holdout(out, holdout, per_file, found)
     chosen = origin or from_download(out.parent / ARCHIVE_NAME)
     try:
         name, train, test = chosen.load(per_file, progress)
@@ -110,7 +94,7 @@ def make_batches(
     held_out = None
     if holdout:
         secret = secrets.randbits(SECRET_BITS) if secret is None else secret
-        train, held_out = _hold_out(chosen, train, holdout, secret, progress)
+        train, held_out = hold_out(chosen, train, holdout, secret, progress)
     source = Provenance(name, chosen.key, len(test.labels), seed, {}, {}, note, holdout or 0)
     return _write(out, source, train, test, held_out, progress)
 
@@ -123,28 +107,6 @@ def _check(per_file: int | None, seed: int | None, secret: int | None) -> None:
         raise DataError(f"--seed: expected 0..4294967295, got {seed}.")
     if secret is not None and not 0 <= secret < 2**SECRET_BITS:
         raise DataError(f"secret: expected a whole number of {SECRET_BITS} bits, got {secret}.")
-
-
-def _check_holdout(out: Path, holdout: int | None, per_file: int, found: Provenance | None) -> None:
-    """Raise DataError for a number that can't be, or when nobody asked to give up the images that are held out."""
-    if holdout is None and (holdout_file(out).parent.exists() or (found and found.holdout)):
-        raise DataError(
-            f"{out}: has held-out images, which are replaced when it is made anew. Hold out others: --holdout N, or "
-            "none: --holdout 0."
-        )
-    if holdout is not None and (holdout < 0 or holdout % 40 or holdout >= 5 * per_file):
-        raise DataError(
-            f"--holdout: expected a multiple of 40 (five files, eight classes) below {5 * per_file}, got {holdout}."
-        )
-
-
-def _check_holdout_is_there(out: Path, holdout: int | None) -> None:
-    """Raise DataError when somebody counts on held-out images that are gone."""
-    if holdout and not (holdout_file(out).exists() and secret_file(out).exists()):
-        raise DataError(
-            f"{holdout_file(out).parent}: the held-out images and their secret seed are not there. Put them back, or "
-            "hold out others (--force) and give out the data anew."
-        )
 
 
 def _existing(out: Path, *, anything_asked: bool) -> Provenance | None:
@@ -182,26 +144,6 @@ def _origin_again(out: Path, source: Provenance, seed: int) -> Origin:
     return official
 
 
-def _hold_out(
-    origin: Origin, train: NamedImages, count: int, secret: int, progress: Progress | None
-) -> tuple[NamedImages, Holdout]:
-    """Return the training images that are left, and `count` held-out ones with equally many of each class."""
-    if origin.more:  # everybody can make the public files, so what is missing in them would tell what is held out
-        private = origin.more(count, secret, progress)
-    else:
-        train, private = _split(train, count, np.random.default_rng([secret, 0]))
-    # The order in the file is secret, too, because a submission might look up answers by position.
-    return train, Holdout(private.take(np.random.default_rng([secret, 1]).permutation(count)), secret)
-
-
-def _split(train: NamedImages, count: int, random: np.random.Generator) -> tuple[NamedImages, NamedImages]:
-    """Return what is left, and `count` random images with equally many of each class."""
-    order, classes = random.permutation(len(train.labels)), np.unique(train.labels)
-    of_each = [order[train.labels[order] == label][: count // len(classes)] for label in classes]
-    private = np.concatenate(of_each)
-    return train.take(np.setdiff1d(order, private)), train.take(private)
-
-
 def _write(
     out: Path,
     source: Provenance,
@@ -232,7 +174,7 @@ def _write(
         checksums = {file: checksum(building / file) for file in (*counts, META_FILE)}
         if held_out:
             private = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))  # only its owner may read it
-            source = replace(source, holdout_checksum=_write_holdout(private, held_out))
+            source = replace(source, holdout_checksum=write_holdout(private, held_out))
         source = replace(source, counts=counts, checksums=checksums)
         write_json(building / SOURCE_FILE, asdict(source))
         building.chmod(0o755)
@@ -248,16 +190,6 @@ def _write(
     finally:
         for folder in filter(None, (building, private)):
             trees.remove(folder)
-
-
-def _write_holdout(folder: Path, held_out: Holdout) -> str:
-    """Write the private file and its secret seed, and return the file's checksum."""
-    images, secret = folder / HOLDOUT_FILE, folder / SECRET_FILE
-    _write_part(images, held_out.images, "held out")
-    write_text(secret, f"{held_out.secret:032x}\n")
-    for path in (images, secret):
-        path.chmod(0o600)
-    return checksum(images)
 
 
 def _write_part(path: Path, images: NamedImages, label: str) -> None:

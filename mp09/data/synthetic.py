@@ -2,7 +2,7 @@
 
     images = draw(np.arange(400) % 8, seed=0)      # uint8 (400, 3, 32, 32)
 
-There are eight classes, in the order of CIFAR-10's without cat and dog. Each image is a figure of `figures.py`,
+There are eight classes, in the order of CIFAR-10's without cat and dog. Each image is a figure of `figures.render`,
 mirrored, moved and painted at random. It stands before a background that often but not always suits its class, under
 random light, contrast, blur and noise. `benchmarks/calibrate_synthetic.py` measures how hard the images are.
 
@@ -10,95 +10,19 @@ Nothing is taken from photographs, so a score on these images says nothing about
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mp09.data import figures
+from mp09.data.figures import render
+from mp09.data.palettes import BACKGROUNDS, PAINTS, USUAL_BACKGROUND, USUAL_FIRST, USUAL_SECOND
 from mp09.errors import DataError
 
-SIDE = figures.SIZE
+SIDE = render.SIZE
 CHUNK = 512  # images that are composed at once; an array of their floats takes 6 MiB
 VARIANTS = 320  # figures of each class; rendering one takes a millisecond (one core of a Xeon with AMX)
 WANDER = 3  # a figure may be so many pixels off the middle, in both directions
 
-RGB = tuple[float, float, float]
-PAINTS: dict[str, RGB] = {
-    "white": (0.92, 0.92, 0.92), "silver": (0.7, 0.72, 0.75), "grey": (0.5, 0.5, 0.52), "dark": (0.2, 0.2, 0.23),
-    "black": (0.12, 0.11, 0.11), "red": (0.8, 0.15, 0.12), "orange": (0.85, 0.45, 0.15), "yellow": (0.88, 0.75, 0.2),
-    "green": (0.35, 0.55, 0.2), "olive": (0.5, 0.48, 0.25), "blue": (0.18, 0.3, 0.65), "brown": (0.52, 0.35, 0.2),
-    "tan": (0.72, 0.55, 0.36), "cream": (0.85, 0.8, 0.68),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Background:
-    """Describes a background that has an upper and a lower part.
-
-    Attributes:
-        upper: two colours; the upper part has a random colour between them.
-        lower: the same for the lower part.
-        line: a range of where the two parts meet, as a share of the image from its top.
-        soft: over how many pixels one part changes to the other.
-        rough: how strong the texture is in the upper and in the lower part.
-    """
-
-    upper: tuple[RGB, RGB]
-    lower: tuple[RGB, RGB]
-    line: tuple[float, float]
-    soft: float
-    rough: tuple[float, float]
-
-
-BACKGROUNDS: dict[str, Background] = {
-    "sky": Background(((0.3, 0.5, 0.75), (0.7, 0.8, 0.95)), ((0.5, 0.65, 0.8), (0.9, 0.92, 0.97)), (0.3, 1.0), 16.0,
-                      (0.021, 0.021)),
-    "sea": Background(((0.55, 0.65, 0.75), (0.9, 0.92, 0.97)), ((0.12, 0.28, 0.4), (0.4, 0.52, 0.65)), (0.4, 0.75), 0.7,
-                      (0.01, 0.028)),
-    "grass": Background(((0.3, 0.4, 0.25), (0.8, 0.85, 0.9)), ((0.25, 0.4, 0.12), (0.6, 0.65, 0.35)), (0.1, 0.6), 1.5,
-                        (0.028, 0.042)),
-    "forest": Background(((0.1, 0.16, 0.08), (0.4, 0.45, 0.3)), ((0.25, 0.25, 0.12), (0.55, 0.5, 0.3)), (0.4, 0.8), 3.0,
-                         (0.056, 0.042)),
-    "road": Background(((0.4, 0.45, 0.4), (0.9, 0.9, 0.95)), ((0.35, 0.35, 0.36), (0.65, 0.64, 0.62)), (0.25, 0.6), 1.0,
-                       (0.049, 0.014)),
-    "soil": Background(((0.25, 0.2, 0.12), (0.75, 0.7, 0.55)), ((0.3, 0.25, 0.16), (0.75, 0.68, 0.5)), (0.0, 1.0), 10.0,
-                       (0.042, 0.042)),
-    "plain": Background(((0.7, 0.7, 0.7), (1.0, 1.0, 1.0)), ((0.7, 0.7, 0.7), (1.0, 1.0, 1.0)), (0.3, 0.9), 8.0,
-                        (0, 0)),
-}  # fmt: skip
-
-# The usual colours and backgrounds of each class. A name that occurs twice is twice as likely.
-USUAL_FIRST = (
-    "white white silver grey dark red",
-    "red red white silver dark blue yellow green",
-    "brown brown tan grey dark white yellow blue red",
-    "brown brown tan tan",
-    "green green olive brown orange tan",
-    "brown brown black dark white grey",
-    "white grey dark red blue black",
-    "red white blue yellow green dark orange",
-)
-USUAL_SECOND = (
-    "white blue red grey",
-    "red red orange",
-    "white cream tan orange grey",
-    "cream white tan",
-    "cream yellow olive white",
-    "black black dark cream",
-    "white white cream grey",
-    "white white silver blue red yellow grey",
-)
-USUAL_BACKGROUND = (
-    "sky sky sky road",
-    "road road grass plain",
-    "sky sky grass forest forest",
-    "forest forest grass grass",
-    "soil soil soil grass",
-    "grass grass soil forest",
-    "sea sea sea sky",
-    "road road grass plain",
-)
 UNUSUAL_PAINT, UNUSUAL_BACKGROUND = 0.05, 0.2  # share of images where any of them is chosen instead
 
 
@@ -135,7 +59,7 @@ def _checked(labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.dtype.kind not in "iu" and len(labels)):
         raise DataError(f"labels: expected whole numbers 0..7, (N,); got {labels.dtype} of shape {labels.shape}.")
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(figures.CLASSES):
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(render.CLASSES):
         raise DataError(f"labels: expected 0..7; got {labels.min()}..{labels.max()}.")
     return labels.astype(np.int64)
 
@@ -148,7 +72,7 @@ class _Shelf(dict[tuple[int, int], np.ndarray]):
         self.seed = seed
 
     def __missing__(self, key: tuple[int, int]) -> np.ndarray:
-        self[key] = figures.figure(key[0], np.random.default_rng([self.seed, 0, *key]))
+        self[key] = render.figure(key[0], np.random.default_rng([self.seed, 0, *key]))
         return self[key]
 
 

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,49 +23,15 @@ from mp09.features import cache as store
 from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form, int8_form
+from mp09.features.rows import Rows
+from mp09.features.sources import HasBody, ImageSource, InMemory, PreparesImages, batches
 from mp09.precision import AUTO
 
 BATCH_SIZE = 256
 INT8 = "int8"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, INT8: torch.float32}  # of the model's input
-GROWTH = 2**26  # bytes by which an array grows; memory in such large pieces grows without being copied
 CALIBRATION = 512  # images by which the steps of int8 are chosen
 
-
-class PreparesImages(Protocol):
-    """Is a module that maps images uint8 (N, 3, H, W) to float (N, 3, S, S), and can say its settings."""
-
-    def __call__(self, images: Tensor) -> Tensor: ...
-
-    def to(self, device: torch.device) -> "PreparesImages": ...
-
-    def describe(self) -> dict[str, Any]:
-        """Return all settings as plain values."""
-
-
-class HasBody(Protocol):
-    """Is a backbone: `body` maps float (N, 3, S, S) to features (N, D), and `preprocess` comes before it."""
-
-    @property
-    def body(self) -> nn.Module: ...
-
-    @property
-    def preprocess(self) -> PreparesImages: ...
-
-
-@runtime_checkable
-class InMemory(Protocol):
-    """Has images uint8 (N, 3, H, W) and labels (N,) in memory, as an ImageSet does."""
-
-    @property
-    def images(self) -> np.ndarray: ...
-
-    @property
-    def labels(self) -> np.ndarray: ...
-
-
-ImageBatch = tuple[Tensor, Tensor | np.ndarray]  # images uint8 (n, 3, H, W), labels int64 (n,)
-ImageSource = InMemory | Iterable[ImageBatch]
 WatchExtraction = Callable[[int, int], None]  # takes (images done, images in all or 0 when that is not known)
 # Takes (body, preprocess, batches uint8 (n, 3, H, W), device, dtype), and yields the features float32 (n, D) of each
 # batch in order.
@@ -175,7 +141,7 @@ def _computed(
     watch: WatchExtraction | None,
 ) -> FeatureSet:
     """Return the features and labels of all images, without a key."""
-    features, labels = _Rows(np.float32), _Rows(np.int64)
+    features, labels = Rows(np.float32), Rows(np.int64)
 
     def images() -> Iterator[Tensor]:
         if view:
@@ -227,44 +193,6 @@ def _inputs(preprocess: PreparesImages, data: ImageSource, calibration: Tensor |
     return [preprocess(x) for x in calibration.split(BATCH_SIZE)]
 
 
-def batches(data: ImageSource, batch_size: int) -> Iterator[ImageBatch]:
-    """Yield all images in order, in batches (uint8 (n, 3, H, W), labels (n,)).
-
-    Args:
-        data: As `extract` takes it. Batches of an iterable are passed on as they are.
-        batch_size: Images in a batch of `data.images`.
-    """
-    if not isinstance(data, InMemory):
-        yield from data
-        return
-    for start in range(0, len(data.labels), batch_size):
-        chosen = slice(start, start + batch_size)
-        yield torch.from_numpy(np.ascontiguousarray(data.images[chosen])), data.labels[chosen]
-
-
-class _Rows:
-    """Collects batches in one array (n, ...), which grows in place, so that memory is needed only once.
-
-    Many small arrays in a list, allocated between large ones that are freed, would keep the freed memory from being
-    used.
-    """
-
-    def __init__(self, dtype: type):
-        self.all: np.ndarray = np.empty(0, dtype)
-        self.count = 0
-
-    def add(self, batch: np.ndarray) -> None:
-        if self.count + len(batch) > len(self.all):
-            rows = max(len(batch), GROWTH * len(batch) // batch.nbytes)
-            self.all.resize((len(self.all) + rows, *batch.shape[1:]), refcheck=False)
-        self.all[self.count : self.count + len(batch)] = batch
-        self.count += len(batch)
-
-    def close(self) -> np.ndarray:
-        self.all.resize((self.count, *self.all.shape[1:]), refcheck=False)
-        return self.all
-
-
 def _card(
     backbone: HasBody,
     data: ImageSource,
@@ -285,13 +213,3 @@ def _card(
     if calibration is not None:
         card["calibration"] = store.digest_arrays(calibration.numpy())
     return card
-
-
-def stack(sets: Iterable[FeatureSet]) -> FeatureSet:
-    """Join several views of the same images into one set, one view after the other."""
-    sets = list(sets)
-    return FeatureSet(
-        np.concatenate([found.features for found in sets]),
-        np.concatenate([found.labels for found in sets]),
-        "+".join(found.key for found in sets),
-    )

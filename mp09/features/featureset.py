@@ -1,5 +1,6 @@
-"""Defines the record in which the features package returns features."""
+"""Defines the record of features and labels, and joins several of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,3 +23,13 @@ class FeatureSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def stack(sets: Iterable[FeatureSet]) -> FeatureSet:
+    """Join several views of the same images into one set, one view after the other."""
+    sets = list(sets)
+    return FeatureSet(
+        np.concatenate([found.features for found in sets]),
+        np.concatenate([found.labels for found in sets]),
+        "+".join(found.key for found in sets),
+    )

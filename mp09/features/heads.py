@@ -14,7 +14,8 @@ from mp09.errors import FeatureError
 from mp09.features.featureset import FeatureSet
 from mp09.precision import FLOAT32
 from mp09.training.batches import Batches
-from mp09.training.fit import WatchTraining, fit
+from mp09.training.epoch import WatchTraining
+from mp09.training.fit import fit
 from mp09.training.history import History
 from mp09.training.optim import class_logits
 from mp09.training.options import FitOptions

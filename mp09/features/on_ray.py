@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from mp09.device import choose_device
 from mp09.errors import ClusterError
-from mp09.features.extract import PreparesImages, run
+from mp09.features.extract import run
+from mp09.features.sources import PreparesImages
 
 if TYPE_CHECKING:
     from ray.types import ObjectRef

@@ -14,7 +14,7 @@ from mp09.grading.sandbox import conversation
 from mp09.grading.sandbox.host import Worker, WorkerEnded
 from mp09.grading.sandbox.machine import usable_cores
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
-from mp09.grading.submission import CHECKPOINT
+from mp09.grading.working_copy import CHECKPOINT
 
 REQUIREMENT = re.compile(r'^([\w-]+)(?:==([^\s;]+))?[^\n;]*(?:; sys_platform == "(\w+)")?', re.MULTILINE)
 SETUP = "make setup, or: python -m pip install -r requirements.txt"

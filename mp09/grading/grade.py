@@ -149,7 +149,7 @@ class _Run:
         return report
 
     def report(self) -> GradeReport:
-        held_out, about, settings = self.submission.held_out, self.submission.about, self.sandbox.settings
+        held_out, about, settings = self.submission.held_out, self.submission.workers.about, self.sandbox.settings
         accuracy = self.submission.measured_accuracy
         could_not_run = any(test.status == COULD_NOT_RUN for test in self.records)
         return GradeReport(
@@ -163,8 +163,8 @@ class _Run:
             accuracy=accuracy,
             near_step=rubric.near_step(accuracy),
             remarks=tuple(self.sandbox.remarks),
-            memory_mib=self.submission.peak_memory >> 20,
-            accounting=self.submission.accounting,
+            memory_mib=self.submission.workers.peak_memory >> 20,
+            accounting=self.submission.workers.accounting,
             seconds=round(time.monotonic() - self.started, 1),
             seed=settings.seed,
             device=_device(about, settings),

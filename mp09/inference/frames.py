@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mp09.data.class_folders import SUFFIXES, read_image
+from mp09.data.image_files import SUFFIXES, read_image
 from mp09.errors import DataError, FrameError
 from mp09.inference.opencv import cv2
 

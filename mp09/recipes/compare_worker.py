@@ -11,7 +11,8 @@ from mp09.compare import measure
 from mp09.compare.memory import PeakMemory, freed_at_once
 from mp09.device import choose_device
 from mp09.inference.predictor import TOP
-from mp09.nets.published import outputs, published
+from mp09.nets.published import published
+from mp09.nets.state_dicts import outputs
 from mp09.nets.wnids import WNIDS
 from mp09.recipes.labelled import open_labelled
 

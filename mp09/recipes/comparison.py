@@ -4,8 +4,6 @@ This is the work of `python -m mp09 compare`.
 """
 
 import math
-import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,77 +12,24 @@ from typing import Any
 
 import torch
 
-from mp09.compare import chart, records
 from mp09.compare.accuracy import share_within
 from mp09.compare.records import Comparison, Row, Turn
 from mp09.compare.workers import Team, by_turns
 from mp09.data.archives import Progress
-from mp09.data.labels import Label, Matcher, labels_of, read_outputs
 from mp09.device import choose_device, fast_dtype
-from mp09.errors import CompareError, DataError
-from mp09.files import atomic_write
-from mp09.inference.panel import panel
-from mp09.inference.predictor import TOP, Guess, Prediction
+from mp09.errors import CompareError
+from mp09.inference.predictor import TOP
 from mp09.nets.catalog import figures
-from mp09.nets.published import check_name
 from mp09.precision import AUTO, FLOAT32
+from mp09.recipes import comparison_files
 from mp09.recipes.compare_worker import Facts
-from mp09.recipes.labelled import Labelled, check_readable, folder_of, open_labelled
+from mp09.recipes.comparison_files import Guesses
+from mp09.recipes.labelled import Labelled, check_readable, open_labelled
+from mp09.recipes.model_list import Wanted, parse
+from mp09.recipes.output_labels import check_classes, outputs_of, read_classes, truths_of
 from mp09.recipes.progress import no_progress
 
 WORKER = "mp09.recipes.compare_worker"
-DPI = 100
-PANELS = "panels"
-Guesses = list[list[tuple[int, float]]]  # for each image, its likeliest outputs with their probabilities
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Names a model that is to be compared.
-
-    Attributes:
-        network: The model's name, as `published` takes it.
-        weights: Its weights, as `published` takes them.
-        text: What the results call it: as it was asked for, but a file of weights by its name alone, unless two models
-            would then be called the same.
-    """
-
-    network: str
-    weights: str
-    text: str
-
-
-def parse(text: str, weights: str = "default") -> list[Wanted]:
-    """Read which models are asked for.
-
-    Args:
-        text: Names with commas between them, where a colon stands before weights of a model's own, for example
-            "resnet50,alexnet:none,resnet18-32:mine.pt".
-        weights: The weights of models that name none.
-
-    Raises:
-        NetworkError: There is no such model.
-        CompareError: None is asked for, or one is asked for twice.
-    """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise CompareError("models: expected one name or more, with commas between them, got none.")
-    if twice := [part for part, times in Counter(parts).items() if times > 1]:
-        raise CompareError(f"models: expected each once, got {', '.join(twice)} more than once.")
-    short = {part: _shorten(part) for part in parts}
-    wanted = []
-    for part in parts:
-        network, _, own = part.partition(":")
-        check_name(network)
-        alone = list(short.values()).count(short[part]) == 1
-        wanted.append(Wanted(network, own or weights, short[part] if alone else part))
-    return wanted
-
-
-def _shorten(part: str) -> str:
-    """Return a part of the text with nothing but the name of a file of weights."""
-    network, colon, own = part.partition(":")
-    return network + colon + Path(own).name
 
 
 @dataclass(frozen=True)
@@ -161,19 +106,19 @@ def compare_models(
     wanted = parse(models, options.weights)
     options.check(images)
     precision = _precision(options)
-    named = _read_classes(options.classes)
+    named = read_classes(options.classes)
     labelled = None
     if images is not None:
         labelled = open_labelled(images, options.samples)
         check_readable(labelled)
     if out:
-        _check_place(Path(out), images)
+        comparison_files.make_folder(Path(out), images)
     with Team(WORKER) as team:
         facts = _load(team, wanted, options, precision, progress)
         if not team.failures:
-            _check_classes(named, facts)
-        outputs = {text: _outputs(found, named) for text, found in facts.items()}
-        truths, notes = _truths_of(labelled, outputs, team) if labelled else ({}, {})
+            check_classes(named, facts)
+        outputs = {text: outputs_of(found, named) for text, found in facts.items()}
+        truths, notes = truths_of(labelled, outputs, team.failures) if labelled else ({}, {})
         guesses, more = _classify(team, truths, str(images), options.samples, progress)
         watch = partial(progress, "timing")
         turns = by_turns(team, options.rounds, watch=watch, do="time", runs=options.runs)
@@ -185,13 +130,11 @@ def compare_models(
     ]
     comparison = Comparison(tuple(rows), _settings(labelled, options, facts), notes)
     if out and rows:
-        _make_room(out)
-        records.write(comparison, out)
-        chart.save(comparison, out)
+        comparison_files.write(comparison, out)
         if labelled and options.panels:
             for network, row in guesses.items():
                 if network in turns:
-                    _panels(out, network, labelled, row, outputs[network], progress)
+                    comparison_files.write_panels(out, network, labelled, row, outputs[network], progress)
     return comparison
 
 
@@ -219,17 +162,6 @@ def _settings(labelled: Labelled | None, options: CompareOptions, facts: Mapping
     }
 
 
-def _truths_of(
-    labelled: Labelled, outputs: Mapping[str, tuple[Label, ...]], team: Team
-) -> tuple[dict[str, list[int]], dict[str, str]]:
-    """Return what `_truths` returns. Raises CompareError when no model can be judged by these images."""
-    truths, notes = _truths(labelled, outputs)
-    if not truths:
-        words = "; ".join(f"{text}: {note}" for text, note in {**team.failures, **notes}.items())
-        raise CompareError(f"{labelled.name}: these models can't be judged by these images. {words}")
-    return truths, notes
-
-
 def _classify(
     team: Team, texts: Collection[str], images: str, samples: int | None, progress: Progress
 ) -> tuple[dict[str, Guesses], dict[str, str]]:
@@ -244,29 +176,6 @@ def _classify(
             guesses[text] = answer["guesses"]
         progress("classifying", done, len(texts))
     return guesses, notes
-
-
-def _check_place(out: Path, images: str | Path | None) -> None:
-    """Make the folder for results. Raises CompareError when that fails, or when it lies among the images."""
-    inner = Path(out).resolve()
-    if images is not None and folder_of(images).resolve() in (inner, *inner.parents):
-        raise CompareError(f"{out}: lies among the images; choose another --out.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CompareError(f"{out}: could not be made ({error.strerror}).") from error
-
-
-def _make_room(out: Path) -> None:
-    """Remove what an earlier comparison wrote. Raises CompareError when that fails."""
-    try:
-        for old in (*(out / name for name in (*records.FILES, chart.FILE)), *out.glob(f"{PANELS}/*/[0-9]*_*.png")):
-            old.unlink(missing_ok=True)
-        for folder in out.glob(f"{PANELS}/*"):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-    except OSError as error:
-        raise CompareError(f"{out}: could not be written to ({error.strerror}).") from error
 
 
 def _load(
@@ -290,63 +199,6 @@ def _load(
             facts[one.text] = Facts(**answer)
         progress("loading", done, len(wanted))
     return facts
-
-
-def _read_classes(files: Sequence[Path]) -> dict[int, tuple[Label, ...]]:
-    """Return what outputs mean, by their number.
-
-    Raises DataError when a file can't be read, and CompareError when two files have the same number of names.
-    """
-    named: dict[int, tuple[Label, ...]] = {}
-    for path in files:
-        labels = read_outputs(path)
-        if len(labels) in named:
-            raise CompareError(f"classes: {path} has {len(labels)} names, as another file has; which one is meant?")
-        named[len(labels)] = labels
-    return named
-
-
-def _check_classes(named: Collection[int], facts: Mapping[str, Facts]) -> None:
-    """Raise CompareError for names that no model needs."""
-    counts = {found.outputs for found in facts.values() if _is_nameless(found)}
-    if not counts and named:
-        raise CompareError("classes: of no use, as the weights of these models say what their outputs mean.")
-    if idle := sorted(set(named) - counts):
-        given, needed = (" and ".join(map(str, numbers)) for numbers in (idle, sorted(counts)))
-        raise CompareError(f"classes: {given} names given. Models that don't know theirs have {needed} outputs.")
-
-
-def _is_nameless(facts: Facts) -> bool:
-    """Return whether the weights don't say what their outputs mean."""
-    return facts.guessed or not facts.classes
-
-
-def _outputs(facts: Facts, named: Mapping[int, tuple[Label, ...]]) -> tuple[Label, ...]:
-    """Return what a model's outputs mean; empty when that is not known."""
-    if _is_nameless(facts) and (found := named.get(facts.outputs)):
-        return found
-    if facts.wnids:
-        pairs = zip(facts.classes, facts.wnids, strict=True)
-        return tuple(Label((name,), wnid, index) for index, (name, wnid) in enumerate(pairs))
-    return labels_of(facts.classes)
-
-
-def _truths(
-    labelled: Labelled, outputs: Mapping[str, tuple[Label, ...]]
-) -> tuple[dict[str, list[int]], dict[str, str]]:
-    """Return the right output for every image, by the models that know its class, and notes about the other models."""
-    truths, notes = {}, {}
-    for text, own in outputs.items():
-        if not own:
-            notes[text] = "accuracy not measured: the names of its outputs are not known; give them with --classes"
-            continue
-        try:
-            places = Matcher(own).match(labelled.labels)
-        except DataError as error:
-            notes[text] = f"accuracy not measured: it {error}"
-            continue
-        truths[text] = [places[label] for label in labelled.images.labels]
-    return truths, notes
 
 
 def _row(
@@ -374,21 +226,3 @@ def _row(
         top5=share_within(truths, places, TOP) if truths and places and facts.outputs > TOP else None,
         published=asdict(known) if (known.outputs, known.size) == (facts.outputs, facts.size) else {},
     )
-
-
-def _panels(
-    out: Path, network: str, labelled: Labelled, guesses: Guesses, outputs: Sequence[Label], progress: Progress
-) -> None:
-    """Write a model's panels as panels/<model>/<number>_<file>.png. Raises CompareError when that fails."""
-    folder = Path(out) / PANELS / re.sub(r"[:/\\]", "_", network)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for index, row in enumerate(guesses):
-            top = tuple(Guess(place, str(outputs[place]), probability) for place, probability in row)
-            image = labelled.read(index).transpose(1, 2, 0)
-            figure = panel(image, Prediction(top, 0.0), str(labelled.label(index)))
-            with atomic_write(folder / f"{index:04}_{labelled.stem(index)}.png") as file:
-                figure.savefig(file, format="png", dpi=DPI)
-            progress(f"panels, {network}", index + 1, len(guesses))
-    except OSError as error:
-        raise CompareError(f"{folder}: the panels could not be written there ({error.strerror}).") from error

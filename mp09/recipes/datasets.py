@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from mp09.data import class_folders, tiny_imagenet
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.class_folders import Listing
+from mp09.data.image_files import read_image
 from mp09.data.imageset import ImageSet
 from mp09.data.provenance import read_provenance
 from mp09.errors import DataError
@@ -224,7 +225,7 @@ class _Files(Dataset[Sample | None]):
 
     def __getitem__(self, index: int) -> Sample | None:
         try:
-            image = torch.from_numpy(class_folders.read_image(self.listing.files[index]))
+            image = torch.from_numpy(read_image(self.listing.files[index]))
         except DataError:
             return None
         return self.preprocess.square(image), int(self.listing.labels[index])

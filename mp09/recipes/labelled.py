@@ -14,6 +14,7 @@ from torch import Tensor
 from mp09.data import class_folders, tiny_imagenet
 from mp09.data.cifar import META_FILE, TEST_FILE, read_batch
 from mp09.data.class_folders import Listing
+from mp09.data.image_files import read_image
 from mp09.data.imageset import ImageSet
 from mp09.data.labels import TABLE, WORDS, Label, labels_of, read_table
 from mp09.data.provenance import read_provenance
@@ -44,7 +45,7 @@ class Labelled:
     def read(self, index: int) -> np.ndarray:
         """Return one image, uint8 (3, H, W). Raises DataError when its file can't be read."""
         found = self.images
-        return found.images[index] if isinstance(found, ImageSet) else class_folders.read_image(found.files[index])
+        return found.images[index] if isinstance(found, ImageSet) else read_image(found.files[index])
 
     def label(self, index: int) -> Label:
         """Return what an image shows."""

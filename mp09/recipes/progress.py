@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from mp09.data.archives import Progress
-from mp09.training.fit import WatchTraining
+from mp09.training.epoch import WatchTraining
 from mp09.training.history import History
 
 Say = Callable[[str], None]

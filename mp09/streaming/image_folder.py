@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mp09.data.class_folders import read_image
+from mp09.data.image_files import read_image
 from mp09.data.labels import NAMES
 from mp09.data.provenance import SOURCE_FILE
 from mp09.errors import DataError, StreamError

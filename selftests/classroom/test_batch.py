@@ -12,18 +12,20 @@ import psutil
 import pytest
 
 from mp09.classroom.batch import BOOK, COPIES, default_jobs, default_memory_mib, default_threads, grade_all
-from mp09.classroom.collect import StudentSubmission, collect
-from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Gradebook
+from mp09.classroom.book_entry import FAULT, GRADED, UNREADABLE
+from mp09.classroom.collect import collect
+from mp09.classroom.gradebook import Gradebook
 from mp09.classroom.pool import LocalPool
 from mp09.classroom.ray_pool import RayPool
+from mp09.classroom.student_submission import StudentSubmission
 from mp09.classroom.task import Rules
 from mp09.cli import main
 from mp09.errors import ClassError
 from mp09.grading.assignment import Assignment
 from mp09.grading.sandbox.machine import usable_cores
 from mp09.grading.sandbox.sandbox import Settings
+from mp09.release.cases import UNTRAINED, edited
 from mp09.release.strip import strip
-from mp09.release.validate import UNTRAINED, edited
 from selftests.conftest import ROOT
 
 REFERENCE = (ROOT / "submitted.py").read_text()

@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 
-from mp09.classroom import collect as layouts
+from mp09.classroom import student_submission
 from mp09.classroom.collect import collect
 from mp09.classroom.contents import DEPTH
 from mp09.errors import ClassError
@@ -373,7 +373,7 @@ def test_names_that_are_alike_are_distinct_submissions(tmp_path, names):
         n: f"# {n}" for n in [*names, "zoe"]
     }
     assert len({unicodedata.normalize("NFD", submission.key.casefold()) for submission in found}) == len(names) + 1
-    assert max(len(submission.key.encode()) for submission in found) <= layouts.KEY_BYTES
+    assert max(len(submission.key.encode()) for submission in found) <= student_submission.KEY_BYTES
     assert keys(path) == {submission.name: submission.key for submission in found}
 
 

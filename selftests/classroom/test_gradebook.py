@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from mp09.classroom.collect import StudentSubmission
-from mp09.classroom.gradebook import FAULT, GRADED, VERSION, Gradebook, Known
+from mp09.classroom.book_entry import FAULT, GRADED, Known
+from mp09.classroom.gradebook import VERSION, Gradebook
+from mp09.classroom.student_submission import StudentSubmission
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
 from selftests.conftest import ROOT
@@ -145,8 +146,9 @@ def test_a_full_disk_loses_nothing(tmp_path):
 WRITER = f"""
 import sys
 from pathlib import Path
-from mp09.classroom.collect import StudentSubmission
-from mp09.classroom.gradebook import GRADED, Gradebook
+from mp09.classroom.student_submission import StudentSubmission
+from mp09.classroom.book_entry import GRADED
+from mp09.classroom.gradebook import Gradebook
 from mp09.grading.report import GradeReport, TestResult
 with Gradebook(Path(sys.argv[1]), create=True) as book:
     print("ready", flush=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mp09.classroom import exports, similar
-from mp09.classroom.gradebook import FAULT, GRADED, UNREADABLE, Entry
+from mp09.classroom.book_entry import FAULT, GRADED, UNREADABLE, Entry
 from mp09.classroom.page import page
 from mp09.classroom.similar import Pair, similar_pairs
 from mp09.classroom.summary import summarize

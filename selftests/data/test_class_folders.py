@@ -15,8 +15,8 @@ from mp09.data.class_folders import (
     list_images,
     load_images,
     open_folders,
-    read_image,
 )
+from mp09.data.image_files import read_image
 from mp09.errors import DataError
 
 

@@ -3,7 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from mp09.data import figures, synthetic
+from mp09.data import synthetic
+from mp09.data.figures import render
 from mp09.errors import DataError
 
 LABELS = np.arange(600) % 8  # more than one chunk
@@ -78,7 +79,7 @@ def test_progress_ends_at_the_total():
 
 @pytest.mark.parametrize("label", range(8))
 def test_figure_fills_a_part_of_its_frame(label):
-    hidden = [figures.figure(label, np.random.default_rng(k))[3].mean() / 255 for k in range(20)]
+    hidden = [render.figure(label, np.random.default_rng(k))[3].mean() / 255 for k in range(20)]
     assert all(0.03 < share < 0.9 for share in hidden)
 
 

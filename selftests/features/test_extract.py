@@ -11,8 +11,8 @@ import torch
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
 from mp09.features import cache
-from mp09.features.extract import ExtractOptions, View, extract, stack
-from mp09.features.featureset import FeatureSet
+from mp09.features.extract import ExtractOptions, View, extract
+from mp09.features.featureset import FeatureSet, stack
 from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
 

@@ -18,7 +18,7 @@ from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.host import WorkerEnded
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.grading.suites import load_suites
-from mp09.release.validate import BRIEF, edited
+from mp09.release.cases import BRIEF, edited
 from selftests.conftest import ROOT
 
 REFERENCE = (ROOT / "submitted.py").read_text()

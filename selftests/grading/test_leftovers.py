@@ -19,7 +19,7 @@ from mp09.grading.sandbox.held import UNSEEN
 from mp09.grading.sandbox.isolation import users
 from mp09.grading.sandbox.isolation.kernel import libc
 from mp09.grading.sandbox.packets import Look
-from mp09.grading.sandbox.processes import Warm
+from mp09.grading.sandbox.warm import Warm
 from selftests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,7 @@ import pytest
 
 from mp09.grading import rubric
 from mp09.grading.orders import Orders
-from mp09.release.validate import edited, load_cases
+from mp09.release.cases import edited, load_cases
 from selftests.conftest import PER_FILE, ROOT
 
 CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")

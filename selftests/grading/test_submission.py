@@ -8,7 +8,7 @@ from mp09.errors import GradingError
 from mp09.files import open_inside
 from mp09.grading import rubric
 from mp09.grading.diagnose.record import Failed
-from mp09.grading.submission import read_submission
+from mp09.grading.working_copy import read_submission
 
 
 @pytest.fixture

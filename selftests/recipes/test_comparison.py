@@ -17,8 +17,8 @@ from mp09.data.cifar import TEST_FILE, read_batch
 from mp09.data.labels import labels_of
 from mp09.errors import CompareError, NetworkError
 from mp09.nets.published import OUR_CLASSES, published
-from mp09.recipes.comparison import Wanted, parse
 from mp09.recipes.labelled import open_labelled
+from mp09.recipes.model_list import Wanted, parse
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 

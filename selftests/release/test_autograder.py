@@ -15,8 +15,8 @@ from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
 from mp09.errors import ReleaseError
 from mp09.release.autograder import build_autograder
+from mp09.release.cases import BRIEF, UNTRAINED, edited
 from mp09.release.strip import strip
-from mp09.release.validate import BRIEF, UNTRAINED, edited
 from selftests.conftest import ROOT
 from selftests.settings import why_not, within
 

@@ -13,10 +13,10 @@ from mp09.data.cifar import read_batch
 from mp09.data.origins import from_synthetic
 from mp09.data.prepare import make_batches
 from mp09.errors import ReleaseError
+from mp09.release.cases import BRIEF, edited
 from mp09.release.handout import ROOT as FOLDER
 from mp09.release.handout import build_handout
 from mp09.release.strip import BEGIN, END
-from mp09.release.validate import BRIEF, edited
 from selftests.conftest import ROOT
 
 

@@ -1,7 +1,7 @@
 """Lists mistakes that students make, as small edits of the reference, each with its points and its diagnosis.
 
 An edit is a pair (text of submitted.py, replacement). It is an error if the text does not occur exactly once. Mutants
-train briefly. How they train is chosen so that their accuracy keeps `validate.MARGIN` from every step, because a
+train briefly. How they train is chosen so that their accuracy keeps `verdicts.MARGIN` from every step, because a
 processor with other arithmetic must give them the same points.
 """
 

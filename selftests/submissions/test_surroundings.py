@@ -9,7 +9,8 @@ import pytest
 
 from mp09.files import scratch_folder
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
-from mp09.release.validate import SAMPLE_POINTS, load_cases
+from mp09.release.cases import load_cases
+from mp09.release.verdicts import SAMPLE_POINTS
 from selftests.conftest import ROOT
 
 CASES = {case.name: case for case in load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")}

@@ -12,20 +12,9 @@ from mp09.data.origins import from_synthetic
 from mp09.errors import ReleaseError
 from mp09.grading.assignment import Assignment
 from mp09.grading.report import GradeReport, TestResult
-from mp09.release.validate import (
-    ATTACKS,
-    CONTROLS,
-    MUTANTS,
-    Case,
-    Verdict,
-    Validation,
-    _clear_of_steps,
-    _margin,
-    edited,
-    load_cases,
-    run_case,
-    table,
-)
+from mp09.release.cases import ATTACKS, CONTROLS, MUTANTS, Case, edited, load_cases
+from mp09.release.validate import Validation, table
+from mp09.release.verdicts import Verdict, _margin, clear_of_steps, run_case
 from selftests.conftest import PER_FILE, ROOT
 
 CASES = load_cases(ROOT / "selftests" / "submissions", ROOT / "submitted.py")
@@ -81,9 +70,9 @@ def test_an_attack_without_points_is_an_error(tmp_path):
 
 
 def test_an_accuracy_near_a_step_is_not_as_it_must_be():
-    near, clear = _clear_of_steps(replace(ROW, margin=0.0199)), replace(ROW, margin=0.02)
+    near, clear = clear_of_steps(replace(ROW, margin=0.0199)), replace(ROW, margin=0.02)
     assert (near.ok, near.problem) == (False, "the accuracy is 0.0199 from a step, expected 0.02 or more")
-    assert [_clear_of_steps(row) for row in (clear, ROW)] == [clear, ROW]
+    assert [clear_of_steps(row) for row in (clear, ROW)] == [clear, ROW]
     shown = Console(width=200, record=True, file=StringIO())
     shown.print(table(Validation((near, clear, ROW), "sandboxed", 1.0)))
     assert re.findall(r"100 +│ 100 +│ +([\d.]*) +│", shown.export_text()) == ["0.020", "0.020", ""]

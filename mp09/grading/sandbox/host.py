@@ -16,8 +16,9 @@ from mp09.errors import GradingError, ProtocolError
 from mp09.grading import replies, rubric
 from mp09.grading.sandbox import protocol
 from mp09.grading.sandbox.conversation import ABOUT, About, Ending, Question
-from mp09.grading.sandbox.processes import Forked, Spawned
+from mp09.grading.sandbox.processes import Spawned
 from mp09.grading.sandbox.usage import Meter, family
+from mp09.grading.sandbox.warm import Forked
 
 POLL_S = 0.1
 DISK_POLL_S = 1.0

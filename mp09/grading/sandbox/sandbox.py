@@ -36,8 +36,9 @@ from mp09.grading.sandbox.host import Limits, Worker
 from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SHARED_MEMORY, USER, Policy
 from mp09.grading.sandbox.machine import usable_memory
 from mp09.grading.sandbox.packets import Fork
-from mp09.grading.sandbox.processes import Spawned, Warm, inherited_environment
+from mp09.grading.sandbox.processes import Spawned, inherited_environment
 from mp09.grading.sandbox.usage import Meter
+from mp09.grading.sandbox.warm import Warm
 from mp09.precision import VARIABLE, forced
 
 # Besides Python, programs on Linux read libraries, the processor's features, the time zone, fonts and user names.

@@ -1,22 +1,17 @@
 """Load a submission, call it, and answer with plain values. No other part of the grader ever runs a submission.
 
-`processes` starts it, and `host` speaks `protocol` with it over its standard input and output. Every function in
-OPERATIONS takes the session and the arguments of a question (see `conversation`), and returns a pair (record, arrays).
-An exception of the submission becomes an {"error": {...}} reply that names the line in the student's own file.
+`warm` or `processes` starts it, and `host` speaks `protocol` with it over its standard input and output. Every
+function in OPERATIONS takes the session and the arguments of a question (see `conversation`), and returns a pair
+(record, arrays). An exception of the submission becomes an {"error": {...}} reply that names the line in the student's
+own file.
 """
 
 import importlib.util
-import inspect
 import json
 import os
 import platform
-import random
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from pathlib import Path
-from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
@@ -33,7 +28,6 @@ from mp09.grading.sandbox.conversation import (
     BatchParts,
     DatasetLength,
     Done,
-    ErrorReport,
     ReturnedNumber,
     SampleKinds,
     Succeeded,
@@ -41,50 +35,10 @@ from mp09.grading.sandbox.conversation import (
     WorkerSettings,
 )
 from mp09.grading.sandbox.isolation import Confined
+from mp09.grading.sandbox.plain_values import Refused, as_array, count_of, describe, error_report, logits_in, numbers
+from mp09.grading.sandbox.session import Session
 
 Arrays = dict[str, np.ndarray]
-
-
-class Session:
-    """Keeps what lives between requests.
-
-    Attributes:
-        seed: Seed for the random numbers of every request.
-        isolation: What isolation is in force.
-        module: The submitted.py; there is none before `load`.
-        model: The trained model; there is none before `train`.
-    """
-
-    module: ModuleType
-    model: nn.Module
-
-    def __init__(self, seed: int, isolation: Confined):
-        self.seed = seed
-        self.isolation = isolation
-
-    def reseed(self) -> None:
-        """Give a request the same random numbers, whatever came before it."""
-        random.seed(self.seed)
-        np.random.seed(self.seed)  # noqa: NPY002 (submissions use the global generator)
-        torch.manual_seed(self.seed)
-
-    def function(self, name: str) -> Callable[..., Any]:
-        """Return a function of the submission, or raise Refused when it has none of this name."""
-        if not callable(found := getattr(self.module, name, None)):
-            raise Refused("missing", f"submitted.py defines no function {name}")
-        return found
-
-
-class Refused(Exception):  # noqa: N818 (a verdict, not an error)
-    """Says that the submission gave something that can't be used.
-
-    Attributes:
-        kind: Names it for the diagnosis.
-    """
-
-    def __init__(self, kind: str, message: str):
-        super().__init__(message)
-        self.kind = kind
 
 
 def about(session: Session) -> tuple[About, Arrays]:
@@ -107,7 +61,7 @@ def checkpoint(session: Session, path: str) -> tuple[Done, Arrays]:
     This is asked only before a submission is loaded, so that they are the true ones.
     """
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return Done(), {name: _array(tensor.float()) for name, tensor in state.items() if tensor.is_floating_point()}
+    return Done(), {name: as_array(tensor.float()) for name, tensor in state.items() if tensor.is_floating_point()}
 
 
 def load(session: Session) -> tuple[Done, Arrays]:
@@ -124,17 +78,17 @@ def load(session: Session) -> tuple[Done, Arrays]:
 
 def length(session: Session, files: list[str]) -> tuple[DatasetLength, Arrays]:
     """Return len() of a dataset that is built without a transform."""
-    return DatasetLength(_count(session.function("build_dataset")(files))), {}
+    return DatasetLength(count_of(session.function("build_dataset")(files))), {}
 
 
 def batches(session: Session, files: list[str], batch_size: int) -> tuple[BatchCount, Arrays]:
     """Return len() of a loader."""
-    return BatchCount(_count(_loader(session, files, batch_size))), {}
+    return BatchCount(count_of(_loader(session, files, batch_size))), {}
 
 
 def first_batch(session: Session, files: list[str], batch_size: int) -> tuple[BatchParts, Arrays]:
     """Describe the parts of a loader's first batch."""
-    return BatchParts([_describe(part) for part in next(iter(_loader(session, files, batch_size)))]), {}
+    return BatchParts([describe(part) for part in next(iter(_loader(session, files, batch_size)))]), {}
 
 
 def _loader(session: Session, files: list[str], batch_size: int) -> Any:
@@ -148,16 +102,16 @@ def samples(session: Session, files: list[str], indices: list[int]) -> tuple[Sam
     The arrays "images0", "labels0", ... hold the values of images and labels, where they have any.
     """
     dataset = session.function("build_dataset")(files, transform=ToTensor())
-    kinds = SampleKinds(_count(dataset), images=[], labels=[])
+    kinds = SampleKinds(count_of(dataset), images=[], labels=[])
     arrays: Arrays = {}
     indices = [index for index in indices if index < kinds.length]
     for position, index in enumerate(indices):
         item = dataset[index]
         if not isinstance(item, (tuple, list)) or len(item) != 2:
-            raise Refused("item", f"dataset[{index}] is {_describe(item)}, not a pair (image, label)")
+            raise Refused("item", f"dataset[{index}] is {describe(item)}, not a pair (image, label)")
         for name, descriptions, part in zip(("images", "labels"), (kinds.images, kinds.labels), item, strict=True):
-            descriptions.append(_describe(part))
-            if (array := _values(part)) is not None:
+            descriptions.append(describe(part))
+            if (array := numbers(part)) is not None:
                 arrays[f"{name}{position}"] = array
     return kinds, arrays
 
@@ -166,7 +120,7 @@ def train(session: Session) -> tuple[Done, Arrays]:
     """Call run_model() and keep the model that it returns."""
     model = session.function("run_model")()
     if not isinstance(model, nn.Module):
-        raise Refused("model", f"run_model() returned {_describe(model)}")
+        raise Refused("model", f"run_model() returned {describe(model)}")
     session.model = model
     return Done(), {}
 
@@ -174,38 +128,15 @@ def train(session: Session) -> tuple[Done, Arrays]:
 def tensors(session: Session) -> tuple[TensorTypes, Arrays]:
     """Return every floating-point parameter and buffer of the trained model, as float32.
 
-    An array's name is the index of a model in `_networks` and the tensor's own name.
+    An array's name is the index of a model in `Session.models_in_use` and the tensor's own name.
     """
     arrays, types = {}, {}
-    for index, root in enumerate(_networks(session)):
+    for index, root in enumerate(session.models_in_use()):
         for name, tensor in (*nn.Module.named_parameters(root), *nn.Module.named_buffers(root)):
             if tensor.is_floating_point():
-                arrays[f"{index}.{name}"] = _array(tensor.float())
+                arrays[f"{index}.{name}"] = as_array(tensor.float())
                 types[f"{index}.{name}"] = str(tensor.dtype).removeprefix("torch.")
     return TensorTypes({name: kind for name, kind in types.items() if kind != "float32"}), arrays
-
-
-def _networks(session: Session) -> list[nn.Module]:
-    """List the trained model, and models that it may use without having registered them.
-
-    Such models lie in lists, tuples, dicts and attributes of modules, or are global in submitted.py.
-    """
-    known: dict[int, nn.Module | None] = {id(session.model): session.model}
-    waiting: list[Any] = [session.model, *vars(session.module).values()]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, (list, tuple)):
-            waiting += [item for item in value[:100] if isinstance(item, nn.Module)]
-        elif isinstance(value, dict):
-            waiting += [item for item in list(value.values())[:100] if isinstance(item, nn.Module)]
-        elif isinstance(value, nn.Module) and (value is session.model or id(value) not in known):
-            known[id(value)] = value
-            parts = {id(part): part for part in nn.Module.modules(value)}
-            hidden = [item for part in parts.values() for item in vars(part).values() if id(item) not in parts]
-            waiting += [item for item in hidden if isinstance(item, (list, tuple, dict, nn.Module))]
-            for part in parts:
-                known.setdefault(part, None)
-    return [network for network in known.values() if network is not None]
 
 
 def predict(session: Session, file: str, count: int, batch_size: int) -> tuple[Done, Arrays]:
@@ -223,13 +154,13 @@ def predict(session: Session, file: str, count: int, batch_size: int) -> tuple[D
         for batch in _reseeded(session, DataLoader(subset, batch_size=batch_size)):
             images = torch.as_tensor(batch[0])
             output = model(images.to(device=first.device, dtype=first.dtype))
-            logits = _logits(output)
+            logits = logits_in(output)
             if logits is None or logits.ndim != 2 or logits.shape[1] < 8:
-                raise Refused("output", f"the model gave {_describe(output)} for images {tuple(images.shape)}")
+                raise Refused("output", f"the model gave {describe(output)} for images {tuple(images.shape)}")
             classes = logits.argmax(dim=1)
             classes[torch.isnan(logits).any(dim=1)] = -1
             predictions.append(classes.cpu())
-    return Done(), {"predictions": _array(torch.cat(predictions).long())}
+    return Done(), {"predictions": as_array(torch.cat(predictions).long())}
 
 
 def _reseeded(session: Session, loader: Iterable[Any]) -> Iterator[Any]:
@@ -244,24 +175,10 @@ def _reseeded(session: Session, loader: Iterable[Any]) -> Iterator[Any]:
         session.reseed()
 
 
-def _logits(output: Any) -> torch.Tensor | None:
-    """Return the model's output as a tensor of shape (N, classes), or None when it holds no tensor.
-
-    Of a tuple, list or dict the first tensor is taken, and axes of length 1 at the end are dropped.
-    """
-    if isinstance(output, dict):
-        output = list(output.values())
-    if isinstance(output, (list, tuple)):
-        output = next((part for part in output if isinstance(part, torch.Tensor)), None)
-    if not isinstance(output, torch.Tensor):
-        return None
-    return output.flatten(1) if output.ndim > 2 and set(output.shape[2:]) == {1} else output
-
-
 def tested(session: Session, file: str, count: int) -> tuple[ReturnedNumber, Arrays]:
     """Return what test() says about the first `count` images of a batch file."""
     dataset = session.function("build_dataset")([file], transform=_test_transform(session))
-    subset = Subset(dataset, range(min(count, _count(dataset))))
+    subset = Subset(dataset, range(min(count, count_of(dataset))))
     value = session.function("test")(DataLoader(subset, batch_size=64), session.model)
     try:
         return ReturnedNumber(float(value)), {}
@@ -280,61 +197,6 @@ def _test_transform(session: Session) -> Any:
     except Exception:  # the course lets students do without this function
         return ToTensor()
     return ToTensor() if transform is None else transform
-
-
-def _count(sized: Any) -> int:
-    try:
-        return len(sized)
-    except TypeError as error:
-        raise Refused("length", f"{_describe(sized)} has no length ({error})") from error
-
-
-def _describe(value: Any) -> str:
-    """Describe a value's type and shape in a few words."""
-    if isinstance(value, torch.Tensor):
-        return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
-    if isinstance(value, np.ndarray):
-        return f"a {value.dtype} array of shape {value.shape}"
-    if inspect.isclass(value):
-        return f"the class {value.__name__}"
-    if value is None or isinstance(value, (bool, int, float)):
-        return f"{value!r}"[:50]
-    return f"an object of type {type(value).__name__}"
-
-
-def _values(value: Any) -> np.ndarray | None:
-    """Return the numbers of a tensor, array, image or number, in a type that the protocol allows.
-
-    For anything else, and for more than 2^24 numbers outside of a tensor, return None.
-    """
-    try:
-        if isinstance(value, torch.Tensor):
-            return _array(value)
-        array = np.asarray(value)
-    except Exception:  # any object may refuse this, as tensors without data do
-        return None
-    return _array(torch.as_tensor(array)) if array.dtype.kind in "biuf" and array.size <= 1 << 24 else None
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    if tensor.dtype not in (torch.uint8, torch.bool, torch.int64, torch.float32, torch.float64):
-        tensor = tensor.float() if tensor.is_floating_point() else tensor.long()
-    return tensor.contiguous().numpy()
-
-
-def _error(error: BaseException) -> ErrorReport:
-    """Put an exception into words, with at most three lines of submitted.py and models.py, the innermost first."""
-    frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name in ("submitted.py", "models.py")
-    ]
-    where = [
-        f"{Path(f.filename).name}, line {f.lineno}, in {f.name}: {f.line}"[:300] for f in islice(reversed(frames), 3)
-    ]
-    if isinstance(error, SyntaxError) and error.lineno:
-        where = [f"submitted.py, line {error.lineno}: {(error.text or '').strip()}"[:300]]
-    kind = error.kind if isinstance(error, Refused) else ""
-    return ErrorReport(kind, type(error).__name__, str(error)[:1000], where)
 
 
 def _take_channels() -> tuple[IO[bytes], IO[bytes]]:
@@ -365,5 +227,5 @@ def main(settings: WorkerSettings | None = None, isolation: Confined | None = No
             os.chdir(folder)
             fields, arrays = operation(session, **request.fields)
         except BaseException as error:  # includes a submission's SystemExit and KeyboardInterrupt
-            fields, arrays = {"error": _error(error)}, {}
+            fields, arrays = {"error": error_report(error)}, {}
         protocol.write(replies, protocol.Message(request.id, fields, arrays))

@@ -6,66 +6,42 @@ Each finished trial is written to trials.json at once, and the same call goes on
 """
 
 import json
-import logging
-import multiprocessing
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from mp09.errors import Mp09Error, TrainingError
 from mp09.files import write_json
+from mp09.tuning.ax_client import client_for, quietly
+from mp09.tuning.executors import Evaluate, TrialExecutor, executor_for
+from mp09.tuning.space import CHOICES, HEADS, METRIC, RANGES, Trial
 
-if TYPE_CHECKING:
-    from ax.api.client import Client
+__all__ = [
+    "CHOICES",
+    "HEADS",
+    "MODEL_TRIALS",
+    "RANGES",
+    "Trial",
+    "WatchTrials",
+    "best",
+    "best_so_far",
+    "contour",
+    "load_trials",
+    "search",
+]
 
 TRIALS = "trials.json"
-METRIC = "accuracy"
-HEADS = {"linear": (), "128": (128,), "512": (512,)}  # the sizes of the hidden layers, by the name of the head
-CHOICES = {"head": list(HEADS), "optimizer": ["adamw", "sgd"], "schedule": ["one-cycle", "cosine"]}
-RANGES = {"lr": (1e-4, 1e-1), "weight_decay": (1e-5, 1e-1)}  # both are searched on a logarithmic scale
 MODEL_TRIALS = 8  # fewer trials are too few for a model of the accuracy
-RESTARTS, SAMPLES = 4, 64  # starting points and samples with which Ax looks for the next trial
 LEAST_ERROR = 1e-4  # the smallest error that a plot shows; its scale is logarithmic
 GRID = 25  # points along each side of the contour plot
 
-
-@dataclass(frozen=True)
-class Trial:
-    """Represents one trial of a search.
-
-    Attributes:
-        number: Counts from 1, in the order in which trials end.
-        parameters: The value of each hyper-parameter, by its name.
-        accuracy: On the validation images, 0 to 1; None when training failed.
-        seconds: The time from its start to its end.
-        error: Why training failed; "" when it did not.
-    """
-
-    number: int
-    parameters: dict[str, Any]
-    accuracy: float | None
-    seconds: float
-    error: str = ""
-
-
 WatchTrials = Callable[[Trial], None]
-Evaluate = Callable[[dict[str, Any]], float]
-Returned = TypeVar("Returned")
-
-
-class TrialExecutor(Protocol):
-    """Runs trials, here or elsewhere."""
-
-    def submit(self, evaluate: Evaluate, parameters: dict[str, Any], /) -> Future[float]: ...
 
 
 def search(
@@ -105,12 +81,12 @@ def search(
         raise TrainingError(f"trials and parallel: expected 1 or more, got {trials} and {parallel}.")
     card = {**(card or {}), "seed": seed}
     done = load_trials(folder, card) if folder else []
-    client = _choose(_client, seed, done)
+    client = quietly(client_for, seed, done)
     running: dict[Future[float], tuple[int, dict[str, Any], float]] = {}
-    with _executor(executor, parallel) as pool:
+    with executor_for(executor, parallel) as pool:
         while len(done) < trials:
             wanted = min(parallel - len(running), trials - len(done) - len(running))
-            for index, chosen in _choose(client.get_next_trials, wanted).items() if wanted else ():
+            for index, chosen in quietly(client.get_next_trials, wanted).items() if wanted else ():
                 parameters = {name: chosen[name] for name in (*CHOICES, *RANGES)}
                 running[pool.submit(evaluate, parameters)] = (index, parameters, time.perf_counter())
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -193,74 +169,6 @@ def _save(folder: Path, trials: list[Trial], card: dict[str, Any]) -> None:
         raise TrainingError(f"{folder}: the trials could not be written ({error}).") from error
 
 
-def _client(seed: int, known: Sequence[Trial]) -> "Client":
-    """Return Ax's client for the search space, which is told about the trials that are known."""
-    from ax.api.client import Client  # imported here, as that takes seconds
-    from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-    from ax.api.utils.generation_strategy_dispatch import choose_generation_strategy
-    from ax.api.utils.structs import GenerationStrategyDispatchStruct
-    from ax.utils.common.logger import set_stderr_log_level
-
-    set_stderr_log_level(logging.ERROR)
-    client = Client(random_seed=seed)
-    client.configure_experiment(
-        [
-            *(ChoiceParameterConfig(name, values, "str", is_ordered=False) for name, values in CHOICES.items()),
-            *(RangeParameterConfig(name, bounds, "float", scaling="log") for name, bounds in RANGES.items()),
-        ]
-    )
-    client.configure_optimization(METRIC)
-    start = GenerationStrategyDispatchStruct(
-        initialization_random_seed=seed,
-        initialize_with_center=not known,
-        allow_exceeding_initialization_budget=True,  # with many at a time, more may begin before the first ones end
-    )
-    strategy = choose_generation_strategy(start)
-    # With Ax's own settings, the choice of a trial takes several seconds, which is longer than training the head.
-    thoroughness = {"model_gen_options": {"optimizer_kwargs": {"num_restarts": RESTARTS, "raw_samples": SAMPLES}}}
-    strategy.nodes_by_name["MBM"].generator_specs[0].generator_gen_kwargs.update(thoroughness)
-    client.set_generation_strategy(strategy)
-    for trial in known:
-        if trial.accuracy is not None:
-            client.complete_trial(client.attach_trial(trial.parameters), {METRIC: trial.accuracy})
-    return client
-
-
-def _choose(call: Callable[..., Returned], *args: Any) -> Returned:
-    """Let Ax compute without warnings and on one thread, which is 3 times as fast because its matrices are small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they are about GPyTorch's numerics and coming changes of Ax
-            return call(*args)
-    finally:
-        torch.set_num_threads(threads)
-
-
-class _InThisProcess:
-    """Is an executor that runs each function in this process, while it is submitted."""
-
-    def submit(self, evaluate: Evaluate, parameters: dict[str, Any]) -> Future[float]:
-        future: Future[float] = Future()
-        try:
-            future.set_result(evaluate(parameters))
-        except Mp09Error as error:
-            future.set_exception(error)
-        return future
-
-
-@contextmanager
-def _executor(given: TrialExecutor | None, parallel: int) -> Iterator[TrialExecutor]:
-    if given is not None or parallel == 1:
-        yield given or _InThisProcess()
-        return
-    threads = max(1, torch.get_num_threads() // parallel)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(parallel, context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
-        yield pool
-
-
 def best_so_far(trials: Sequence[Trial]) -> Figure:
     """Plot the error (1 - accuracy) of every trial, and the least error until then.
 
@@ -303,11 +211,11 @@ def contour(trials: Sequence[Trial], *, seed: int = 0) -> Figure:
     top = best(trials)
     (x_name, x_bounds), (y_name, y_bounds) = RANGES.items()
     xs, ys = (np.geomspace(*bounds, GRID) for bounds in (x_bounds, y_bounds))
-    client = _choose(_client, seed, trials)
+    client = quietly(client_for, seed, trials)
     points = [{**top.parameters, x_name: float(x), y_name: float(y)} for y in ys for x in xs]
     try:
-        _choose(client.get_next_trials, 1)  # this fits the model
-        predicted = _choose(client.predict, points)
+        quietly(client.get_next_trials, 1)  # this fits the model
+        predicted = quietly(client.predict, points)
     except Exception as error:  # Ax has no common class for its errors about too little data
         raise TrainingError(f"{len(trials)} trials are too few for a contour plot ({error}).") from error
     values = np.array([point[METRIC][0] for point in predicted]).reshape(GRID, GRID)

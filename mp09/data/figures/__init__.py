@@ -1,0 +1,1 @@
+"""Renders the figures of synthetic images: airplanes, frogs, trucks and others, as bodies in space."""
