@@ -1,8 +1,8 @@
 """Tests that the handout is complete, works, and gives nothing away."""
 
 import json
-import py_compile
 import os
+import py_compile
 import subprocess
 import sys
 import zipfile
