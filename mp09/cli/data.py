@@ -56,6 +56,7 @@ def _add_data(commands: Commands) -> None:
 
 def _data(args: argparse.Namespace) -> int:
     from mp09.data import origins, prepare, provenance
+    from mp09.data.download import ARCHIVE_NAME
 
     if args.verify:
         source = provenance.verify(args.out)
@@ -67,7 +68,7 @@ def _data(args: argparse.Namespace) -> int:
             if args.images
             else origins.from_archive(args.archive)
             if args.archive
-            else origins.from_download(args.out.absolute().parent / prepare.ARCHIVE_NAME)
+            else origins.from_download(args.out.absolute().parent / ARCHIVE_NAME)
             if args.download
             else origins.from_synthetic(args.seed or 0)
             if args.synthetic
