@@ -23,10 +23,9 @@ from mp09.features import cache as store
 from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form, int8_form
-from mp09.precision import AUTO
+from mp09.precision import AUTO, INT8
 
 BATCH_SIZE = 256
-INT8 = "int8"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, INT8: torch.float32}  # of the model's input
 GROWTH = 2**26  # bytes by which an array grows; memory in such large pieces grows without being copied
 CALIBRATION = 512  # images by which the steps of int8 are chosen

@@ -24,8 +24,9 @@ from mp09.errors import DataError, TrainingError
 from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import accuracy, train_head
 from mp09.files import atomic_write, write_json
-from mp09.nets.backbones import OUR_CLASSES, OURS, Backbone, backbone
+from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier
+from mp09.nets.ours import OUR_CLASSES, OURS
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training.augment import crop_and_flip
 from mp09.training.batches import Batches
