@@ -8,11 +8,10 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from mp09.errors import Mp09Error
-from mp09.grading import rubric
+from mp09.grading import arguments
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output, orderly_end
-from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES, render
-from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
-from mp09.precision import PRECISIONS, force
+from mp09.grading.gradescope import render
+from mp09.precision import AUTO, PRECISIONS, force
 
 HERE = Path(__file__).resolve().parent
 
@@ -41,12 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         choices=("dataset", "dataloader", "model", "accuracy"),
         help="run only the tests about one part, for a quick look",
     )
-    parser.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda"),
-        default="auto",
-        help="the device for submissions; auto is a GPU if there is one (default: %(default)s)",
-    )
+    arguments.add_device(parser, "the device for submissions; auto is a GPU if there is one (default: %(default)s)")
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
@@ -54,16 +48,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="the number type that models.fast_dtype gives; auto is what MP09_PRECISION holds, else bfloat16 where the "
         "processor or GPU has arithmetic for it (default: %(default)s)",
     )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=rubric.OVERALL_LIMIT_S,
-        metavar="SECONDS",
-        help="the time limit of the whole run (default: %(default)g, which is 15 minutes)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=rubric.SEED, help="seed of the submission's random numbers (default: %(default)s)"
-    )
+    arguments.add_timeout(parser, "the time limit of the whole run (default: %(default)g, which is 15 minutes)")
+    arguments.add_seed(parser, "seed of the submission's random numbers (default: %(default)s)")
     _add_isolation(parser)
     _add_output(parser)
     for name in ("--epochs", "--batch"):
@@ -74,22 +60,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_isolation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--isolation",
-        choices=(AUTO, *LEVELS),
-        default=AUTO,
-        help='how a submission is kept apart. "sandboxed": the kernel limits which files it can open (Linux); "user": '
+    arguments.add_isolation(
+        parser,
+        'how a submission is kept apart. "sandboxed": the kernel limits which files it can open (Linux); "user": '
         'it runs under a user id of its own (Linux, as root); "process": it only runs in a process of its own, which '
         "is no security boundary (default: %(default)s, the highest level that this machine offers)",
     )
-    parser.add_argument(
-        "--require-isolation",
-        nargs="?",
-        choices=LEVELS,
-        const=SANDBOXED,
-        default=PROCESS,
-        metavar="LEVEL",
-        help="grade nothing below this isolation level (without a value: %(const)s; default: %(default)s)",
+    arguments.add_least_isolation(
+        parser, "grade nothing below this isolation level (without a value: %(const)s; default: %(default)s)"
     )
     parser.add_argument(
         "--private",
@@ -112,11 +90,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="also write results.json to this file, after every test"
     )
-    parser.add_argument(
-        "--hidden-visibility",
-        choices=VISIBILITIES,
-        default=AFTER_PUBLISHED,
-        help="what results.json says about when Gradescope shows hidden tests (default: %(default)s)",
+    arguments.add_hidden_visibility(
+        parser, "what results.json says about when Gradescope shows hidden tests (default: %(default)s)"
     )
     parser.add_argument("--leaderboard", action="store_true", help="add the accuracy for a leaderboard to results.json")
 

@@ -53,8 +53,8 @@ if TYPE_CHECKING:  # so that editors and type checkers know the names of the tab
     from mp09.recipes.comparison import compare_models as compare_models
     from mp09.recipes.datasets import open_data as open_data
     from mp09.recipes.export_run import export_run as export_run
+    from mp09.recipes.input_options import InputOptions as InputOptions
     from mp09.recipes.model_options import ModelOptions as ModelOptions
-    from mp09.recipes.train import InputOptions as InputOptions
     from mp09.recipes.train import load_trained as load_trained
     from mp09.recipes.train import train as train
     from mp09.streaming.image_folder import Stream as Stream
@@ -88,7 +88,7 @@ _MODULES = {
     "logistic_regression": "mp09.features.heads",
     "tuning": "mp09.tuning",
     "ModelOptions": "mp09.recipes.model_options",
-    "InputOptions": "mp09.recipes.train",
+    "InputOptions": "mp09.recipes.input_options",
     "train": "mp09.recipes.train",
     "load_trained": "mp09.recipes.train",
     "export_run": "mp09.recipes.export_run",

@@ -12,6 +12,7 @@ from mp09.errors import DeviceError
 VARIABLE = "MP09_PRECISION"
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
 PRECISIONS = (AUTO, FLOAT32, BFLOAT16)
+INT8 = "int8"  # only for features of a frozen backbone, so it is never forced
 
 
 def forced(otherwise: str = AUTO) -> str:

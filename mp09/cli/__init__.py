@@ -1,7 +1,7 @@
 """Run the commands of `python -m mp09`: each parses its options, calls one package, and prints the result.
 
-There is one module per package, and in it one function per command. Packages are imported inside the functions, so that
-`--help` starts at once.
+There is one module per package, and in it one function per command; each command of `recipes` has a module of its own.
+What loads PyTorch or takes time is imported inside the functions, so that `--help` starts at once.
 """
 
 import argparse

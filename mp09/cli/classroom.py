@@ -4,10 +4,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT, Commands, add_precision
+from mp09.cli.common import DEFAULT, ISOLATION, KIT, Commands, add_batches, add_cluster, add_precision
 from mp09.errors import ClassError
-from mp09.grading import rubric
-from mp09.grading.sandbox.isolation import AUTO, LEVELS, PROCESS, SANDBOXED
+from mp09.grading import arguments
 
 GRADES = Path("grades")
 
@@ -33,22 +32,13 @@ def _add_grade_all(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, default=GRADES, metavar="DIR", help=f"the folder for gradebook and copies {DEFAULT}"
     )
-    parser.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
-    )
+    add_batches(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--only-failed", action="store_true", help="grade only what could not be graded before")
     which.add_argument("--regrade", action="store_true", help="grade all submissions, also those graded before")
     _add_limits(parser)
-    parser.add_argument(
-        "--executor",
-        choices=("local", "ray"),
-        default="local",
-        help=f"where to grade; ray: on a cluster, with one task for each submission {DEFAULT}",
-    )
-    parser.add_argument(
-        "--address", help="the address of a running Ray cluster (default: one is started on this machine)"
-    )
+    about = "where to grade; ray: on a cluster, with one task for each submission"
+    add_cluster(parser, about, here="on this machine")
     parser.set_defaults(run=_grade_all)
 
 
@@ -63,44 +53,18 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, metavar="N", help="PyTorch's threads in a grading (default: cores / jobs)"
     )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=rubric.OVERALL_LIMIT_S,
-        metavar="SECONDS",
-        help="time limit of a submission (default: %(default)g)",
-    )
+    arguments.add_timeout(parser, "time limit of a submission (default: %(default)g)")
     parser.add_argument(
         "--memory",
         type=int,
         metavar="MIB",
         help="memory limit of a submission (default: an equal share, and at most the rubric's limit)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=rubric.SEED, help=f"seed of the submissions' random numbers {DEFAULT}"
-    )
-    parser.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda"),
-        default="auto",
-        help="where to run (default: a GPU if there is one)",
-    )
+    arguments.add_seed(parser, f"seed of the submissions' random numbers {DEFAULT}")
+    arguments.add_device(parser, "where to run (default: a GPU if there is one)")
     add_precision(parser)
-    parser.add_argument(
-        "--isolation",
-        choices=(AUTO, *LEVELS),
-        default=AUTO,
-        help=f"how far submissions are isolated; auto: the highest level this machine offers {DEFAULT}",
-    )
-    parser.add_argument(
-        "--require-isolation",
-        nargs="?",
-        choices=LEVELS,
-        const=SANDBOXED,
-        default=PROCESS,
-        metavar="LEVEL",
-        help="refuse to grade below this level of isolation (without a value: %(const)s)",
-    )
+    arguments.add_isolation(parser, ISOLATION)
+    arguments.add_least_isolation(parser, "refuse to grade below this level of isolation (without a value: %(const)s)")
 
 
 def _grade_all(args: argparse.Namespace) -> int:

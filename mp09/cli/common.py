@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from mp09.precision import AUTO, PRECISIONS
+from mp09.precision import AUTO, INT8, PRECISIONS
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what `add_subparsers` returns
 KIT = Path(__file__).resolve().parents[2]
 DATA = Path("cifar10_batches")
 DEFAULT = "(default: %(default)s)"
+ISOLATION = f"how far submissions are isolated; auto: the highest level this machine offers {DEFAULT}"
 WIDTH = 100  # columns of a table that is written to a file or to another program
 
 
@@ -35,6 +36,40 @@ def add_model(parser: argparse._ActionsContainer, default: str | None, about: st
     parser.add_argument(*older, default=default, dest=f"model{s}", help=argparse.SUPPRESS)
 
 
+def add_weights(parser: argparse.ArgumentParser, default: str, about: str) -> None:
+    """Add the option --weights, which says what weights a published model has."""
+    parser.add_argument("--weights", default=default, metavar="WHICH", help=about)
+
+
+def add_device(parser: argparse.ArgumentParser, names: str = "auto, cpu, cuda or mps") -> None:
+    """Add the option --device, where models compute.
+
+    Args:
+        parser: the command's parser.
+        names: the devices that the command knows.
+    """
+    parser.add_argument("--device", default=AUTO, metavar="NAME", help=f"{names} {DEFAULT}")
+
+
+def add_cluster(parser: argparse.ArgumentParser, about: str, *, here: str = "here") -> None:
+    """Add the options --executor and --address, which say whether work is done here or on a Ray cluster.
+
+    Args:
+        parser: the command's parser.
+        about: the help of --executor.
+        here: what the help calls this machine.
+    """
+    parser.add_argument("--executor", choices=("local", "ray"), default="local", help=f"{about} {DEFAULT}")
+    parser.add_argument("--address", help=f"the address of a running Ray cluster (default: one is started {here})")
+
+
+def add_batches(parser: argparse.ArgumentParser, option: str = "--data") -> None:
+    """Add the option that names the folder with the batch files."""
+    parser.add_argument(
+        option, type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
+    )
+
+
 def add_precision(parser: argparse.ArgumentParser, *, int8: bool = False) -> None:
     """Add the option --precision, with which `main` forces float32 or bfloat16 on all that a command computes.
 
@@ -47,8 +82,8 @@ def add_precision(parser: argparse.ArgumentParser, *, int8: bool = False) -> Non
         "or GPU has arithmetic for it, else float32"
     )
     if int8:
-        about += "; int8 is only for features that are computed once, by a frozen backbone on a processor"
-    choices = (*PRECISIONS, *(["int8"] if int8 else []))
+        about += f"; {INT8} is only for features that are computed once, by a frozen backbone on a processor"
+    choices = (*PRECISIONS, *([INT8] if int8 else []))
     parser.add_argument("--precision", choices=choices, default=AUTO, help=f"{about} {DEFAULT}")
 
 

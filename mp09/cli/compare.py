@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, Commands, add_model, positive, progress_bar, show_table
+from mp09.cli.common import DEFAULT, Commands, add_device, add_model, add_weights, positive, progress_bar, show_table
 from mp09.precision import FLOAT32, PRECISIONS, forced
+from mp09.recipes.model_options import ModelOptions
 
 
 def add(commands: Commands) -> None:
@@ -20,9 +21,7 @@ def add(commands: Commands) -> None:
     )
     about = "the models, each of which may have weights of its own: alexnet:none, resnet18-32:mine.pt "
     add_model(parser, "resnet50,alexnet,densenet161", about + DEFAULT, several=True)
-    parser.add_argument(
-        "--weights", default="default", metavar="WHICH", help="the weights of models that name none " + DEFAULT
-    )
+    add_weights(parser, ModelOptions.weights, "the weights of models that name none " + DEFAULT)
     parser.add_argument(
         "--classes",
         type=Path,
@@ -47,7 +46,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--runs", type=positive, default=20, help="the number of passes at batch 1 in a turn " + DEFAULT
     )
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps " + DEFAULT)
+    add_device(parser)
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,

@@ -12,6 +12,28 @@ def add(commands: Commands) -> None:
     _add_tiny_imagenet(commands)
 
 
+def _add_source(
+    parser: argparse.ArgumentParser, images: str, *, batches: str = ""
+) -> "argparse._MutuallyExclusiveGroup":
+    """Add the options that say where images come from, and return their group, of which one may be given.
+
+    Args:
+        parser: the command's parser.
+        images: the help of --images.
+        batches: the help of --batches; without it there is no such option.
+    """
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--archive", type=Path, metavar="FILE", help="take the images from the official cifar-10-python.tar.gz"
+    )
+    if batches:
+        source.add_argument("--batches", type=Path, metavar="DIR", help=batches)
+    source.add_argument("--images", type=Path, metavar="PATH", help=images)
+    source.add_argument("--download", action="store_true", help="download the official archive, or fail")
+    source.add_argument("--synthetic", action="store_true", help="make synthetic images, for which nothing is needed")
+    return source
+
+
 def _add_data(commands: Commands) -> None:
     about = "make the data folder cifar10_batches/, or check it"
     parser = commands.add_parser(
@@ -21,18 +43,9 @@ def _add_data(commands: Commands) -> None:
         epilog="In a folder that this command made, what is not given stays as it is. Without a source, CIFAR-10 is "
         "downloaded for a new folder. If that fails, synthetic images are made.",
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--archive", type=Path, metavar="FILE", help="take the images from the official cifar-10-python.tar.gz"
+    source = _add_source(
+        parser, "take the images in train/<class>/ and test/<class>/ of a folder, .tar, .tar.xz or .zip"
     )
-    source.add_argument(
-        "--images",
-        type=Path,
-        metavar="PATH",
-        help="take the images in train/<class>/ and test/<class>/ of a folder, .tar, .tar.xz or .zip",
-    )
-    source.add_argument("--download", action="store_true", help="download the official archive, or fail")
-    source.add_argument("--synthetic", action="store_true", help="make synthetic images, for which nothing is needed")
     source.add_argument("--verify", action="store_true", help="only compare the folder with its checksums")
     parser.add_argument(
         "--out", type=Path, default=DATA, metavar="DIR", help="the folder to make (default: %(default)s)"
@@ -56,6 +69,7 @@ def _add_data(commands: Commands) -> None:
 
 def _data(args: argparse.Namespace) -> int:
     from mp09.data import origins, prepare, provenance
+    from mp09.data.download import ARCHIVE_NAME
 
     if args.verify:
         source = provenance.verify(args.out)
@@ -67,7 +81,7 @@ def _data(args: argparse.Namespace) -> int:
             if args.images
             else origins.from_archive(args.archive)
             if args.archive
-            else origins.from_download(args.out.absolute().parent / prepare.ARCHIVE_NAME)
+            else origins.from_download(args.out.absolute().parent / ARCHIVE_NAME)
             if args.download
             else origins.from_synthetic(args.seed or 0)
             if args.synthetic
@@ -102,24 +116,11 @@ def _add_cifar_images(commands: Commands) -> None:
         description=about,
         epilog="Without a source, CIFAR-10 is downloaded. If that fails, synthetic images are made.",
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--archive", type=Path, metavar="FILE", help="take the images from the official cifar-10-python.tar.gz"
+    _add_source(
+        parser,
+        "take them from train/<class>/ and test/<class>/ of a folder or archive with ten classes",
+        batches="take them from the folder that this archive unpacks to, or from the cifar10_batches that `data` makes",
     )
-    source.add_argument(
-        "--batches",
-        type=Path,
-        metavar="DIR",
-        help="take them from the folder that this archive unpacks to, or from the cifar10_batches that `data` makes",
-    )
-    source.add_argument(
-        "--images",
-        type=Path,
-        metavar="PATH",
-        help="take them from train/<class>/ and test/<class>/ of a folder or archive with ten classes",
-    )
-    source.add_argument("--download", action="store_true", help="download the official archive, or fail")
-    source.add_argument("--synthetic", action="store_true", help="make synthetic images, for which nothing is needed")
     parser.add_argument(
         "--out", type=Path, default=Path("cifar_images"), metavar="DIR", help=f"the folder to make {DEFAULT}"
     )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, Commands
+from mp09.cli.common import Commands, add_batches
 
 
 def add(commands: Commands) -> None:
@@ -11,9 +11,7 @@ def add(commands: Commands) -> None:
         "check Python, packages, data, checkpoint, threads, GPU and sandbox, and say what to do where one is not right"
     )
     parser = commands.add_parser("doctor", help=about, description=about)
-    parser.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
-    )
+    add_batches(parser)
     parser.set_defaults(run=_doctor)
 
 

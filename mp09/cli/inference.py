@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mp09.cli.common import DEFAULT, Commands, add_model, add_precision, positive
+from mp09.cli.common import DEFAULT, Commands, add_device, add_model, add_precision, add_weights, positive
+from mp09.recipes.model_options import ModelOptions
 
 if TYPE_CHECKING:
     from mp09.inference.results import Result
@@ -18,8 +19,8 @@ def add(commands: Commands) -> None:
     about = "classify the frames of a camera or a video, or images"
     parser = commands.add_parser("classify", help=about, description=about)
     parser.add_argument("source", metavar="SOURCE", help="a camera's number (0), a video, an image or a folder")
-    add_model(parser, "resnet18-32", "the model, with the head it was published with " + DEFAULT)
-    parser.add_argument("--weights", default="default", metavar="WHICH", help="the weights of that model " + DEFAULT)
+    add_model(parser, ModelOptions.name, "the model, with the head it was published with " + DEFAULT)
+    add_weights(parser, ModelOptions.weights, "the weights of that model " + DEFAULT)
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
         "--live", action="store_true", help="play a video as if a camera gave it: frames that come too fast are dropped"
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after N frames")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps " + DEFAULT)
+    add_device(parser)
     add_precision(parser)
     parser.set_defaults(run=_classify)
 

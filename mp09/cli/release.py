@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mp09.cli.common import DATA, DEFAULT, KIT, Commands, add_precision, progress_bar
+from mp09.cli.common import DEFAULT, ISOLATION, KIT, Commands, add_batches, add_precision, progress_bar
 from mp09.errors import ReleaseError
-from mp09.grading.sandbox.isolation import AUTO, LEVELS, SANDBOXED, USER
+from mp09.grading import arguments
+from mp09.grading.sandbox.isolation import AUTO, SANDBOXED, USER
 
 
 def add(commands: Commands) -> None:
@@ -26,12 +27,7 @@ def _add_validate(commands: Commands) -> None:
         "--data", type=Path, metavar="DIR", help="the data folder (default: a small synthetic one with held-out images)"
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="how many to grade at a time (default: cores + 1)")
-    parser.add_argument(
-        "--isolation",
-        choices=(AUTO, *LEVELS),
-        default=AUTO,
-        help="how far submissions are isolated; auto: the highest level this machine offers (default: %(default)s)",
-    )
+    arguments.add_isolation(parser, ISOLATION)
     add_precision(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results as JSON to this file")
     parser.add_argument("--json", type=Path, dest="out", help=argparse.SUPPRESS)  # its older name
@@ -80,17 +76,13 @@ def _writing(path: Path) -> Iterator[None]:
 def _add_release(commands: Commands) -> None:
     about = "build what leaves this repository: the students' handout or Gradescope's autograder"
     parser = commands.add_parser("release", help=about, description=about)
-    from mp09.grading.gradescope import AFTER_PUBLISHED, VISIBILITIES
-
     kinds = parser.add_subparsers(required=True, metavar="handout|gradescope")
 
     handout = kinds.add_parser("handout", help="build what students get: no solution and no hidden tests")
     handout.add_argument(
         "--out", type=Path, default=Path("dist/handout.zip"), metavar="FILE", help=f"the zip to write {DEFAULT}"
     )
-    handout.add_argument(
-        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
-    )
+    add_batches(handout, "--batches")
     handout.add_argument(
         "--data",
         choices=("include", "fetch"),
@@ -103,18 +95,11 @@ def _add_release(commands: Commands) -> None:
     package.add_argument(
         "--out", type=Path, default=Path("dist/autograder.zip"), metavar="FILE", help=f"the zip to write {DEFAULT}"
     )
-    package.add_argument(
-        "--batches", type=Path, default=DATA, metavar="DIR", help=f"the folder with the batch files {DEFAULT}"
-    )
+    add_batches(package, "--batches")
     package.add_argument(
         "--minutes", type=int, default=10, help="Gradescope's time limit for the assignment (default: %(default)s)"
     )
-    package.add_argument(
-        "--hidden-visibility",
-        choices=VISIBILITIES,
-        default=AFTER_PUBLISHED,
-        help=f"when students see the results of hidden tests {DEFAULT}",
-    )
+    arguments.add_hidden_visibility(package, f"when students see the results of hidden tests {DEFAULT}")
     package.add_argument(
         "--isolation",
         choices=(SANDBOXED, USER, AUTO),

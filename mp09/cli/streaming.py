@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, Commands, positive, progress_bar
+from mp09.cli.common import DEFAULT, Commands, add_device, positive, progress_bar
 
 
 def add(commands: Commands) -> None:
@@ -43,7 +43,7 @@ def _add_stream(commands: Commands) -> None:
         "--store", type=positive, default=256, metavar="MB", help="the size of improv's store " + DEFAULT
     )
     parser.add_argument("--resume", action="store_true", help="go on after the last frame in --out")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda " + DEFAULT)
+    add_device(parser, "auto, cpu or cuda")
     parser.set_defaults(run=_stream)
 
 

@@ -1,21 +1,27 @@
-"""Reads the images in `train/<class>/` and `test/<class>/` of a folder, a tar file or a zip file."""
+"""Reads the images in `train/<class>/` and `test/<class>/` of a folder, a tar file or a zip file.
+
+files = read_files(Path("images.zip"))          # the bytes of all files of eight classes
+found = decode_files(files, Path("images.zip"))  # {"train": NamedImages, "test": NamedImages}
+"""
 
 import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from mp09.data.cifar import CLASSES
+from mp09.data.imageset import NamedImages
 from mp09.errors import DataError
 
 Progress = Callable[[str, int, int], None]  # what is done, how much, of how much (0: unknown)
 Files = dict[tuple[str, str], list[tuple[str, bytes]]]  # maps (split, class) to [(file name, bytes)]
 
+SPLITS = "train", "test"
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 # Maps the sha256 of all image bytes, in sorted order, to the name that scores on these images carry.
@@ -37,7 +43,7 @@ def read_files(source: Path, progress: Progress | None = None, *, classes: Seque
         DataError: the source is missing or damaged, or a class folder is missing or has no images.
     """
     source = Path(source)
-    found: Files = {(split, name): [] for split in ("train", "test") for name in classes}
+    found: Files = {(split, name): [] for split in SPLITS for name in classes}
     total = 0
     for name, content in _entries(source):
         path = PurePosixPath(name)
@@ -67,6 +73,54 @@ def describe(files: Files, stem: str) -> str:
             digest.update(content)
     suffix = PurePosixPath(files["train", CLASSES[0]][0][0]).suffix.lower()
     return KNOWN.get(digest.hexdigest(), f"{stem} ({SUFFIXES[suffix]})")
+
+
+def decode_files(
+    files: Files, source: Path, per_class: Mapping[str, int] | None = None, progress: Progress | None = None
+) -> dict[str, NamedImages]:
+    """Decode image files to the images of each split, class after class.
+
+    Args:
+        files: what `read_files` gave. Labels are indices into the classes that it was called with.
+        source: what error messages call the folder or archive.
+        per_class: for each split the number of images of a class, spread evenly over it; None takes all.
+        progress: called as progress("decoding", done, total) after each class.
+
+    Raises:
+        DataError: an image is damaged or has another size than 32x32, or a class has too few.
+    """
+    if per_class:
+        files = {
+            (split, cls): _evenly(entries, per_class[split], f"{source}: {split}/{cls}")
+            for (split, cls), entries in files.items()
+        }
+    total, done, found = sum(map(len, files.values())), 0, {}
+    for split in SPLITS:
+        images: list[np.ndarray] = []
+        labels: list[int] = []
+        names: list[str] = []
+        for label, cls in enumerate(cls for part, cls in files if part == split):
+            for name, content in files[split, cls]:
+                images.append(decode(f"{source}: {split}/{cls}/{name}", content))
+                labels.append(label)
+                names.append(f"{cls}_{name}")
+            done += len(files[split, cls])
+            if progress:
+                progress("decoding", done, total)
+        found[split] = NamedImages(np.stack(images), np.array(labels, dtype=np.int64), names)
+    return found
+
+
+def _evenly(entries: Sequence[tuple[str, bytes]], wanted: int, where: str) -> list[tuple[str, bytes]]:
+    """Return `wanted` of the entries, spread evenly over the whole list. Raises DataError when there are fewer."""
+    check_enough(len(entries), wanted, where)
+    return [entries[i * len(entries) // wanted] for i in range(wanted)]
+
+
+def check_enough(count: int, wanted: int, where: str) -> None:
+    """Raise DataError when a class has fewer images than wanted."""
+    if count < wanted:
+        raise DataError(f"{where}: expected at least {wanted} images, found {count}. Ask for fewer: --per-file.")
 
 
 def decode(name: str, content: bytes) -> np.ndarray:
@@ -107,7 +161,7 @@ def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
                 raise DataError(f"{path}: could not be read ({error.strerror}).") from error
 
 
-def check_end(archive: tarfile.TarFile) -> None:
+def _check_end(archive: tarfile.TarFile) -> None:
     """Raise TarError unless zeros, the mark of an archive's end, follow: tarfile stops at a damaged header, too."""
     file = archive.fileobj
     assert file is not None  # the archive is open
@@ -134,7 +188,7 @@ def archive_entries(source: Path) -> Iterator[tuple[str, bytes]]:
                 for member in archive:
                     if member.isfile() and (file := archive.extractfile(member)):
                         yield member.name, file.read()
-                check_end(archive)
+                _check_end(archive)
     except Exception as error:  # tarfile, zipfile, lzma and zlib all have errors of their own
         reason = str(error).partition("\n")[0].rstrip(":")  # what tarfile has tried follows in more lines
         raise DataError(

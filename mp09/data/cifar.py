@@ -8,7 +8,7 @@ loading a malicious pickle would run its code.
 
 import io
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ CLASSES = ("airplane", "automobile", "bird", "deer", "frog", "horse", "ship", "t
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # of the archive
 TRAIN_FILES = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST_FILE = "test_batch"
+BATCHES = (*TRAIN_FILES, TEST_FILE)
 META_FILE = "batches.meta"
 SHAPE = (3, 32, 32)
 
@@ -60,30 +61,77 @@ def unpickle(content: bytes, *, name: str) -> dict:
     return value
 
 
-def read_batch(path: Path) -> ImageSet:
-    """Read one batch file into an ImageSet of N images (N, 3, 32, 32) with the course's eight classes.
+def read_batch(path: Path, classes: tuple[str, ...] = CLASSES) -> ImageSet:
+    """Read one batch file into an ImageSet of N images (N, 3, 32, 32).
 
-    Raises DataError, which names the file, when it is missing, damaged, or has other labels than 0 to 7.
+    Args:
+        path: the file.
+        classes: the class names, by default the course's eight.
+
+    Raises:
+        DataError: the file is missing or damaged, or has other labels than these classes.
     """
-    path = Path(path)
+    return images_of(_unpickle_file(path), classes, name=str(path))
+
+
+def read_classes(folder: Path) -> tuple[str, ...]:
+    """Read the class names of a folder of batch files. Raises DataError when batches.meta is missing or damaged."""
+    path = Path(folder) / META_FILE
+    return classes_of(_unpickle_file(path), name=str(path))
+
+
+def _unpickle_file(path: Path) -> dict:
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: expected a batch file here ({error.strerror}). Run `python -m mp09 data`.") from error
-    batch = unpickle(content, name=str(path))
+    return unpickle(content, name=str(path))
+
+
+def classes_of(meta: dict, *, name: str) -> tuple[str, ...]:
+    """Return the class names in the unpickled dict of batches.meta.
+
+    Args:
+        meta: the dict.
+        name: what error messages call the file.
+
+    Raises:
+        DataError: there are no such names.
+    """
+    try:
+        return tuple(text.decode() for text in meta[b"label_names"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{name}: expected class names in b'label_names'. Is it a batch file of CIFAR-10?") from error
+
+
+def images_of(batch: dict, classes: tuple[str, ...], *, name: str) -> ImageSet:
+    """Return the images in the unpickled dict of a batch file.
+
+    Args:
+        batch: the dict.
+        classes: the class names.
+        name: what error messages call the file.
+
+    Raises:
+        DataError: the dict has another form, or other labels than these classes.
+    """
     try:
         images = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, *SHAPE)
         labels = np.asarray(batch[b"labels"], dtype=np.int64).reshape(-1)
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: expected lists b'data' (3072 bytes each) and b'labels' ({error!r}).") from error
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(CLASSES):
-        raise DataError(
-            f"{path}: labels {labels.min()}..{labels.max()}, expected 0..7. The ten classes of the official archive? "
-            "Make a folder of eight from it: --archive."
-        )
+        raise DataError(f"{name}: expected lists b'data' (3072 bytes each) and b'labels' ({error!r}).") from error
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
+        hint = " The ten classes of the official archive? Make a folder of eight from it: --archive."
+        expected = f"0..{len(classes) - 1}.{hint if classes == CLASSES else ''}"
+        raise DataError(f"{name}: labels {labels.min()}..{labels.max()}, expected {expected}")
     if len(images) != len(labels):
-        raise DataError(f"{path}: {len(images)} images but {len(labels)} labels.")
-    return ImageSet(images, labels, CLASSES)
+        raise DataError(f"{name}: {len(images)} images but {len(labels)} labels.")
+    return ImageSet(images, labels, classes)
+
+
+def renumber(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Renumber labels (N,), which are indices into `classes`, by the course's eight classes; others become -1."""
+    return np.array([CLASSES.index(name) if name in CLASSES else -1 for name in classes])[labels]
 
 
 def write_batch(path: Path, images: np.ndarray, labels: Iterable[int], *, label: str, filenames: Iterable[str]) -> None:

@@ -20,18 +20,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from mp09.data.archives import Progress, archive_entries, describe, read_files
-from mp09.data.cifar import CIFAR10, CLASSES, META_FILE, SHAPE, TEST_FILE, TRAIN_FILES, unpickle
-from mp09.data.download import MD5, URL, download
+from mp09.data.archives import SPLITS, Progress, describe, read_files
+from mp09.data.cifar import BATCHES, CIFAR10, CLASSES, META_FILE, TEST_FILE, TRAIN_FILES, read_batch, read_classes
+from mp09.data.download import ARCHIVE_NAME, MD5, URL, download
 from mp09.data.labels import NAMES
+from mp09.data.official import official_files
 from mp09.data.provenance import SOURCE_FILE, read_provenance
 from mp09.data.synthetic import draw
 from mp09.errors import DataError
 from mp09.files import atomic_write, checksum, write_json, write_text
 
-ARCHIVE = "cifar-10-python.tar.gz"
 EXTRACTED = "cifar-10-batches-py"
-BATCHES = (*TRAIN_FILES, TEST_FILE)
 FOLDERS = "labels", "images"
 MOST = 10_000  # images in a batch of the official archive
 NEW = ".new-cifar-images-"  # begins the name of a folder that is still being filled
@@ -70,7 +69,7 @@ def make_images(
     Args:
         out: the folder to make or to replace.
         origin: where the images come from.
-        batches: names from BATCHES.
+        batches: names from `cifar.BATCHES`.
         per_batch: how many images of each batch, 1 to 10000; None takes all.
         progress: called with a batch's name, the number of images written, and the number to write.
 
@@ -139,7 +138,7 @@ def from_download(out: Path, *, url: str = URL, md5: str = MD5, progress: Progre
         DownloadError: the archive can't be fetched, or what comes has another checksum.
         DataError: `out` can't be written, or the archive is damaged.
     """
-    archive = Path(out) / ARCHIVE
+    archive = Path(out) / ARCHIVE_NAME
     unpacked = (Path(out) / EXTRACTED / META_FILE).is_file()
     if not unpacked and not (archive.is_file() and checksum(archive, "md5") == md5):
         download(archive, url=url, md5=md5, progress=progress)
@@ -153,13 +152,7 @@ def from_archive(archive: Path, out: Path, *, md5: str = MD5) -> ImageOrigin:
     """
     folder = Path(out) / EXTRACTED
     if not (folder / META_FILE).is_file():  # this file is written last
-        if not Path(archive).is_file():
-            raise DataError(f"{archive}: no such file. Expected the official {ARCHIVE}.")
-        if (found := checksum(archive, "md5")) != md5:
-            raise DataError(f"{archive}: expected MD5 {md5} of the official archive, got {found}. Fetch it again.")
-        contents = {PurePosixPath(name).name: content for name, content in archive_entries(archive)}
-        if missing := [name for name in (*BATCHES, META_FILE) if name not in contents]:
-            raise DataError(f"{archive}: {missing[0]} not in the archive. Expected the official {ARCHIVE}.")
+        contents = dict(official_files(archive, md5=md5))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name in (*BATCHES, META_FILE):
@@ -182,16 +175,16 @@ def from_batches(folder: Path, *, name: str = "") -> ImageOrigin:
         DataError: a file is missing or damaged.
     """
     folder = Path(folder)
-    (names,) = _read(folder / META_FILE, b"label_names")
+    classes = read_classes(folder)
     name = name or (read_provenance(folder).name if (folder / SOURCE_FILE).exists() else folder.name)
 
     def batch(file: str, count: int) -> EncodedImages:
-        rows, labels = _read(folder / file, b"data", b"labels")
-        for row, label in zip(rows[:count], labels, strict=False):
-            yield _jpeg(np.asarray(row, np.uint8).reshape(SHAPE)), ".jpg", int(label)
+        found = read_batch(folder / file, classes)
+        for image, label in zip(found.images[:count], found.labels, strict=False):
+            yield _jpeg(image), ".jpg", int(label)
 
     encoded = name if name == "synthetic" or "JPEG" in name else f"{name} (JPEG)"
-    return ImageOrigin(encoded, tuple(text.decode() for text in names), batch)
+    return ImageOrigin(encoded, classes, batch)
 
 
 def from_images(path: Path) -> ImageOrigin:
@@ -200,7 +193,7 @@ def from_images(path: Path) -> ImageOrigin:
     Raises DataError when the source is damaged or a class has no images.
     """
     files = read_files(path, classes=CIFAR10)
-    eight = {(split, cls): files[split, cls] for split in ("train", "test") for cls in CLASSES}
+    eight = {(split, cls): files[split, cls] for split in SPLITS for cls in CLASSES}
 
     def batch(file: str, _: int) -> EncodedImages:
         """Return a fifth of the training images, or all test images: the first of each class, then the second, ..."""
@@ -223,17 +216,6 @@ def from_synthetic() -> ImageOrigin:
         return ((_jpeg(image), ".jpg", int(label)) for image, label in zip(images, labels, strict=True))
 
     return ImageOrigin("synthetic", CLASSES, batch)
-
-
-def _read(path: Path, *keys: bytes) -> list:
-    """Return the values of these keys in a pickled dict."""
-    try:
-        batch = unpickle(path.read_bytes(), name=str(path))
-        return [batch[key] for key in keys]
-    except OSError as error:
-        raise DataError(f"{path}: expected a batch file here ({error.strerror}).") from error
-    except KeyError as error:
-        raise DataError(f"{path}: expected {error} in it. Is it a batch file of CIFAR-10?") from error
 
 
 def _jpeg(image: np.ndarray) -> bytes:

@@ -13,7 +13,8 @@ from mp09.data.archives import Progress
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum
 
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+ARCHIVE_NAME = "cifar-10-python.tar.gz"
+URL = "https://www.cs.toronto.edu/~kriz/" + ARCHIVE_NAME
 MD5 = "c58f30108f718f92721af3b95e74349a"  # as published on the archive's page
 CONNECT_TIMEOUT_S = 10.0
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from mp09.data.archives import Progress
 from mp09.data.cifar import write_batch
-from mp09.data.origins import NamedImages, Origin
+from mp09.data.imageset import NamedImages
+from mp09.data.origins import Origin
 from mp09.data.provenance import HOLDOUT_FILE, SECRET_FILE, Provenance, holdout_file, secret_file
 from mp09.errors import DataError
 from mp09.files import checksum, write_text

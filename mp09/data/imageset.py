@@ -1,4 +1,4 @@
-"""Defines the record in which the data package returns images."""
+"""Defines the records in which the data package returns images."""
 
 from dataclasses import dataclass
 
@@ -25,3 +25,22 @@ class ImageSet:
     def take(self, indices: np.ndarray) -> "ImageSet":
         """Return the images at `indices` (M,), with the same classes."""
         return ImageSet(self.images[indices], self.labels[indices], self.classes)
+
+
+@dataclass(frozen=True)
+class NamedImages:
+    """Holds images with their labels and file names.
+
+    Attributes:
+        images: uint8 (N, 3, 32, 32), planes R, G, B, values 0 to 255.
+        labels: int64 (N,), indices into the class names that the images were read with.
+        filenames: N names.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    filenames: list[str]
+
+    def take(self, indices: np.ndarray) -> "NamedImages":
+        """Return the images at `indices` (M,), with their labels and names."""
+        return NamedImages(self.images[indices], self.labels[indices], [self.filenames[i] for i in indices])

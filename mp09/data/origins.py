@@ -1,44 +1,21 @@
 """Gets the images of a data folder: synthetic ones, image files, or the official archive of CIFAR-10."""
 
-import tarfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from pathlib import Path
 
 import numpy as np
 
 from mp09.data import synthetic
-from mp09.data.archives import Progress, check_end, decode, describe, read_files
-from mp09.data.cifar import CIFAR10, CLASSES, SHAPE, unpickle
+from mp09.data.archives import Progress, check_enough, decode_files, describe, read_files
+from mp09.data.cifar import CIFAR10, CLASSES, renumber
 from mp09.data.download import MD5, URL, download
-from mp09.errors import DataError
+from mp09.data.imageset import NamedImages
+from mp09.data.official import check_exists, read_official
 from mp09.files import checksum
 
 SECRET_BITS = 128  # bits of the seed of held-out images: too many to try all
-
-Candidate = TypeVar("Candidate")
-
-
-@dataclass(frozen=True)
-class NamedImages:
-    """Holds images with their labels and file names.
-
-    Attributes:
-        images: uint8 (N, 3, 32, 32), planes R, G, B, values 0 to 255.
-        labels: int64 (N,), 0 to 7.
-        filenames: N names.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    filenames: list[str]
-
-    def take(self, indices: np.ndarray) -> "NamedImages":
-        return NamedImages(self.images[indices], self.labels[indices], [self.filenames[i] for i in indices])
-
 
 Loaded = tuple[str, NamedImages, NamedImages]  # the name that scores carry, the training images and the test images
 
@@ -98,25 +75,9 @@ def from_images(path: Path) -> Origin:
 
     def load(per_file: int, progress: Progress | None) -> Loaded:
         files = read_files(path, progress)
-        stem = path.name.split(".")[0]
         per_class = {"train": 5 * per_file // len(CLASSES), "test": per_file // len(CLASSES)}
-        total, done = sum(per_class.values()) * len(CLASSES), 0
-        splits = []
-        for split, wanted in per_class.items():
-            images: list[np.ndarray] = []
-            labels: list[int] = []
-            names: list[str] = []
-            for label, cls in enumerate(CLASSES):
-                for name, content in _evenly(files[split, cls], wanted, f"{path}: {split}/{cls}"):
-                    images.append(decode(f"{path}: {split}/{cls}/{name}", content))
-                    labels.append(label)
-                    names.append(f"{cls}_{name}")
-                done += wanted
-                if progress:
-                    progress("decoding", done, total)
-            splits.append(NamedImages(np.stack(images), np.array(labels, dtype=np.int64), names))
-        train, test = splits
-        return describe(files, stem), train, test
+        found = decode_files(files, path, per_class, progress)
+        return describe(files, path.name.split(".")[0]), found["train"], found["test"]
 
     return Origin(f"{path.name}, {_fingerprint(path)}", load)
 
@@ -133,16 +94,11 @@ def from_archive(path: Path, *, md5: str = MD5) -> Origin:
     """
 
     def load(per_file: int, progress: Progress | None) -> Loaded:
-        if (found := checksum(path, "md5")) != md5:
-            raise DataError(f"{path}: expected MD5 {md5} of the official archive, got {found}. Fetch it again.")
-        batches = _archive_batches(path, progress)
-        train = _eight_classes([batches[f"data_batch_{i}"] for i in range(1, 6)], path)
-        test = _eight_classes([batches["test_batch"]], path)
+        train, test = read_official(path, md5=md5, progress=progress)
         per_class = per_file // len(CLASSES)
         return "CIFAR-10", _first_of_each(train, 5 * per_class, path), _first_of_each(test, per_class, path)
 
-    if not path.is_file():
-        raise DataError(f"{path}: no such file. Expected the official cifar-10-python.tar.gz.")
+    check_exists(path)
     return Origin(f"official archive, MD5 {md5}", load)
 
 
@@ -160,58 +116,14 @@ def from_download(archive: Path, *, url: str = URL, md5: str = MD5) -> Origin:
     return Origin(f"official archive, MD5 {md5}", load)
 
 
-def _evenly(files: Sequence[Candidate], wanted: int, where: str) -> list[Candidate]:
-    """Return `wanted` of the files, spread evenly over the whole list. Raises DataError when there are fewer."""
-    if len(files) < wanted:
-        raise DataError(f"{where}: expected at least {wanted} images, found {len(files)}. Ask for fewer: --per-file.")
-    return [files[i * len(files) // wanted] for i in range(wanted)]
-
-
 def _first_of_each(images: NamedImages, per_class: int, path: Path) -> NamedImages:
-    chosen = [np.flatnonzero(images.labels == label) for label in range(len(CLASSES))]
-    for label, indices in enumerate(chosen):
-        _evenly(indices.tolist(), per_class, f"{path}: {CLASSES[label]}")
-    return images.take(np.sort(np.concatenate([indices[:per_class] for indices in chosen])))
-
-
-def _archive_batches(path: Path, progress: Progress | None) -> dict[str, dict]:
-    batches = {}
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                wanted = member.isfile() and (name == "batches.meta" or "_batch" in name)
-                if wanted and (file := archive.extractfile(member)):
-                    batches[name] = unpickle(file.read(), name=f"{path}: {name}")
-                    if progress:
-                        progress("reading", len(batches), 7)
-            check_end(archive)
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: not a complete archive ({error}). Fetch it again.") from error
-    expected = {"batches.meta", "test_batch", *(f"data_batch_{i}" for i in range(1, 6))}
-    if missing := sorted(expected - batches.keys()):
-        raise DataError(
-            f"{path}: {', '.join(missing)} not in the archive. Expected the official cifar-10-python.tar.gz."
-        )
-    _check_names(batches["batches.meta"], path)
-    return batches
-
-
-def _check_names(meta: dict, path: Path) -> None:
-    names = tuple(name.decode() for name in meta.get(b"label_names", ()))
-    if names != CIFAR10:
-        raise DataError(f"{path}: expected the class names {', '.join(CIFAR10)}; got {', '.join(names) or 'none'}.")
-
-
-def _eight_classes(batches: list[dict], path: Path) -> NamedImages:
-    renumber = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in CIFAR10])
-    try:
-        images = np.concatenate([np.asarray(b[b"data"], dtype=np.uint8).reshape(-1, *SHAPE) for b in batches])
-        labels = renumber[np.concatenate([np.asarray(b[b"labels"]) for b in batches])]
-        names = [name.decode() for b in batches for name in b[b"filenames"]]
-    except (KeyError, ValueError, IndexError) as error:
-        raise DataError(f"{path}: a batch is not as in the official archive ({error!r}). Fetch it again.") from error
-    return NamedImages(images, labels, names).take(np.flatnonzero(labels >= 0))
+    """Return the first images of each of the eight classes, renumbered. Raises DataError when there are too few."""
+    labels = renumber(images.labels, CIFAR10)
+    chosen = [np.flatnonzero(labels == label) for label in range(len(CLASSES))]
+    for name, indices in zip(CLASSES, chosen, strict=True):
+        check_enough(len(indices), per_class, f"{path}: {name}")
+    indices = np.sort(np.concatenate([indices[:per_class] for indices in chosen]))
+    return NamedImages(images.images, labels, images.filenames).take(indices)
 
 
 def _fingerprint(path: Path) -> str:

@@ -15,13 +15,14 @@ import numpy as np
 from mp09 import trees
 from mp09.data.archives import Progress
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, write_batch, write_meta
+from mp09.data.download import ARCHIVE_NAME
 from mp09.data.held_out import Holdout, check_holdout, check_holdout_is_there, hold_out, write_holdout
-from mp09.data.origins import SECRET_BITS, NamedImages, Origin, from_download, from_synthetic
+from mp09.data.imageset import NamedImages
+from mp09.data.origins import SECRET_BITS, Origin, from_download, from_synthetic
 from mp09.data.provenance import SOURCE_FILE, Provenance, holdout_file, read_provenance, verify
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum, write_json
 
-ARCHIVE_NAME = "cifar-10-python.tar.gz"
 BUILDING = ".mp09-building-"  # a part of the names of unfinished folders
 PER_FILE = 8000  # images in each of the course's files
 

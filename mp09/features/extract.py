@@ -25,10 +25,9 @@ from mp09.features.featureset import FeatureSet
 from mp09.features.forms import fast_form, int8_form
 from mp09.features.rows import Rows
 from mp09.features.sources import HasBody, ImageSource, InMemory, PreparesImages, batches
-from mp09.precision import AUTO
+from mp09.precision import AUTO, INT8
 
 BATCH_SIZE = 256
-INT8 = "int8"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, INT8: torch.float32}  # of the model's input
 CALIBRATION = 512  # images by which the steps of int8 are chosen
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from torch import nn
 
+from mp09.nets.ours import OUR_CLASSES, OURS
 from mp09.nets.preprocess import Preprocess
-from mp09.nets.published import OUR_CLASSES, OURS, names, published
+from mp09.nets.published import names, published
 from mp09.nets.state_dicts import last_layer, read_state
 
 __all__ = ["OURS", "OUR_CLASSES", "Backbone", "backbone", "names", "read_state"]

@@ -15,8 +15,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torchvision.models import WeightsEnum
 
+from mp09.nets.ours import OUR_SIZE, OURS
 from mp09.nets.preprocess import Preprocess
-from mp09.nets.published import OUR_SIZE, OURS, check_name, make, names, our_preprocess, prepared_for, registered
+from mp09.nets.published import check_name, make, names, our_preprocess, prepared_for, registered
 
 
 @dataclass(frozen=True)

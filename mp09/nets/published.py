@@ -19,12 +19,10 @@ from torchvision.models import VisionTransformer, WeightsEnum
 
 from models import CHECKPOINT, ResNet
 from mp09.errors import NetworkError
+from mp09.nets.ours import OUR_CLASSES, OUR_SIZE, OURS
 from mp09.nets.preprocess import BOX, Preprocess
 from mp09.nets.state_dicts import SHOWN, image_size, load_state, other_outputs, outputs, read_state
 
-OURS = "resnet18-32"
-OUR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-OUR_SIZE = 32  # the side of the input of the course's model, in pixels
 # Models with auxiliary heads, which are for training from scratch. The published weights of these two take images that
 # are normalised in another way (`transform_input`). A state dict can't say so, and is taken for one of that kind.
 WITH_AUXILIARY = ("googlenet", "inception_v3")

@@ -14,11 +14,12 @@ from mp09.data.archives import Progress
 from mp09.data.class_folders import Listing
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
-from mp09.features.extract import CALIBRATION, INT8, ExtractOptions, View, extract
+from mp09.features.extract import CALIBRATION, ExtractOptions, View, extract
 from mp09.features.featureset import FeatureSet, stack
 from mp09.features.heads import accuracy, logistic_regression
 from mp09.features.on_ray import OnCluster
 from mp09.nets.backbones import Backbone, backbone
+from mp09.precision import INT8
 from mp09.recipes.datasets import Data, loader, sample
 from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions

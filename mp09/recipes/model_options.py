@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mp09.nets.published import OURS
+from mp09.nets.ours import OURS
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mp09.data import archives, class_folders, tiny_imagenet
+from mp09.data import archives, cifar, class_folders, tiny_imagenet
 from mp09.data.archives import Progress
 from mp09.data.cifar import CLASSES
 from mp09.data.imageset import ImageSet
@@ -24,8 +24,9 @@ from mp09.errors import DataError, TrainingError
 from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import accuracy, train_head
 from mp09.files import atomic_write, write_json
-from mp09.nets.backbones import OUR_CLASSES, OURS, Backbone, backbone
+from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier
+from mp09.nets.ours import OUR_CLASSES, OURS
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training.augment import crop_and_flip
 from mp09.training.batches import Batches
@@ -198,23 +199,15 @@ def measure(path: Path, train: ImageSet, test: ImageSet, *, device: str = "auto"
 
 def eight_of(found: ImageSet) -> ImageSet:
     """Return the images of the assignment's eight classes, renumbered, out of CIFAR-10's ten."""
-    numbers = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in found.classes])
-    labels = numbers[found.labels]
+    labels = cifar.renumber(found.labels, found.classes)
     return ImageSet(found.images[labels >= 0], labels[labels >= 0], CLASSES)
 
 
 def read_cifar10(source: Path) -> tuple[ImageSet, ImageSet]:
     """Read CIFAR-10's training and test images, all ten classes. Raises DataError when some are missing or damaged."""
-    files = archives.read_files(source, classes=OUR_CLASSES)
-    return _decoded(files, "train"), _decoded(files, "test")
-
-
-def _decoded(files: archives.Files, split: str) -> ImageSet:
-    names = [(label, name, content) for label, key in enumerate(OUR_CLASSES) for name, content in files[split, key]]
-    images = np.stack(
-        [archives.decode(f"{split}/{OUR_CLASSES[label]}/{name}", content) for label, name, content in names]
-    )
-    return ImageSet(images, np.array([label for label, _, _ in names]), OUR_CLASSES)
+    found = archives.decode_files(archives.read_files(source, classes=OUR_CLASSES), source)
+    train, test = (ImageSet(found[split].images, found[split].labels, OUR_CLASSES) for split in archives.SPLITS)
+    return train, test
 
 
 def shrunk(root: Path) -> ImageSet:

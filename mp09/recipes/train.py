@@ -16,13 +16,14 @@ from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, int8_is_faster
 from mp09.errors import NetworkError, TrainingError
 from mp09.features.cache import digest_network
-from mp09.features.extract import INT8, ExtractOptions
+from mp09.features.extract import ExtractOptions
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.precision import AUTO
 from mp09.recipes.datasets import Data, digest, loader
 from mp09.recipes.feature_sets import features_of
+from mp09.recipes.input_options import InputOptions
 from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
@@ -33,33 +34,6 @@ from mp09.training.history import History
 from mp09.training.options import FitOptions
 
 HEAD, WHOLE = "head", "whole network"  # what a checkpoint holds
-
-
-@dataclass(frozen=True)
-class InputOptions:
-    """Says how images reach the model while it learns.
-
-    Attributes:
-        batch_size, valid_batch_size: Images in a batch. The second changes no result.
-        augment: Random changes of training images: "none", "flip", "crop" or "strong".
-        views: With a frozen backbone, how many views of each image are computed once: itself, mirrored, then moved at
-            random.
-    """
-
-    batch_size: int = 64
-    valid_batch_size: int = 256
-    augment: str = "none"
-    views: int = 1
-
-    def check(self, on_features: bool, precision: str) -> None:
-        """Raise TrainingError for values that mean nothing, or nothing together with what else was chosen."""
-        if min(self.batch_size, self.valid_batch_size) < 1:
-            sizes = f"{self.batch_size} and {self.valid_batch_size}"
-            raise TrainingError(f"batch sizes: expected 1 or more, got {sizes}.")
-        if self.views > 1 and not on_features:
-            raise TrainingError(f"views: {self.views} of each image need a frozen backbone and augment none.")
-        if precision == INT8 and not on_features:
-            raise TrainingError("precision: int8 is for features, which need a frozen backbone and augment none.")
 
 
 @dataclass(frozen=True)

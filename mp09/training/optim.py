@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
-OPTIMIZERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("one-cycle", "cosine", "constant")
 MOMENTUM = 0.9
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # maps (outputs, labels) to the mean loss over the batch

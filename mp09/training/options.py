@@ -1,13 +1,17 @@
 """How a model is trained: the choices that belong together, with their defaults, in one record."""
 
 from dataclasses import dataclass
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from mp09.errors import TrainingError
 from mp09.precision import AUTO, PRECISIONS
-from mp09.training.optim import OPTIMIZERS, SCHEDULES
+
+if TYPE_CHECKING:  # the help of commands shows these defaults, and does not wait for PyTorch
+    import torch
+    from torch import nn
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("one-cycle", "cosine", "constant")
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class FitOptions:
     """
 
     epochs: int = 10
-    optimizer: str | torch.optim.Optimizer = "adamw"
+    optimizer: "str | torch.optim.Optimizer" = "adamw"
     lr: float = 1e-3
     weight_decay: float = 0.01
     schedule: str = "one-cycle"
@@ -44,7 +48,7 @@ class FitOptions:
     device: str = AUTO
     seed: int = 0
 
-    def check(self, model: nn.Module, batches: int) -> None:
+    def check(self, model: "nn.Module", batches: int) -> None:
         """Raise TrainingError, with everything that is wrong about these options, the model and the batches."""
         rules = {
             "epochs": (self.epochs, self.epochs >= 1, "1 or more"),
@@ -64,5 +68,5 @@ class FitOptions:
             raise TrainingError("; ".join(wrong) + ".")
 
 
-def _is_known(optimizer: str | torch.optim.Optimizer) -> bool:
+def _is_known(optimizer: "str | torch.optim.Optimizer") -> bool:
     return not isinstance(optimizer, str) or optimizer in OPTIMIZERS

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mp09.data.cifar import CLASSES, TEST_FILE, TRAIN_FILES, read_batch, unpickle, write_batch
+from mp09.data.cifar import CIFAR10, CLASSES, TEST_FILE, TRAIN_FILES, read_batch, read_classes, unpickle, write_batch
 from mp09.errors import DataError
 
 
@@ -101,3 +101,19 @@ def test_the_ten_classes_of_the_official_archive_are_refused(tmp_path):
     write_batch(tmp_path / "b", images, [0, 9], label="x", filenames=["a", "b"])
     with pytest.raises(DataError, match=r"labels 0..9, expected 0..7.*--archive"):
         read_batch(tmp_path / "b")
+
+
+def test_ten_classes_are_read_where_ten_are_expected(tmp_path):
+    images = np.zeros((2, 3, 32, 32), np.uint8)
+    write_batch(tmp_path / "b", images, [0, 9], label="x", filenames=["a", "b"])
+    assert read_batch(tmp_path / "b", CIFAR10).labels.tolist() == [0, 9]
+    write_batch(tmp_path / "b", images, [0, 10], label="x", filenames=["a", "b"])
+    with pytest.raises(DataError, match=r"labels 0\.\.10, expected 0\.\.9\.$"):
+        read_batch(tmp_path / "b", CIFAR10)
+
+
+@pytest.mark.parametrize("meta", [{}, {b"label_names": None}, {b"label_names": [1]}, {b"label_names": [b"\xff"]}])
+def test_class_names_of_another_form_are_refused(tmp_path, meta):
+    (tmp_path / "batches.meta").write_bytes(pickle.dumps(meta))
+    with pytest.raises(DataError, match=r"batches\.meta: expected class names in b'label_names'"):
+        read_classes(tmp_path)

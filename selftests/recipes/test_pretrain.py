@@ -9,7 +9,7 @@ from mp09.cli import main
 from mp09.data.imageset import ImageSet
 from mp09.errors import TrainingError
 from mp09.nets.backbones import OUR_CLASSES, backbone
-from mp09.recipes.pretrain import eight_of, shrunk, write_half
+from mp09.recipes.pretrain import eight_of, read_cifar10, shrunk, write_half
 from selftests.conftest import small_files
 
 WNIDS = ("n00000001", "n00000002")
@@ -61,6 +61,14 @@ def test_all_stages_run_and_a_checkpoint_with_its_card_comes_out(sources, tmp_pa
     (tmp_path / "resnet18.json").mkdir()
     assert main(command) == 2
     assert f"error: {tmp_path / 'resnet18.json'}: could not be written" in capsys.readouterr().err
+
+
+def test_all_images_of_ten_classes_are_read_in_their_order(sources):
+    train, test = read_cifar10(sources[1])
+    assert train.classes == test.classes == OUR_CLASSES
+    assert train.labels.tolist() == test.labels.tolist() == [label for label in range(10) for _ in range(4)]
+    with Image.open(sources[1] / "test" / "truck" / "3.png") as file:
+        assert np.array_equal(test.images[-1], np.asarray(file).transpose(2, 0, 1))
 
 
 def test_a_checkpoint_that_the_disk_has_no_room_for_is_named(tmp_path):
