@@ -121,7 +121,11 @@ class _WithoutMemory(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, function: Callable, types: Sequence[type], args: tuple = (), kwargs: dict[str, Any] | None = None
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         return function(*args, **(kwargs | {"device": "meta"} if function is torch.empty else kwargs))
@@ -145,13 +149,13 @@ def _figures(entry: WeightsEnum) -> Figures:
 
 def _methods(kind: type) -> tuple[str, ...]:
     """Return the public methods that a class adds to nn.Module, such as "forward(x: Tensor) -> Tensor"."""
-    found: dict[str, Callable] = {}
+    found: dict[str, Callable[..., Any]] = {}
     for parent in reversed(kind.__mro__[: kind.__mro__.index(nn.Module)]):
         found |= {name: value for name, value in vars(parent).items() if inspect.isfunction(value)}
     return tuple(f"{name}{_signature(value)}" for name, value in found.items() if not name.startswith("_"))
 
 
-def _signature(function: Callable) -> str:
+def _signature(function: Callable[..., Any]) -> str:
     """Return the signature without `self`, and with the names of types without their modules."""
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(function))).replace("(self, ", "(")
 

@@ -17,6 +17,7 @@ from mp09.data.cifar import TEST_FILE, read_batch
 from mp09.data.labels import labels_of
 from mp09.errors import CompareError, NetworkError
 from mp09.nets.published import OUR_CLASSES, published
+from mp09.recipes.compare_worker import Load
 from mp09.recipes.comparison import Wanted, parse
 from mp09.recipes.labelled import open_labelled
 from selftests.data.conftest import tiny_set
@@ -321,9 +322,8 @@ def test_peaks_of_memory_repeat_also_with_weights_of_a_file(tmp_path):
     for weights in ("none", "none", "none", str(tmp_path / "net.pt")):
         with Team("mp09.recipes.compare_worker") as team:
             team.hire("one")
-            how = {"network": "densenet121", "device": "cpu", "precision": "float32", "batch": 8}
-            facts = team.ask("one", do="load", weights=weights, **how)
-            peaks.append((facts["memory_mib"], facts["batch_memory_mib"]))
+            facts = team.ask("one", Load("densenet121", weights, "cpu", "float32", 8))
+            peaks.append((facts.memory_mib, facts.batch_memory_mib))
     first, *others = peaks[1:]  # until then, the system may lack some of the libraries' files in memory
     for peak in others:
         assert peak == pytest.approx(first, rel=0.03, abs=2)  # reading a file: 0.9 MiB alone, 1.7 beside others
