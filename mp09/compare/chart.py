@@ -43,7 +43,7 @@ class _Height:
 
     label: str
     value: Callable[[Row], float | None]
-    name: Callable[[Row], str] = lambda row: row.network
+    name: Callable[[Row], str] = lambda row: row.model
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _height(comparison: Comparison) -> _Height:
         return _Height(
             "published top-1 % of the weights in brackets\n(nothing was classified here)",
             lambda row: row.published.top1 if row.published else None,
-            lambda row: f"{row.network} ({published_weights(row)})",
+            lambda row: f"{row.model} ({published_weights(row)})",
         )
     return _Height("million parameters (nothing was classified here)", lambda row: row.parameters / 1e6)
 

@@ -87,7 +87,7 @@ class Row:
     """A row is all that was measured of one model, and what is published of it.
 
     Attributes:
-        network: the model's name, as it was asked for.
+        model: the model's name, as it was asked for.
         weights: the name of its weights, e.g. "AlexNet_Weights.IMAGENET1K_V1", or that of their file.
         outputs: the number of its outputs.
         size: the side of its input, in pixels.
@@ -100,7 +100,7 @@ class Row:
         published: the published figures; None where there are none that can be compared with these.
     """
 
-    network: str
+    model: str
     weights: str
     outputs: int
     size: int
@@ -138,7 +138,7 @@ class Row:
             shares |= {name: share.value if share else None, f"{name}_low": low, f"{name}_high": high}
         known = asdict(self.published) if self.published else {}
         return {
-            "network": self.network,
+            "model": self.model,
             "weights": self.weights,
             "outputs": self.outputs,
             "size": self.size,
@@ -185,8 +185,8 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         [{"began_s": turn.began_s, "latency_ms": turn.latency_ms, "rate": turn.rate} for turn in row.turns]
         for row in comparison.rows
     ]
-    networks = [{**row, "rounds": turns} for row, turns in zip(rows, rounds, strict=True)]
-    content = {"settings": asdict(comparison.settings), "networks": networks, "notes": dict(comparison.notes)}
+    models = [{**row, "rounds": turns} for row, turns in zip(rows, rounds, strict=True)]
+    content = {"settings": asdict(comparison.settings), "models": models, "notes": dict(comparison.notes)}
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         write_text(files[0], _csv(rows))

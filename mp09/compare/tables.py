@@ -99,7 +99,7 @@ def size(comparison: Comparison) -> Table:
                 _number(known.file_mib if known else None, 1),
             )
         )
-    more = [row.network for row in rows if row.published and row.published.parameters != row.parameters]
+    more = [row.model for row in rows if row.published and row.published.parameters != row.parameters]
     return Table("Size", columns, values, (f"published of {', '.join(more)}: with heads for training",) if more else ())
 
 
@@ -127,4 +127,4 @@ def _spread(values: list[float]) -> str:
 
 def _name(row: Row) -> str:
     """Return the model's name, with its own weights on the line below."""
-    return row.network.replace(":", ":\n ")
+    return row.model.replace(":", ":\n ")

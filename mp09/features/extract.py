@@ -275,7 +275,7 @@ def _card(
 ) -> dict[str, Any]:
     """Return everything that features depend on, as plain values."""
     card = {
-        "network": store.digest_network(backbone.body),
+        "network": store.digest_model(backbone.body),  # this name is part of the key of all features that are kept
         "preprocess": backbone.preprocess.describe(),
         "images": key or (store.digest_arrays(data.images, data.labels) if isinstance(data, InMemory) else None),
         "view": view.name if view else "",

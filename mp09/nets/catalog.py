@@ -89,7 +89,7 @@ def listing(part: str = "") -> dict[str, Figures]:
 
 
 def entries(name: str) -> tuple[CatalogEntry, ...]:
-    """Return all sets of weights of a model. Raises NetworkError when there is no such model."""
+    """Return all sets of weights of a model. Raises ModelError when there is no such model."""
     check_name(name)
     if name == OURS:
         return (CatalogEntry("default", True, OUR_FIGURES, our_preprocess()),)
@@ -99,7 +99,7 @@ def entries(name: str) -> tuple[CatalogEntry, ...]:
 
 
 def details(name: str) -> Details:
-    """Look into a model, built without memory for its weights. Raises NetworkError when there is no such model."""
+    """Look into a model, built without memory for its weights. Raises ModelError when there is no such model."""
     found = entries(name)
     with _WithoutMemory():
         net = make(name)

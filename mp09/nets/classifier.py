@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.freeze import freeze
 
@@ -21,7 +21,7 @@ class Classifier(nn.Module):
         learn: how many of the backbone's last blocks learn; 0 freezes all of it, "all" nothing.
 
     Raises:
-        NetworkError: the backbone has fewer blocks.
+        ModelError: the backbone has fewer blocks.
     """
 
     def __init__(self, backbone: Backbone, head: nn.Module, *, learn: int | str = 0):
@@ -47,15 +47,15 @@ class Classifier(nn.Module):
         return self
 
 
-def own_head(network: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
+def own_head(model: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
     """Return a published model with its own head, and the names of its classes.
 
     Raises:
-        NetworkError: as `backbone` does, or that head is not one linear layer.
+        ModelError: as `backbone` does, or that head is not one linear layer.
     """
-    base = backbone(network, weights)
+    base = backbone(model, weights)
     if base.head is None:
-        raise NetworkError(f"{network}: its published head is not one linear layer; train one.")
+        raise ModelError(f"{model}: its published head is not one linear layer; train one.")
     return Classifier(base, base.head), base.classes
 
 

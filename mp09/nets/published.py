@@ -24,7 +24,7 @@ from torchvision import models as zoo
 from torchvision.models import VisionTransformer, WeightsEnum
 
 from models import CHECKPOINT, ResNet
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.preprocess import BOX, Preprocess
 
 OURS = "resnet18-32"
@@ -71,9 +71,9 @@ def registered(name: str) -> dict[str, WeightsEnum]:
 
 
 def check_name(name: str) -> None:
-    """Raise NetworkError, with the nearest names, for a model that is not one of `names()`."""
+    """Raise ModelError, with the nearest names, for a model that is not one of `names()`."""
     if name not in names():
-        raise NetworkError(f"{name}: no such model. {_did_you_mean(name, names())}")
+        raise ModelError(f"{name}: no such model. {_did_you_mean(name, names())}")
 
 
 def published(name: str, weights: str | Path = "default") -> Published:
@@ -85,7 +85,7 @@ def published(name: str, weights: str | Path = "default") -> Published:
             the path of a state dict (.pt, .pth, .safetensors).
 
     Raises:
-        NetworkError: there is no such model, there are no such weights, they don't fit, or a download fails.
+        ModelError: there is no such model, there are no such weights, they don't fit, or a download fails.
     """
     check_name(name)
     registry = {} if name == OURS else registered(name)
@@ -108,7 +108,7 @@ def published(name: str, weights: str | Path = "default") -> Published:
             classes, guessed = tuple(categories), not known
     else:
         known = [*registry, "default", "none"]
-        raise NetworkError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
+        raise ModelError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
     preprocess = our_preprocess() if name == OURS else _preset(net, registry, origin)
     return Published(name, net, preprocess, classes, origin, file, guessed)
 
@@ -145,7 +145,7 @@ def _fetch(name: str, chosen: WeightsEnum) -> nn.Module:
     try:
         net = zoo.get_model(name, weights=chosen, progress=False)
     except (OSError, URLError, RuntimeError) as error:  # RuntimeError: the checksum differs
-        raise NetworkError(
+        raise ModelError(
             f"{chosen}: could not be fetched from {chosen.url} ({error}). Fetch that file elsewhere and give its "
             'path as weights, or use weights "none".'
         ) from error
@@ -175,7 +175,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a .safetensors file, or from a checkpoint of PyTorch that holds tensors only.
 
     Raises:
-        NetworkError: the file can't be read or holds something else.
+        ModelError: the file can't be read or holds something else.
     """
     path = Path(path)
     try:
@@ -183,20 +183,20 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise NetworkError(f"{path}: could not be read as weights: {error.strerror or error}") from error
+        raise ModelError(f"{path}: could not be read as weights: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise NetworkError(
+        raise ModelError(
             f"{path}: could not be read as weights: it is no file of PyTorch's, or holds more than tensors. Save those "
             "alone: torch.save(net.state_dict(), path)"
         ) from error
     except Exception as error:  # a damaged file raises almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkError(f"{path}: could not be read as weights: {reason}") from error
+        raise ModelError(f"{path}: could not be read as weights: {reason}") from error
     for wrapper in ("state_dict", "model"):  # training scripts save the state dict in one of these
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise NetworkError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
+        raise ModelError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
     consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel puts it before each name
     return state
 
@@ -219,7 +219,7 @@ def _other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:
 
 
 def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
-    """Load a state dict into a model. Raises NetworkError, which names the tensors that don't fit."""
+    """Load a state dict into a model. Raises ModelError, which names the tensors that don't fit."""
     own = net.state_dict()
     fitting: OrderedDict[str, Tensor] = OrderedDict()
     # These are the versions by which layers rename old tensors. PyTorch annotates a state dict as a plain dict.
@@ -234,7 +234,7 @@ def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     try:
         result = net.load_state_dict(fitting, strict=False)
     except (RuntimeError, ValueError) as error:  # raised by layers that rename old tensors
-        raise NetworkError(f"{origin}: the weights don't fit this model ({str(error).splitlines()[-1]}).") from error
+        raise ModelError(f"{origin}: the weights don't fit this model ({str(error).splitlines()[-1]}).") from error
     wrong = {text.split()[0] for text in shapes}
     # BatchNorm's step counter is absent in old checkpoints, and no part of what a model computes.
     missing = [key for key in result.missing_keys if key not in wrong and not key.endswith("num_batches_tracked")]
@@ -245,7 +245,7 @@ def _load(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
             for kind, found in faults.items()
             if found
         ]
-        raise NetworkError(f"{origin}: the weights don't fit this model: tensors {'; '.join(words)}.")
+        raise ModelError(f"{origin}: the weights don't fit this model: tensors {'; '.join(words)}.")
 
 
 def our_preprocess() -> Preprocess:

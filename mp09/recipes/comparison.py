@@ -41,13 +41,13 @@ class Wanted:
     """Names a model that is to be compared.
 
     Attributes:
-        network: The model's name, as `published` takes it.
+        model: The model's name, as `published` takes it.
         weights: Its weights, as `published` takes them.
         text: What the results call it: as it was asked for, but a file of weights by its name alone, unless two models
             would then be called the same.
     """
 
-    network: str
+    model: str
     weights: str
     text: str
 
@@ -61,7 +61,7 @@ def parse(text: str, weights: str = "default") -> list[Wanted]:
         weights: The weights of models that name none.
 
     Raises:
-        NetworkError: There is no such model.
+        ModelError: There is no such model.
         CompareError: None is asked for, or one is asked for twice.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -72,17 +72,17 @@ def parse(text: str, weights: str = "default") -> list[Wanted]:
     short = {part: _shorten(part) for part in parts}
     wanted = []
     for part in parts:
-        network, _, own = part.partition(":")
-        check_name(network)
+        model, _, own = part.partition(":")
+        check_name(model)
         alone = list(short.values()).count(short[part]) == 1
-        wanted.append(Wanted(network, own or weights, short[part] if alone else part))
+        wanted.append(Wanted(model, own or weights, short[part] if alone else part))
     return wanted
 
 
 def _shorten(part: str) -> str:
     """Return a part of the text with nothing but the name of a file of weights."""
-    network, colon, own = part.partition(":")
-    return network + colon + Path(own).name
+    model, colon, own = part.partition(":")
+    return model + colon + Path(own).name
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def compare_models(
         accuracies `top1` and `top5`; its method `flat` returns all as plain values.
 
     Raises:
-        NetworkError: There is no such model.
+        ModelError: There is no such model.
         CompareError: No model is asked for, or one is twice; options are given that need images; no model can be judged
             by the images; no model needs the names in a file of `classes`, or two such files have as many names; or
             `out` can't be written or lies among the images.
@@ -187,9 +187,9 @@ def compare_models(
         records.write(comparison, out)
         chart.save(comparison, out)
         if labelled and options.panels:
-            for network, row in guesses.items():
-                if network in turns:
-                    _panels(out, network, labelled, row, outputs[network], progress)
+            for model, row in guesses.items():
+                if model in turns:
+                    _panels(out, model, labelled, row, outputs[model], progress)
     return comparison
 
 
@@ -275,7 +275,7 @@ def _load(
     for one in wanted:
         team.hire(one.text)
     for done, one in enumerate(wanted, 1):
-        request = Load(one.network, one.weights, options.device, precision, options.batch)
+        request = Load(one.model, one.weights, options.device, precision, options.batch)
         if answer := team.ask(one.text, request):
             facts[one.text] = answer
         progress("loading", done, len(wanted))
@@ -347,9 +347,9 @@ def _row(
     guesses: Guesses | None,
 ) -> Row:
     places = [[place for place, _ in row] for row in guesses or ()]
-    known = figures(wanted.network, facts.weights.rpartition(".")[2])
+    known = figures(wanted.model, facts.weights.rpartition(".")[2])
     return Row(
-        network=wanted.text,
+        model=wanted.text,
         weights=facts.weights,
         outputs=facts.outputs,
         size=facts.size,
@@ -374,10 +374,10 @@ def _published(known: Figures) -> PublishedFigures:
 
 
 def _panels(
-    out: Path, network: str, labelled: Labelled, guesses: Guesses, outputs: Sequence[Label], progress: Progress
+    out: Path, model: str, labelled: Labelled, guesses: Guesses, outputs: Sequence[Label], progress: Progress
 ) -> None:
     """Write a model's panels as panels/<model>/<number>_<file>.png. Raises CompareError when that fails."""
-    folder = Path(out) / PANELS / re.sub(r"[:/\\]", "_", network)
+    folder = Path(out) / PANELS / re.sub(r"[:/\\]", "_", model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for index, row in enumerate(guesses):
@@ -386,6 +386,6 @@ def _panels(
             figure = panel(image, Prediction(top, 0.0), str(labelled.label(index)))
             with atomic_write(folder / f"{index:04}_{labelled.stem(index)}.png") as file:
                 figure.savefig(file, format="png", dpi=DPI)
-            progress(f"panels, {network}", index + 1, len(guesses))
+            progress(f"panels, {model}", index + 1, len(guesses))
     except OSError as error:
         raise CompareError(f"{folder}: the panels could not be written there ({error.strerror}).") from error

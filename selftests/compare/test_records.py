@@ -31,7 +31,7 @@ def row(name: str, ms: float, right: int | None, *, memory: float | None = 100.0
     top1, top5 = (None, None) if right is None else (Share(right, 50), Share(min(50, right + 5), 50))
     facts = {"weights": "a.pth", "weights_mib": 233.1, "weights_in": "a.pth", "outputs": 1000, "size": 224}
     facts |= {"parameters": 61_000_000, "gmacs": 0.714, "memory_mib": memory, "batch_memory_mib": memory}
-    return Row(network=name, **facts, turns=turns, top1=top1, top5=top5, published=published)
+    return Row(model=name, **facts, turns=turns, top1=top1, top5=top5, published=published)
 
 
 def compared(*rows: Row) -> Comparison:
@@ -53,12 +53,12 @@ def test_csv_and_json_hold_the_same(tmp_path):
     csv_file, json_file = write(compared(row("a", 10.0, 36), row("b", 20.0, None)), tmp_path / "new" / "out")
     lines = list(csv.DictReader(csv_file.read_text().splitlines()))
     content = json.loads(json_file.read_text())
-    assert [line["network"] for line in lines] == ["a", "b"]
-    for line, network in zip(lines, content["networks"], strict=True):
-        rounds = network.pop("rounds")
+    assert [line["model"] for line in lines] == ["a", "b"]
+    for line, model in zip(lines, content["models"], strict=True):
+        rounds = model.pop("rounds")
         assert [turn["began_s"] for turn in rounds] == [0.0, 1.5]
         assert len(rounds[0]["latency_ms"]) == 3
-        assert line == {name: "" if value is None else str(value) for name, value in network.items()}
+        assert line == {name: "" if value is None else str(value) for name, value in model.items()}
     assert content["settings"]["count"] == 50
     assert content["notes"] == {"broken": "not measured: no memory"}
 
@@ -108,7 +108,7 @@ def test_published_counts_that_hold_more_are_explained():
 
 def test_names_do_not_cover_one_another():
     times = (45, 12, 110, 18, 7, 130, 9, 20, 33)
-    rows = [row(f"network_{ms}", ms, 40 + ms % 4, memory=30.0 + ms) for ms in times]
+    rows = [row(f"model_{ms}", ms, 40 + ms % 4, memory=30.0 + ms) for ms in times]
     figure = chart.chart(compared(*rows))
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]

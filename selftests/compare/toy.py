@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mp09.compare.serve import ModelRequest
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Refuse(ModelRequest[Nothing]):
     answer = Nothing
 
     def run(self):
-        raise NetworkError("alexnet.pt: the weights don't fit this model.")
+        raise ModelError("alexnet.pt: the weights don't fit this model.")
 
 
 @dataclass(frozen=True)
