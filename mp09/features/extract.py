@@ -138,7 +138,7 @@ def extract(
         watch: Is told how many images are done.
 
     Returns:
-        float32 features (N, D) and labels int64 (N,).
+        A `FeatureSet`: `features` float32 (N, D), `labels` int64 (N,), and the `key` of both in the cache.
 
     Raises:
         FeatureError: There is no such precision, there are no images, or the cache is damaged, can't be written, or

@@ -81,9 +81,7 @@ class Predictor:
         batch = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
         row = self._probabilities(batch)[0].float()
         if self._classes and len(self._classes) != len(row):
-            raise ModelError(
-                f"{len(self._classes)} class names for {len(row)} outputs. Give the names in their order."
-            )
+            raise ModelError(f"{len(self._classes)} class names for {len(row)} outputs. Give the names in their order.")
         values, indices = row.topk(min(self._top, len(row)))
         guesses = tuple(Guess(i, self._name(i), p) for i, p in zip(indices.tolist(), values.tolist(), strict=True))
         synchronize(self._device)

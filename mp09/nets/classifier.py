@@ -18,7 +18,7 @@ class Classifier(nn.Module):
     Args:
         backbone: gives the features (N, width).
         head: maps the features to logits.
-        learn: how many of the backbone's last blocks learn; 0 freezes all of it, "all" nothing.
+        learn: how many of the backbone's last blocks learn; 0, the default, freezes all of it, and "all" nothing.
 
     Raises:
         ModelError: the backbone has fewer blocks.
@@ -65,8 +65,8 @@ def make_head(width: int, outputs: int, *, hidden: Sequence[int] = (), dropout: 
     Args:
         width: the number of features.
         outputs: the number of logits; a head with one is binary, and its logit is above 0 for class 1.
-        hidden: the sizes of hidden layers, each of which is followed by ReLU.
-        dropout: the probability of dropout after each hidden layer; 0 for none.
+        hidden: the sizes of hidden layers, each of which is followed by ReLU; by default there are none.
+        dropout: the probability of dropout after each hidden layer, 0 or more and below 1; 0, the default, for none.
 
     Returns:
         Linear layers, float (N, width) -> logits (N, outputs), with ReLU and dropout between them. Their weights are

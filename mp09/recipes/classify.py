@@ -39,7 +39,7 @@ def predictor(
         checkpoint: A folder that `train` wrote, or a file that `export` wrote, instead of those.
         classes: A text file with the name of each output, for weights that don't know them. WordNet numbers in it are
             replaced by their words.
-        top: How many of the likeliest classes a prediction names.
+        top: How many of the likeliest classes a prediction names, by default 5.
         device: "auto" for the fastest one, "cpu", "cuda" or "mps".
 
     Returns:

@@ -31,11 +31,11 @@ def export_run(
     Args:
         folder: A folder that `train` wrote; not looked at when `model` names a published one.
         out: The file to write.
-        model, weights: A published model instead of the run in `folder`.
+        model, weights: A published model instead of the run in `folder`, as `backbone` takes them.
         outputs, hidden: Give it a new head of random numbers, as `make_head` does; its classes have no names.
-        softmax: Let it give probabilities instead of logits.
-        device: What it will run on.
-        seed: Of the new head.
+        softmax: Let it give probabilities instead of logits, which are the default.
+        device: What it will run on, as `choose_device` takes it; by default "cpu".
+        seed: Of the new head, by default 0.
 
     Returns:
         The model's name, and by how much its scores differ from the model's own at most.

@@ -42,8 +42,9 @@ class InputOptions:
     """Says how images reach the model while it learns.
 
     Attributes:
-        batch_size, valid_batch_size: Images in a batch. The second changes no result.
-        augment: Random changes of training images: "none", "flip", "crop" or "strong".
+        batch_size, valid_batch_size: Images in a batch, 1 or more. The second changes no result.
+        augment: Random changes of training images: "none"; "flip", which mirrors half of them; "crop", which is
+            `crop_and_flip`; or "strong", which mirrors, turns by up to 15 degrees, and changes colours.
         views: With a frozen backbone, how many views of each image are computed once: itself, mirrored, then moved at
             random.
     """
@@ -104,13 +105,13 @@ def train(
         options: How it is trained.
         inputs: How images reach it.
         out: The folder for checkpoints and plots.
-        cache: The folder for features; None keeps none.
+        cache: The folder for features; None, the default, keeps none.
         progress: Is told how far features and training are.
         say: Is called with lines of text.
 
     Returns:
         The history, how many of its epochs were there before, the model with the best epoch's weights, and its
-        accuracy on the test images, or on the validation images where there are none.
+        accuracy, 0 to 1, on the test images, or on the validation images where there are none. See `Trained`.
 
     Raises:
         DataError: An image can't be read.

@@ -60,7 +60,9 @@ def test_a_run_whose_card_says_network_is_read_and_goes_on(small_data, folders, 
     assert run(*command, *options, "--epochs", 1) == 0
     _, card = load_trained(tmp_path / "run")
     text = (tmp_path / "run" / "state.json").read_text()
-    older = text.replace('"model": "resnet18-32"', '"network": "resnet18-32"').replace('"whole model"', '"whole network"')
+    older = text.replace('"model": "resnet18-32"', '"network": "resnet18-32"').replace(
+        '"whole model"', '"whole network"'
+    )
     (tmp_path / "run" / "state.json").write_text(older)
     assert '"network"' in older
     assert load_trained(tmp_path / "run")[1] == card
