@@ -112,7 +112,7 @@ class Preprocess:
 
 
 def get_preprocess_transform(mode: str):
-    """The transform for images that go into the network.
+    """The transform for images that go into the model.
 
     Args:
         mode: "train" or "test". Only training images may be augmented; test images must always come out the same.

@@ -31,11 +31,11 @@ MATRIX, SEEDS, EPOCHS, LR, ROUNDS = 2048, 3, 5, 3e-3, 3
 
 
 @torch.inference_mode()
-def rate(network: nn.Module, x: torch.Tensor) -> list[float]:
+def rate(model: nn.Module, x: torch.Tensor) -> list[float]:
     """Measure images a second, ROUNDS times."""
-    network(x)
+    model(x)
     runs = max(1, IMAGES // len(x))
-    return [runs * len(x) / seconds(lambda: [network(x) for _ in range(runs)]) for _ in range(ROUNDS)]
+    return [runs * len(x) / seconds(lambda: [model(x) for _ in range(runs)]) for _ in range(ROUNDS)]
 
 
 def main() -> int:
@@ -59,8 +59,8 @@ def main() -> int:
     if fast_dtype(torch.device("cpu")) == torch.bfloat16:  # other processors are many times slower in it
         forms["bfloat16"] = fast_form(base.body, torch.bfloat16), last.bfloat16()
     for size in BATCHES:
-        for form, (network, images) in forms.items():
-            show(f"batches of {size}, {form}", rate(network, images[:size]), "images/s")
+        for form, (model, images) in forms.items():
+            show(f"batches of {size}, {form}", rate(model, images[:size]), "images/s")
     fastest = forms["folded, channels last"][0]
     print(f"folded, batches of 256: {GIGA_OPERATIONS * max(rate(fastest, last[:256])):.0f} GFLOP/s at best")
     threads = torch.get_num_threads()

@@ -28,7 +28,7 @@ from mp09.nets.backbones import backbone
 from mp09.recipes.classify import predictor
 
 GOAL = 0.85
-NETWORK = "resnet50"
+MODEL = "resnet50"
 
 
 def film(path: Path, frames: int) -> Path:
@@ -55,7 +55,7 @@ def main() -> int:
         video = args.video or film(Path(folder) / "film.mp4", args.frames)
         device = choose_device("cpu")
         dtype = fast_dtype(device)
-        base = backbone(NETWORK, "none")
+        base = backbone(MODEL, "none")
         assert base.head is not None  # ResNet-50 ends in one linear layer
         body, head = fast_form(base.body, dtype), base.head.eval()
         with open_source(video) as source:
@@ -63,7 +63,7 @@ def main() -> int:
         shape = tuple(images[0].shape)
         ready = [base.preprocess(x).to(dtype, memory_format=torch.channels_last) for x in images]
         del images
-        predict = predictor(model=NETWORK, weights="none", device="cpu")
+        predict = predictor(model=MODEL, weights="none", device="cpu")
 
         @torch.inference_mode()
         def bare() -> None:

@@ -27,7 +27,7 @@ project, version = "CNN Image Classifier", mp09.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 nitpicky = True
 # Not looked up: names of other libraries, as that needs a network; private names; type variables.
-nitpick_ignore_regex = [("py:.*", r"(?!mp09\.).*|.*\._.*|mp09\..*\.(Fields|Item|Record)")]
+nitpick_ignore_regex = [("py:.*", r"(?!mp09\.).*|.*\._.*|mp09\..*\.(Answered|Fields|Item|Record|Value)")]
 suppress_warnings = ["ref.python"]  # a name that `mp09` itself offers is known twice: there, and in its module
 default_role = "py:obj"  # in a docstring, single backticks make code, and a link where the name is known
 
@@ -52,6 +52,7 @@ napoleon_custom_sections = [("Attributes", "params_style")]  # the default takes
 # The pages at the top of the repository, and the pages of the site that include them.
 INCLUDED = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 LINK = re.compile(r"(\[[^]]+\])\(([^)#:]+)(#[^)]*)?\)")
+ON_SITE = (".md", ".png")  # pages, and the images that they show
 API = DOCS / "api"
 
 
@@ -65,17 +66,19 @@ def setup(app) -> None:
 
 
 def on_site(text: list[str], folder: Path) -> None:
-    """Make links lead to where they lead on GitHub: to a page, or to a file, which the site offers as a download.
+    """Make links to pages lead to the pages of the site, and links to other files and to folders plain text.
+
+    A link to a file would offer a copy of it, and so the reference solution, on a site that students read.
 
     Args:
         text: The page's text, alone in a list, where it is replaced.
-        folder: The page's folder on GitHub. A link to a folder becomes plain text.
+        folder: The page's folder on GitHub.
     """
 
     def link(match: re.Match) -> str:
         words, target, anchor = match.groups("")
         path = (folder / target).resolve()
-        if path.is_dir():
+        if path.suffix not in ON_SITE:
             return words[1:-1]
         name = INCLUDED.get(path.relative_to(ROOT).as_posix()) or os.path.relpath(path, DOCS)
         return f"{words}({name}{anchor})"

@@ -9,13 +9,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mp09.errors import ClusterError
 
 if TYPE_CHECKING:
     from ray import ObjectRef
 
+Value = TypeVar("Value")
 REACH_S = 10.0  # how long to wait for a cluster to answer
 
 
@@ -72,14 +73,15 @@ class RayExecutor:
 
     def __init__(self, ray: ModuleType):
         self._ray = ray
-        self._stored: dict[int, tuple[Callable, ObjectRef]] = {}  # a function that is kept keeps its id, too
+        # The function is kept, too, as another one could get its id.
+        self._stored: dict[int, tuple[Callable[..., Any], ObjectRef[Any]]] = {}
         self._task = ray.remote(num_cpus=1)(_call)
 
-    def submit(self, function: Callable, *args: Any) -> Future:
+    def submit(self, function: Callable[..., Value], *args: Any) -> Future[Value]:
         if id(function) not in self._stored:
             self._stored[id(function)] = (function, self._ray.put(function))
         return self._task.remote(self._stored[id(function)][1], *args).future()
 
 
-def _call(function: Callable, *args: Any) -> Any:
+def _call(function: Callable[..., Value], *args: Any) -> Value:
     return function(*args)

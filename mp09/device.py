@@ -21,7 +21,8 @@ def choose_device(name: str = "auto") -> torch.device:
     """Choose the device to compute on.
 
     Args:
-        name: "cpu", "cuda", "cuda:1", "mps" and so on, or "auto" for the fastest: CUDA, else Apple's GPU, else the CPU.
+        name: "cpu", "cuda", "cuda:1" (the second GPU) or "mps"; or "auto", the default, for the fastest that is there:
+            CUDA, else Apple's GPU, else the CPU.
 
     Returns:
         The device with this name.
@@ -78,8 +79,11 @@ def synchronize(device: torch.device) -> None:
 def seed_everything(seed: int) -> None:
     """Set the random states of Python, NumPy and PyTorch, for all devices.
 
+    Afterwards the same calls draw the same numbers on the same machine. This does not make a GPU add in the same order,
+    and a random generator that somebody made before keeps its own state.
+
     Args:
-        seed: 0 or more.
+        seed: A whole number, 0 or more and below 2**64. NumPy, which takes 32 bits, gets the lowest ones.
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (the state that other libraries draw from)

@@ -36,7 +36,7 @@ class DeviceError(Mp09Error):
     """A device was asked for that this machine does not have."""
 
 
-class NetworkError(Mp09Error):
+class ModelError(Mp09Error):
     """There is no such model or weights, or the weights don't fit the model, or a file holds none."""
 
 

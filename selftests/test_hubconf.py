@@ -30,7 +30,7 @@ def fetched(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_hub_lists_the_network_and_nothing_else(fetched):
+def test_the_hub_lists_the_model_and_nothing_else(fetched):
     assert torch.hub.list(REPOSITORY, trust_repo=True) == ["resnet18"]
 
 
@@ -45,7 +45,7 @@ def test_what_the_hub_fetched_loads_with_its_weights(fetched):
     assert torch.equal(net.conv1.weight, load(pretrained=True).conv1.weight)
 
 
-def test_the_loaded_network_gives_the_outputs_of_our_own():
+def test_the_loaded_model_gives_the_outputs_of_our_own():
     ours = published("resnet18-32")
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
     x = ours.preprocess(images)

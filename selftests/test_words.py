@@ -18,6 +18,7 @@ WORDS = {  # maps a pattern, for which case does not matter, to what to say
     r"\bhouses?\b|\brooms\b": "package, module",
     r"\bplace = choose_device|\bon (which|what|any|another|the same) place\b": "device",
     r"\b(this|these|no such|another|bare|exported|trained|the course's) networks?\b|\bnetwork\.pt\b": "model",
+    r"\b(pretrained|published|frozen|unknown)[ _]networks?\b|NetworkError": "model, ModelError",
     r"\bnetwork files?\b": "checkpoint, exported model",
 }
 

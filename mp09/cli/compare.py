@@ -80,8 +80,8 @@ def _compare(args: argparse.Namespace) -> int:
         print(table.title)
         show_table(table.columns, table.rows)
         print(*table.notes, sep="\n", end="\n\n" if table.notes else "\n")
-    for network, words in done.notes.items():
-        print(f"error: {network}: {words}", file=sys.stderr)
+    for model, words in done.notes.items():
+        print(f"error: {model}: {words}", file=sys.stderr)
     if done.rows:
         print(f"written: {args.out}")
     return 1 if done.notes else 0

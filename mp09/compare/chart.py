@@ -43,7 +43,7 @@ class _Height:
 
     label: str
     value: Callable[[Row], float | None]
-    name: Callable[[Row], str] = lambda row: row.network
+    name: Callable[[Row], str] = lambda row: row.model
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def chart(comparison: Comparison) -> Figure:
     axes.set_xlabel("milliseconds an image (batch 1, median; the line: lowest and highest round)")
     axes.set_ylabel(height.label)
     axes.grid(alpha=0.3, which="both")
-    axes.set_title(f"{comparison.settings['device']}, {comparison.settings['precision']}", fontsize=10)
+    axes.set_title(f"{comparison.settings.device}, {comparison.settings.precision}", fontsize=10)
     _explain_areas(axes, [row for row, _ in shown], low=bool(listed))
     if listed:
         _explain_numbers(axes, listed)
@@ -112,13 +112,13 @@ def save(comparison: Comparison, folder: Path) -> Path:
 def _height(comparison: Comparison) -> _Height:
     rows, settings = comparison.rows, comparison.settings
     if any(row.top1 for row in rows):
-        label = f"top-1 %, {settings['count']} images of {settings['images']} (95 % interval)"
+        label = f"top-1 %, {settings.count} images of {settings.images} (95 % interval)"
         return _Height(label, lambda row: 100 * row.top1.value if row.top1 else None)
     if any(row.published for row in rows):
         return _Height(
             "published top-1 % of the weights in brackets\n(nothing was classified here)",
-            lambda row: row.published.get("top1"),
-            lambda row: f"{row.network} ({published_weights(row)})",
+            lambda row: row.published.top1 if row.published else None,
+            lambda row: f"{row.model} ({published_weights(row)})",
         )
     return _Height("million parameters (nothing was classified here)", lambda row: row.parameters / 1e6)
 

@@ -4,7 +4,7 @@ import csv
 import io
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,61 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class PublishedFigures:
+    """Holds what is published of a model's weights.
+
+    Attributes:
+        weights: their name, e.g. "AlexNet_Weights.IMAGENET1K_V1".
+        on: the images on which top1 and top5 were measured.
+        top1, top5: accuracies in percent; top5 is None where it is not published.
+        parameters: the number of parameters, with those of heads that are for training alone.
+        gmacs: multiplications with additions for one image, in 1e9.
+        file_mib: the size of the checkpoint, in MiB.
+    """
+
+    weights: str
+    on: str
+    top1: float
+    top5: float | None
+    parameters: int
+    gmacs: float
+    file_mib: float
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Says how models were measured.
+
+    Attributes:
+        images: the name of the images; None where none were given.
+        count: the number of images.
+        batch: images in a batch.
+        rounds: the number of turns of each model.
+        runs: passes at batch 1 in a turn.
+        device: the device in words.
+        precision: the number type that models computed in.
+        memory: what the peaks of memory are, in words. This, the device and the precision are None where no model could
+            be loaded.
+        torch: the version of PyTorch.
+    """
+
+    images: str | None
+    count: int
+    batch: int
+    rounds: int
+    runs: int
+    device: str | None
+    precision: str | None
+    memory: str | None
+    torch: str
+
+
+@dataclass(frozen=True)
 class Row:
     """A row is all that was measured of one model, and what is published of it.
 
     Attributes:
-        network: the model's name, as it was asked for.
+        model: the model's name, as it was asked for.
         weights: the name of its weights, e.g. "AlexNet_Weights.IMAGENET1K_V1", or that of their file.
         outputs: the number of its outputs.
         size: the side of its input, in pixels.
@@ -47,10 +97,10 @@ class Row:
         memory_mib, batch_memory_mib: peaks at batch 1 and at the comparison's batch size; None where not measured.
         turns: one for each round.
         top1, top5: accuracy on the images; None where none were classified, and top5 also for at most 5 outputs.
-        published: the published figures by their names; empty where none can be compared with these.
+        published: the published figures; None where there are none that can be compared with these.
     """
 
-    network: str
+    model: str
     weights: str
     outputs: int
     size: int
@@ -63,7 +113,7 @@ class Row:
     turns: tuple[Turn, ...]
     top1: Share | None
     top5: Share | None
-    published: Mapping[str, Any]
+    published: PublishedFigures | None
 
     @property
     def latencies(self) -> np.ndarray:
@@ -86,9 +136,9 @@ class Row:
         for name, share in (("top1", self.top1), ("top5", self.top5)):
             low, high = share.interval if share else (None, None)
             shares |= {name: share.value if share else None, f"{name}_low": low, f"{name}_high": high}
-        published = ("weights", "on", "top1", "top5", "parameters", "gmacs", "file_mib")
+        known = asdict(self.published) if self.published else {}
         return {
-            "network": self.network,
+            "model": self.model,
             "weights": self.weights,
             "outputs": self.outputs,
             "size": self.size,
@@ -108,7 +158,7 @@ class Row:
             "gmacs": self.gmacs,
             "weights_mib": self.weights_mib,
             "weights_in": self.weights_in,
-            **{f"published_{name}": self.published.get(name) for name in published},
+            **{f"published_{field.name}": known.get(field.name) for field in fields(PublishedFigures)},
         }
 
 
@@ -123,7 +173,7 @@ class Comparison:
     """
 
     rows: tuple[Row, ...]
-    settings: Mapping[str, Any]
+    settings: Conditions
     notes: Mapping[str, str]
 
 
@@ -135,8 +185,8 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         [{"began_s": turn.began_s, "latency_ms": turn.latency_ms, "rate": turn.rate} for turn in row.turns]
         for row in comparison.rows
     ]
-    networks = [{**row, "rounds": turns} for row, turns in zip(rows, rounds, strict=True)]
-    content = {"settings": dict(comparison.settings), "networks": networks, "notes": dict(comparison.notes)}
+    models = [{**row, "rounds": turns} for row, turns in zip(rows, rounds, strict=True)]
+    content = {"settings": asdict(comparison.settings), "models": models, "notes": dict(comparison.notes)}
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         write_text(files[0], _csv(rows))

@@ -35,21 +35,21 @@ def accuracy(comparison: Comparison) -> Table:
             _name(row),
             _share(row.top1),
             _share(row.top5),
-            _number(row.published.get("top1"), 2),
-            _number(row.published.get("top5"), 2),
+            _number(row.published.top1 if row.published else None, 2),
+            _number(row.published.top5 if row.published else None, 2),
             published_weights(row),
         )
         for row in rows
     ]
-    found = f"{settings['images']}, {worth(settings['count'])}" if settings["count"] else "no images given"
-    on = {row.published["on"]: None for row in rows if row.published}
+    found = f"{settings.images}, {worth(settings.count)}" if settings.count else "no images given"
+    on = {row.published.on: None for row in rows if row.published}
     return Table(f"Accuracy: {found}", columns, values, (f"published: measured on {'; '.join(on)}",) if on else ())
 
 
 def speed(comparison: Comparison) -> Table:
     """Show time and memory, with the spread of the times over the rounds."""
     settings = comparison.settings
-    batch = settings["batch"]
+    batch = settings.batch
     columns = (
         "model",
         "ms, batch 1\nmedian",
@@ -67,9 +67,9 @@ def speed(comparison: Comparison) -> Table:
         times = [_number(flat[f"latency_{name}_ms"], 1) for name in ("median", "mean", "p95")]
         memory = [_number(flat[name], 0) for name in ("memory_mib", "batch_memory_mib")]
         values.append((_name(row), *times, _spread(row.medians), _number(flat["rate"], 1), _spread(row.rates), *memory))
-    turns = f"by turns in {settings['rounds']} rounds of {settings['runs']} passes at batch 1"
-    notes = (f"peak: {settings['memory']}",)
-    return Table(f"Speed and memory: {settings['device']}, {settings['precision']}, {turns}", columns, values, notes)
+    turns = f"by turns in {settings.rounds} rounds of {settings.runs} passes at batch 1"
+    notes = (f"peak: {settings.memory}",)
+    return Table(f"Speed and memory: {settings.device}, {settings.precision}, {turns}", columns, values, notes)
 
 
 def size(comparison: Comparison) -> Table:
@@ -86,28 +86,26 @@ def size(comparison: Comparison) -> Table:
     )
     values, rows = [], comparison.rows
     for row in rows:
-        known = row.published.get
-        published = known("parameters")
+        known = row.published
         values.append(
             (
                 _name(row),
                 str(row.size),
                 _number(row.parameters / 1e6, 2),
-                _number(None if published is None else published / 1e6, 2),
+                _number(known.parameters / 1e6 if known else None, 2),
                 _number(row.gmacs, 3),
-                _number(known("gmacs"), 3),
+                _number(known.gmacs if known else None, 3),
                 _number(row.weights_mib, 1),
-                _number(known("file_mib"), 1),
+                _number(known.file_mib if known else None, 1),
             )
         )
-    more = [row.network for row in rows if row.published.get("parameters", row.parameters) != row.parameters]
+    more = [row.model for row in rows if row.published and row.published.parameters != row.parameters]
     return Table("Size", columns, values, (f"published of {', '.join(more)}: with heads for training",) if more else ())
 
 
 def published_weights(row: Row) -> str:
     """Return the last part of the weights' name: IMAGENET1K_V2 of ResNet50_Weights.IMAGENET1K_V2."""
-    name: str = row.published.get("weights", NOTHING)
-    return name.rpartition("_Weights.")[2]
+    return row.published.weights.rpartition("_Weights.")[2] if row.published else NOTHING
 
 
 def _share(share: Share | None) -> str:
@@ -129,4 +127,4 @@ def _spread(values: list[float]) -> str:
 
 def _name(row: Row) -> str:
     """Return the model's name, with its own weights on the line below."""
-    return row.network.replace(":", ":\n ")
+    return row.model.replace(":", ":\n ")

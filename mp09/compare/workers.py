@@ -10,8 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from mp09.compare.serve import Answered, ModelRequest, request_line
 from mp09.errors import CompareError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,19 +37,19 @@ class ModelProcess:
         self._requests, self._answers = self._process.stdin, self._process.stdout
         self.pid = self._process.pid
 
-    def ask(self, **request: Any) -> dict[str, Any]:
+    def ask(self, request: ModelRequest[Answered]) -> Answered:
         """Send a request and return its answer. Raises CompareError when that is an error, or the process has died."""
         try:
-            print(json.dumps(request), file=self._requests, flush=True)
+            print(request_line(request), file=self._requests, flush=True)
             line = self._answers.readline()
         except BrokenPipeError:
             line = ""
         if not line.endswith("\n"):  # the process died before or while it answered
             raise CompareError(self._how_it_died())
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise CompareError(answer["error"])
-        return answer
+        found = json.loads(line)
+        if "error" in found:
+            raise CompareError(found["error"])
+        return request.answer(**found["answer"])
 
     def end(self) -> None:
         """Kill the process, and wait until it is gone."""
@@ -91,10 +91,10 @@ class Team:
         """Start a worker for the model of this name."""
         self.workers[name] = ModelProcess(self._module)
 
-    def ask(self, name: str, **request: Any) -> dict[str, Any] | None:
+    def ask(self, name: str, request: ModelRequest[Answered]) -> Answered | None:
         """Return a worker's answer; None when it failed."""
         try:
-            return self.workers[name].ask(**request)
+            return self.workers[name].ask(request)
         except CompareError as error:
             self.failures[name] = str(error)
             self.dismiss(name)
@@ -106,26 +106,30 @@ class Team:
 
 
 def by_turns(
-    team: Team, rounds: int, *, watch: Callable[[int, int], None] = lambda done, total: None, **request: Any
-) -> dict[str, list[dict[str, Any]]]:
+    team: Team,
+    rounds: int,
+    request: ModelRequest[Answered],
+    *,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, list[tuple[float, Answered]]]:
     """Ask every worker the same once a round, one after the other, so that a slow minute affects all of them.
 
     Args:
         team: its workers are asked.
         rounds: how many rounds there are.
-        watch: is called after each round with the number of rounds done and of all rounds.
         request: what each worker is asked.
+        watch: is called after each round with the number of rounds done and of all rounds.
 
     Returns:
-        by name, the answers of the workers that gave all of them, each answer with `began_s`, the seconds since the
-        first turn began.
+        by name, the turns of the workers that gave all answers: for each when it began, in seconds since the first turn
+        began, and its answer.
     """
-    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in team.workers}
+    turns: dict[str, list[tuple[float, Answered]]] = {name: [] for name in team.workers}
     started = time.monotonic()
     for done in range(rounds):
         for name in list(team.workers):
             began = time.monotonic() - started
-            if (answer := team.ask(name, **request)) is not None:
-                answers[name].append({"began_s": began, **answer})
+            if (answer := team.ask(name, request)) is not None:
+                turns[name].append((began, answer))
         watch(done + 1, rounds)
-    return {name: answers[name] for name in team.workers}
+    return {name: turns[name] for name in team.workers}

@@ -10,6 +10,7 @@ import io
 import pickle
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def unpickle(content: bytes, *, name: str) -> dict:
+def unpickle(content: bytes, *, name: str) -> dict[object, Any]:
     """Decode a pickled dict of lists, arrays and byte strings.
 
     Args:
@@ -159,6 +160,6 @@ def write_meta(path: Path, *, per_file: int) -> None:
     _write_pickle(path, {b"num_cases_per_batch": per_file, b"label_names": names, b"num_vis": 3072})
 
 
-def _write_pickle(path: Path, value: dict) -> None:
+def _write_pickle(path: Path, value: object) -> None:
     with atomic_write(path) as file:
         pickle.dump(value, file, protocol=4)

@@ -36,7 +36,7 @@ def key_of(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps({**parts, "versions": versions}, sort_keys=True).encode()).hexdigest()
 
 
-def digest_network(net: nn.Module) -> str:
+def digest_model(net: nn.Module) -> str:
     """Return the sha256 of a model's structure and weights."""
     digest = hashlib.sha256(repr(net).encode())
     for name, tensor in net.state_dict().items():

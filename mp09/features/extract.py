@@ -103,7 +103,7 @@ def extract(
         watch: Is told how many images are done.
 
     Returns:
-        float32 features (N, D) and labels int64 (N,).
+        A `FeatureSet`: `features` float32 (N, D), `labels` int64 (N,), and the `key` of both in the cache.
 
     Raises:
         FeatureError: There is no such precision, there are no images, or the cache is damaged, can't be written, or
@@ -202,7 +202,7 @@ def _card(
 ) -> dict[str, Any]:
     """Return everything that features depend on, as plain values."""
     card = {
-        "network": store.digest_network(backbone.body),
+        "network": store.digest_model(backbone.body),  # this name is part of the key of all features that are kept
         "preprocess": backbone.preprocess.describe(),
         "images": key or (store.digest_arrays(data.images, data.labels) if isinstance(data, InMemory) else None),
         "view": view.name if view else "",

@@ -47,7 +47,7 @@ def train_head(
         watch: Is told about progress, as by `fit`.
 
     Returns:
-        One record for each epoch, those of a continued run included.
+        One record for each epoch, as from `fit`, those of a continued run included.
 
     Raises:
         TrainingError: Options are wrong (all are named at once), a loss is not a number, or a checkpoint is damaged,
@@ -76,10 +76,10 @@ def logistic_regression(train: FeatureSet, classes: int, *, c: float = 0.1, max_
     On the features of a frozen backbone, this is a linear probe (Alain and Bengio, 2016).
 
     Args:
-        train: Features float32 (N, D) and labels.
+        train: Features float32 (N, D) and labels int64 (N,), 0 to classes - 1.
         classes: The number of classes, which is that of the layer's outputs.
-        c: The inverse strength of regularisation.
-        max_iter: How many iterations the solver may take.
+        c: The inverse strength of the L2 regularisation, by default 0.1.
+        max_iter: How many iterations the solver may take, by default 200.
 
     Returns:
         A layer that maps features float32 (N, D), as they are, to logits (N, classes).

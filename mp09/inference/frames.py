@@ -236,12 +236,14 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
     """Open a source of frames.
 
     Args:
-        source: the number of a camera, or the path of an image, of a folder with images at any depth, or of a video.
-        live: whether to play a video as if it came from a camera.
+        source: the number of a camera, such as "0"; or the path of an image, of a folder with images at any depth,
+            which are sorted by path, or of a video.
+        live: whether to play a video as if it came from a camera, at its own rate; by default every frame counts.
 
     Returns:
-        A source to iterate over once, in a `with` block. Each frame has an `image` uint8 (H, W, 3), planes R, G, B, a
-        `number` from 0 on, and `seconds` since the first frame. A camera gives its newest frame; files give all.
+        A source to iterate over once, in a `with` block. Each frame has an `image` uint8 (H, W, 3), planes R, G, B,
+        values 0 to 255, a `number` from 0 on, and `seconds` since the first frame. A camera, or a video played live,
+        gives its newest frame and drops those that came meanwhile; other files give all.
 
     Raises:
         FrameError: there is no such thing, or nothing in it.

@@ -21,7 +21,7 @@ WINDOW_S = 1.0  # how long frames are counted to get their rate
 class Rate:
     """Counts frames a second, over the last second."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._times: deque[float] = deque()
 
     def tick(self) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mp09.device import synchronize
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 
 TOP = 5  # classes
 WARM_UP = 3  # predictions
@@ -75,15 +75,13 @@ class Predictor:
         """Classify an image, uint8 (H, W, 3), planes R, G, B, values 0 to 255.
 
         Raises:
-            NetworkError: there are class names, but more or fewer than outputs.
+            ModelError: there are class names, but more or fewer than outputs.
         """
         started = time.perf_counter()
         batch = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
         row = self._probabilities(batch)[0].float()
         if self._classes and len(self._classes) != len(row):
-            raise NetworkError(
-                f"{len(self._classes)} class names for {len(row)} outputs. Give the names in their order."
-            )
+            raise ModelError(f"{len(self._classes)} class names for {len(row)} outputs. Give the names in their order.")
         values, indices = row.topk(min(self._top, len(row)))
         guesses = tuple(Guess(i, self._name(i), p) for i, p in zip(indices.tolist(), values.tolist(), strict=True))
         synchronize(self._device)

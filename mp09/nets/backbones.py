@@ -56,7 +56,7 @@ def backbone(name: str, weights: str | Path = "default") -> Backbone:
         (N, 3, S, S); and the published `head`, features -> logits (N, classes).
 
     Raises:
-        NetworkError: There is no such model, there are no such weights, they don't fit, or a download fails.
+        ModelError: There is no such model, there are no such weights, they don't fit, or a download fails.
     """
     whole = published(name, weights)
     body, head, width = _cut(whole.net)

@@ -90,7 +90,7 @@ def listing(part: str = "") -> dict[str, Figures]:
 
 
 def entries(name: str) -> tuple[CatalogEntry, ...]:
-    """Return all sets of weights of a model. Raises NetworkError when there is no such model."""
+    """Return all sets of weights of a model. Raises ModelError when there is no such model."""
     check_name(name)
     if name == OURS:
         return (CatalogEntry("default", True, OUR_FIGURES, our_preprocess()),)
@@ -100,7 +100,7 @@ def entries(name: str) -> tuple[CatalogEntry, ...]:
 
 
 def details(name: str) -> Details:
-    """Look into a model, built without memory for its weights. Raises NetworkError when there is no such model."""
+    """Look into a model, built without memory for its weights. Raises ModelError when there is no such model."""
     found = entries(name)
     with _WithoutMemory():
         net = make(name)
@@ -122,7 +122,11 @@ class _WithoutMemory(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, function: Callable, types: Sequence[type], args: tuple = (), kwargs: dict[str, Any] | None = None
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         return function(*args, **(kwargs | {"device": "meta"} if function is torch.empty else kwargs))
@@ -146,13 +150,13 @@ def _figures(entry: WeightsEnum) -> Figures:
 
 def _methods(kind: type) -> tuple[str, ...]:
     """Return the public methods that a class adds to nn.Module, such as "forward(x: Tensor) -> Tensor"."""
-    found: dict[str, Callable] = {}
+    found: dict[str, Callable[..., Any]] = {}
     for parent in reversed(kind.__mro__[: kind.__mro__.index(nn.Module)]):
         found |= {name: value for name, value in vars(parent).items() if inspect.isfunction(value)}
     return tuple(f"{name}{_signature(value)}" for name, value in found.items() if not name.startswith("_"))
 
 
-def _signature(function: Callable) -> str:
+def _signature(function: Callable[..., Any]) -> str:
     """Return the signature without `self`, and with the names of types without their modules."""
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(inspect.signature(function))).replace("(self, ", "(")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.freeze import freeze
 
@@ -18,10 +18,10 @@ class Classifier(nn.Module):
     Args:
         backbone: gives the features (N, width).
         head: maps the features to logits.
-        learn: how many of the backbone's last blocks learn; 0 freezes all of it, "all" nothing.
+        learn: how many of the backbone's last blocks learn; 0, the default, freezes all of it, and "all" nothing.
 
     Raises:
-        NetworkError: the backbone has fewer blocks.
+        ModelError: the backbone has fewer blocks.
     """
 
     def __init__(self, backbone: Backbone, head: nn.Module, *, learn: int | str = 0):
@@ -47,15 +47,15 @@ class Classifier(nn.Module):
         return self
 
 
-def own_head(network: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
+def own_head(model: str, weights: str) -> tuple[Classifier, tuple[str, ...]]:
     """Return a published model with its own head, and the names of its classes.
 
     Raises:
-        NetworkError: as `backbone` does, or that head is not one linear layer.
+        ModelError: as `backbone` does, or that head is not one linear layer.
     """
-    base = backbone(network, weights)
+    base = backbone(model, weights)
     if base.head is None:
-        raise NetworkError(f"{network}: its published head is not one linear layer; train one.")
+        raise ModelError(f"{model}: its published head is not one linear layer; train one.")
     return Classifier(base, base.head), base.classes
 
 
@@ -65,8 +65,8 @@ def make_head(width: int, outputs: int, *, hidden: Sequence[int] = (), dropout: 
     Args:
         width: the number of features.
         outputs: the number of logits; a head with one is binary, and its logit is above 0 for class 1.
-        hidden: the sizes of hidden layers, each of which is followed by ReLU.
-        dropout: the probability of dropout after each hidden layer; 0 for none.
+        hidden: the sizes of hidden layers, each of which is followed by ReLU; by default there are none.
+        dropout: the probability of dropout after each hidden layer, 0 or more and below 1; 0, the default, for none.
 
     Returns:
         Linear layers, float (N, width) -> logits (N, outputs), with ReLU and dropout between them. Their weights are

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.files import atomic_write
 
 if TYPE_CHECKING:  # so that loading an exported model does not wait for torchvision
@@ -80,7 +80,7 @@ def export(
         the largest difference between a score of the exported model and that of the classifier.
 
     Raises:
-        NetworkError: a score differs by more than 0.001, there are too few or too many class names, or the file can't
+        ModelError: a score differs by more than 0.001, there are too few or too many class names, or the file can't
             be written.
     """
     classifier = copy.deepcopy(classifier).to(device).eval()
@@ -93,7 +93,7 @@ def export(
         pipeline = _Pipeline(classifier.preprocess, classifier.body, classifier.head, softmax)
         _, expected = pipeline(images)
         if classes and len(classes) != expected.shape[1]:
-            raise NetworkError(f"{len(classes)} class names for {expected.shape[1]} outputs.")
+            raise ModelError(f"{len(classes)} class names for {expected.shape[1]} outputs.")
         pipeline = _Pipeline(
             torch.jit.script(classifier.preprocess),
             torch.jit.trace(classifier.body, ready, check_trace=False),
@@ -113,7 +113,7 @@ def export(
         _, scores = load_exported(content, device).model(images)
     difference = (scores - expected).abs().max().item()
     if not difference <= TOLERANCE:
-        raise NetworkError(
+        raise ModelError(
             f"{path}: its scores would differ from the model's by {difference}; expected {TOLERANCE} at most. "
             "Nothing was written."
         )
@@ -121,7 +121,7 @@ def export(
         with atomic_write(path) as file:
             file.write(content.getbuffer())
     except OSError as error:
-        raise NetworkError(f"{path}: could not be written ({error}).") from error
+        raise ModelError(f"{path}: could not be written ({error}).") from error
     return difference
 
 
@@ -133,11 +133,11 @@ def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> 
         device: Where the model runs, such as "cpu" or "cuda"; it must be the kind for which it was exported.
 
     Returns:
-        The model as `network`, which maps uint8 (N, 3, H, W), values 0 to 255, to features (N, width) and scores
+        The model as `model`, which maps uint8 (N, 3, H, W), values 0 to 255, to features (N, width) and scores
         (N, classes), and its `card` with class names and more.
 
     Raises:
-        NetworkError: The file is missing, damaged, or not one that `export` wrote.
+        ModelError: The file is missing, damaged, or not one that `export` wrote.
     """
     extra = {CARD: ""}
     try:
@@ -156,4 +156,4 @@ def load_exported(path: Path | BinaryIO, device: torch.device | str = "cpu") -> 
         return Exported(model, json.loads(extra[CARD]))
     except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
-        raise NetworkError(f"{path}: not a model exported by `python -m mp09 export` ({reason}).") from error
+        raise ModelError(f"{path}: not a model exported by `python -m mp09 export` ({reason}).") from error

@@ -6,7 +6,7 @@ Blocks are frozen from the input on, so nothing below the first block that learn
 from torch import nn
 from torchvision.models.vision_transformer import Encoder
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, Encoder)  # these classes themselves; their subclasses are blocks
 NORMS = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
@@ -55,14 +55,14 @@ def freeze(body: nn.Module, learn: int | str = 0) -> list[nn.Module]:
         the frozen modules, which the caller keeps in eval mode through `train()`, as `Classifier` does.
 
     Raises:
-        NetworkError: there are fewer blocks.
+        ModelError: there are fewer blocks.
     """
     if learn == "all":
         body.requires_grad_(True)
         return []
     parts = blocks(body)
     if not isinstance(learn, int) or not 0 <= learn <= len(parts):
-        raise NetworkError(f'blocks that learn: expected 0 to {len(parts)} or "all", got {learn!r}.')
+        raise ModelError(f'blocks that learn: expected 0 to {len(parts)} or "all", got {learn!r}.')
     body.requires_grad_(False)
     for part in parts[len(parts) - learn :]:
         for module in part:

@@ -18,7 +18,7 @@ from torchvision import models as zoo
 from torchvision.models import VisionTransformer, WeightsEnum
 
 from models import CHECKPOINT, ResNet
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.ours import OUR_CLASSES, OUR_SIZE, OURS
 from mp09.nets.preprocess import BOX, Preprocess
 from mp09.nets.state_dicts import SHOWN, image_size, load_state, other_outputs, outputs, read_state
@@ -62,9 +62,9 @@ def registered(name: str) -> dict[str, WeightsEnum]:
 
 
 def check_name(name: str) -> None:
-    """Raise NetworkError, with the nearest names, for a model that is not one of `names()`."""
+    """Raise ModelError, with the nearest names, for a model that is not one of `names()`."""
     if name not in names():
-        raise NetworkError(f"{name}: no such model. {_did_you_mean(name, names())}")
+        raise ModelError(f"{name}: no such model. {_did_you_mean(name, names())}")
 
 
 def published(name: str, weights: str | Path = "default") -> Published:
@@ -76,7 +76,7 @@ def published(name: str, weights: str | Path = "default") -> Published:
             the path of a state dict (.pt, .pth, .safetensors).
 
     Raises:
-        NetworkError: there is no such model, there are no such weights, they don't fit, or a download fails.
+        ModelError: there is no such model, there are no such weights, they don't fit, or a download fails.
     """
     check_name(name)
     registry = {} if name == OURS else registered(name)
@@ -99,7 +99,7 @@ def published(name: str, weights: str | Path = "default") -> Published:
             classes, guessed = tuple(categories), not known
     else:
         known = [*registry, "default", "none"]
-        raise NetworkError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
+        raise ModelError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
     preprocess = our_preprocess() if name == OURS else _preset(net, registry, origin)
     return Published(name, net, preprocess, classes, origin, file, guessed)
 
@@ -136,7 +136,7 @@ def _fetch(name: str, chosen: WeightsEnum) -> nn.Module:
     try:
         net = zoo.get_model(name, weights=chosen, progress=False)
     except (OSError, URLError, RuntimeError) as error:  # RuntimeError: the checksum differs
-        raise NetworkError(
+        raise ModelError(
             f"{chosen}: could not be fetched from {chosen.url} ({error}). Fetch that file elsewhere and give its "
             'path as weights, or use weights "none".'
         ) from error

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 
 AUXILIARY = ("AuxLogits", "aux1", "aux2")
 SHOWN = 5  # names in an error message at most
@@ -24,7 +24,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a .safetensors file, or from a checkpoint of PyTorch that holds tensors only.
 
     Raises:
-        NetworkError: the file can't be read or holds something else.
+        ModelError: the file can't be read or holds something else.
     """
     path = Path(path)
     try:
@@ -32,20 +32,20 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise NetworkError(f"{path}: could not be read as weights: {error.strerror or error}") from error
+        raise ModelError(f"{path}: could not be read as weights: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise NetworkError(
+        raise ModelError(
             f"{path}: could not be read as weights: it is no file of PyTorch's, or holds more than tensors. Save those "
             "alone: torch.save(net.state_dict(), path)"
         ) from error
     except Exception as error:  # a damaged file raises almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkError(f"{path}: could not be read as weights: {reason}") from error
+        raise ModelError(f"{path}: could not be read as weights: {reason}") from error
     for wrapper in ("state_dict", "model"):  # training scripts save the state dict in one of these
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise NetworkError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
+        raise ModelError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
     consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel puts it before each name
     return state
 
@@ -68,7 +68,7 @@ def other_outputs(net: nn.Module, state: dict[str, Tensor]) -> int | None:
 
 
 def load_state(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
-    """Load a state dict into a model. Raises NetworkError, which names the tensors that don't fit."""
+    """Load a state dict into a model. Raises ModelError, which names the tensors that don't fit."""
     own = net.state_dict()
     fitting: OrderedDict[str, Tensor] = OrderedDict()
     # These are the versions by which layers rename old tensors. PyTorch annotates a state dict as a plain dict.
@@ -83,7 +83,7 @@ def load_state(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     try:
         result = net.load_state_dict(fitting, strict=False)
     except (RuntimeError, ValueError) as error:  # raised by layers that rename old tensors
-        raise NetworkError(f"{origin}: the weights don't fit this model ({str(error).splitlines()[-1]}).") from error
+        raise ModelError(f"{origin}: the weights don't fit this model ({str(error).splitlines()[-1]}).") from error
     wrong = {text.split()[0] for text in shapes}
     # BatchNorm's step counter is absent in old checkpoints, and no part of what a model computes.
     missing = [key for key in result.missing_keys if key not in wrong and not key.endswith("num_batches_tracked")]
@@ -94,7 +94,7 @@ def load_state(net: nn.Module, state: dict[str, Tensor], origin: str) -> None:
             for kind, found in faults.items()
             if found
         ]
-        raise NetworkError(f"{origin}: the weights don't fit this model: tensors {'; '.join(words)}.")
+        raise ModelError(f"{origin}: the weights don't fit this model: tensors {'; '.join(words)}.")
 
 
 def last_layer(net: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:

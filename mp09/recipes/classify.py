@@ -39,7 +39,7 @@ def predictor(
         checkpoint: A folder that `train` wrote, or a file that `export` wrote, instead of those.
         classes: A text file with the name of each output, for weights that don't know them. WordNet numbers in it are
             replaced by their words.
-        top: How many of the likeliest classes a prediction names.
+        top: How many of the likeliest classes a prediction names, by default 5.
         device: "auto" for the fastest one, "cpu", "cuda" or "mps".
 
     Returns:
@@ -47,7 +47,7 @@ def predictor(
         `top`, each with index, label and probability (0 to 1), and `latency_ms`, milliseconds from image to answer.
 
     Raises:
-        NetworkError: There is no such model, its weights don't fit, its head is not one linear layer, or `checkpoint`
+        ModelError: There is no such model, its weights don't fit, its head is not one linear layer, or `checkpoint`
             is neither a run nor an exported model.
         TrainingError: The checkpoint of the run is damaged.
         DataError: `classes` can't be read.
@@ -132,7 +132,7 @@ def classify(
     Raises:
         FrameError: The source gives nothing to classify, there is no screen for a window, or `out` can't be written.
         DataError: The only image can't be read.
-        NetworkError: The model has more or fewer outputs than there are class names.
+        ModelError: The model has more or fewer outputs than there are class names.
     """
     takers = [each]
     count, came, started = 0, 0, time.monotonic()

@@ -1,14 +1,14 @@
 """Measures one model of a comparison, in a process of its own."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mp09.compare import measure
 from mp09.compare.memory import PeakMemory, freed_at_once
+from mp09.compare.serve import ModelRequest
 from mp09.device import choose_device
 from mp09.inference.predictor import TOP
 from mp09.nets.published import published
@@ -18,6 +18,7 @@ from mp09.recipes.labelled import open_labelled
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 RATE_S = 0.5  # seconds in each turn for measuring images a second; one batch is the least
+Guesses = list[list[tuple[int, float]]]  # for each image, its likeliest outputs with their probabilities
 
 
 @dataclass(frozen=True)
@@ -50,28 +51,83 @@ class Facts:
     precision: str
 
 
+@dataclass(frozen=True)
+class Guessed:
+    """Holds what a model says of every image: its likeliest outputs with their probabilities, the likeliest first."""
+
+    guesses: Guesses
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Holds what one turn measures: the milliseconds of each pass at batch 1, and images a second."""
+
+    latency_ms: Sequence[float]
+    rate: float
+
+
+@dataclass(frozen=True)
+class Load(ModelRequest[Facts]):
+    """Asks to load a model, which comes before all other requests.
+
+    Attributes:
+        model, weights: As `published` takes them.
+        device: As `choose_device` takes it.
+        precision: A name in DTYPES.
+        batch: Images in a batch.
+    """
+
+    model: str
+    weights: str
+    device: str
+    precision: str
+    batch: int
+
+    answer = Facts
+
+
+@dataclass(frozen=True)
+class Classify(ModelRequest[Guessed]):
+    """Asks to classify images. `images` and `samples` are as `open_labelled` takes them."""
+
+    images: str
+    samples: int | None
+
+    answer = Guessed
+
+
+@dataclass(frozen=True)
+class Time(ModelRequest[Timed]):
+    """Asks for one turn with this number of passes at batch 1."""
+
+    runs: int
+
+    answer = Timed
+
+
 class Served:
-    """Answers the requests of a comparison with values for JSON. "load" comes first, then "classify" and "time"."""
+    """Answers the requests of a comparison."""
 
-    def __call__(self, do: str, **options: Any) -> dict[str, Any]:
-        answers: dict[str, Callable[..., dict[str, Any]]] = {
-            "load": self._load,
-            "classify": self._classify,
-            "time": self._time,
-        }
-        return answers[do](**options)
+    requests = (Load, Classify, Time)
 
-    def _load(self, network: str, weights: str, device: str, precision: str, batch: int) -> dict[str, Any]:
-        """Load the model, and return its `Facts`."""
+    def __call__(self, request: Load | Classify | Time) -> Facts | Guessed | Timed:
+        if isinstance(request, Load):
+            return self._load(request)
+        if isinstance(request, Classify):
+            return self._classify(request)
+        return self._time(request)
+
+    def _load(self, request: Load) -> Facts:
         with freed_at_once():
-            return asdict(self._measure(network, weights, choose_device(device), DTYPES[precision], batch))
+            device, dtype = choose_device(request.device), DTYPES[request.precision]
+            return self._measure(request.model, request.weights, device, dtype, request.batch)
 
-    def _measure(self, network: str, weights: str, device: torch.device, dtype: torch.dtype, batch: int) -> Facts:
+    def _measure(self, model: str, weights: str, device: torch.device, dtype: torch.dtype, batch: int) -> Facts:
         torch.backends.cudnn.allow_tf32 = False  # otherwise GPUs would round "float32" to 10 bits in convolutions
         measure.first_use(device, dtype)
         memory = PeakMemory(device)
         torch.manual_seed(0)  # for weights "none", which are random
-        whole = published(network, weights)
+        whole = published(model, weights)
         net = whole.net.eval().requires_grad_(False)
         weights_mib = whole.file.stat().st_size / 2**20 if whole.file else measure.state_mib(net)
         self._net, self._preprocess = net.to(device, dtype), whole.preprocess.to(device)
@@ -101,24 +157,22 @@ class Served:
         )
 
     @torch.inference_mode()
-    def _classify(self, images: str, samples: int | None) -> dict[str, Any]:
-        """Return the likeliest outputs of every image with their probabilities, the likeliest first."""
-        guesses = []
-        labelled = open_labelled(images, samples)
+    def _classify(self, request: Classify) -> Guessed:
+        guesses: Guesses = []
+        labelled = open_labelled(request.images, request.samples)
         preprocess = self._preprocess
         for x in labelled.batches(preprocess, self._batch):
             ready = preprocess(x.to(self._device)).to(self._dtype)
             rows = self._net(ready).float().softmax(dim=1)
             values, indices = rows.topk(min(TOP, rows.shape[1]))
             guesses += [list(zip(*row, strict=True)) for row in zip(indices.tolist(), values.tolist(), strict=True)]
-        return {"guesses": guesses}
+        return Guessed(guesses)
 
-    def _time(self, runs: int) -> dict[str, Any]:
-        """Return what one turn measures: the latency of each pass at batch 1, and images a second."""
-        return {
-            "latency_ms": measure.latencies_ms(self._net, self._input(1), runs),
-            "rate": measure.rate(self._net, self._input(self._batch), RATE_S),
-        }
+    def _time(self, request: Time) -> Timed:
+        return Timed(
+            measure.latencies_ms(self._net, self._input(1), request.runs),
+            measure.rate(self._net, self._input(self._batch), RATE_S),
+        )
 
     def _input(self, count: int) -> Tensor:
         """Return random numbers (count, 3, size, size), which stand for normalised images."""

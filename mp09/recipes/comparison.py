@@ -5,25 +5,23 @@ This is the work of `python -m mp09 compare`.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mp09.compare.accuracy import share_within
-from mp09.compare.records import Comparison, Row, Turn
+from mp09.compare.records import Comparison, Conditions, PublishedFigures, Row, Turn
 from mp09.compare.workers import Team, by_turns
 from mp09.data.archives import Progress
 from mp09.device import choose_device, fast_dtype
 from mp09.errors import CompareError
 from mp09.inference.predictor import TOP
-from mp09.nets.catalog import figures
+from mp09.nets.catalog import Figures, figures
 from mp09.precision import AUTO, FLOAT32
 from mp09.recipes import comparison_files
-from mp09.recipes.compare_worker import Facts
-from mp09.recipes.comparison_files import Guesses
+from mp09.recipes.compare_worker import Classify, Facts, Guesses, Load, Time, Timed
 from mp09.recipes.labelled import Labelled, check_readable, open_labelled
 from mp09.recipes.model_list import Wanted, parse
 from mp09.recipes.output_labels import check_classes, outputs_of, read_classes, truths_of
@@ -96,7 +94,7 @@ def compare_models(
         accuracies `top1` and `top5`; its method `flat` returns all as plain values.
 
     Raises:
-        NetworkError: There is no such model.
+        ModelError: There is no such model.
         CompareError: No model is asked for, or one is twice; options are given that need images; no model can be judged
             by the images; no model needs the names in a file of `classes`, or two such files have as many names; or
             `out` can't be written or lies among the images.
@@ -121,7 +119,7 @@ def compare_models(
         truths, notes = truths_of(labelled, outputs, team.failures) if labelled else ({}, {})
         guesses, more = _classify(team, truths, str(images), options.samples, progress)
         watch = partial(progress, "timing")
-        turns = by_turns(team, options.rounds, watch=watch, do="time", runs=options.runs)
+        turns = by_turns(team, options.rounds, Time(options.runs), watch=watch)
     notes |= {**more, **{text: f"not measured: {words}" for text, words in team.failures.items()}}
     rows = [
         _row(one, facts[one.text], turns[one.text], truths.get(one.text), guesses.get(one.text))
@@ -132,9 +130,9 @@ def compare_models(
     if out and rows:
         comparison_files.write(comparison, out)
         if labelled and options.panels:
-            for network, row in guesses.items():
-                if network in turns:
-                    comparison_files.write_panels(out, network, labelled, row, outputs[network], progress)
+            for model, row in guesses.items():
+                if model in turns:
+                    comparison_files.write_panels(out, model, labelled, row, outputs[model], progress)
     return comparison
 
 
@@ -146,20 +144,20 @@ def _precision(options: CompareOptions) -> str:
     return options.precision
 
 
-def _settings(labelled: Labelled | None, options: CompareOptions, facts: Mapping[str, Facts]) -> dict[str, Any]:
+def _settings(labelled: Labelled | None, options: CompareOptions, facts: Mapping[str, Facts]) -> Conditions:
     """Return what the tables and the chart say about how it was measured."""
     first = next(iter(facts.values()), None)
-    return {
-        "images": labelled and labelled.name,
-        "count": len(labelled) if labelled else 0,
-        "batch": options.batch,
-        "rounds": options.rounds,
-        "runs": options.runs,
-        "device": first and first.device,
-        "precision": first and first.precision,
-        "memory": first and first.memory,
-        "torch": torch.__version__,
-    }
+    return Conditions(
+        images=labelled.name if labelled else None,
+        count=len(labelled) if labelled else 0,
+        batch=options.batch,
+        rounds=options.rounds,
+        runs=options.runs,
+        device=first.device if first else None,
+        precision=first.precision if first else None,
+        memory=first.memory if first else None,
+        torch=torch.__version__,
+    )
 
 
 def _classify(
@@ -169,11 +167,11 @@ def _classify(
     guesses: dict[str, Guesses] = {}
     notes: dict[str, str] = {}
     for done, text in enumerate(texts, 1):
-        answer = team.ask(text, do="classify", images=images, samples=samples)
-        if answer and any(math.isnan(share) for row in answer["guesses"] for _, share in row):
+        answer = team.ask(text, Classify(images, samples))
+        if answer and any(math.isnan(share) for row in answer.guesses for _, share in row):
             notes[text] = "accuracy not measured: some of its outputs are not numbers"
         elif answer:
-            guesses[text] = answer["guesses"]
+            guesses[text] = answer.guesses
         progress("classifying", done, len(texts))
     return guesses, notes
 
@@ -186,17 +184,9 @@ def _load(
     for one in wanted:
         team.hire(one.text)
     for done, one in enumerate(wanted, 1):
-        answer = team.ask(
-            one.text,
-            do="load",
-            network=one.network,
-            weights=one.weights,
-            device=options.device,
-            precision=precision,
-            batch=options.batch,
-        )
-        if answer:
-            facts[one.text] = Facts(**answer)
+        request = Load(one.model, one.weights, options.device, precision, options.batch)
+        if answer := team.ask(one.text, request):
+            facts[one.text] = answer
         progress("loading", done, len(wanted))
     return facts
 
@@ -204,14 +194,14 @@ def _load(
 def _row(
     wanted: Wanted,
     facts: Facts,
-    turns: Sequence[Mapping[str, Any]],
+    turns: Sequence[tuple[float, Timed]],
     truths: Sequence[int] | None,
     guesses: Guesses | None,
 ) -> Row:
     places = [[place for place, _ in row] for row in guesses or ()]
-    known = figures(wanted.network, facts.weights.rpartition(".")[2])
+    known = figures(wanted.model, facts.weights.rpartition(".")[2])
     return Row(
-        network=wanted.text,
+        model=wanted.text,
         weights=facts.weights,
         outputs=facts.outputs,
         size=facts.size,
@@ -221,8 +211,15 @@ def _row(
         weights_in=facts.weights_in,
         memory_mib=facts.memory_mib,
         batch_memory_mib=facts.batch_memory_mib,
-        turns=tuple(Turn(turn["began_s"], tuple(turn["latency_ms"]), turn["rate"]) for turn in turns),
+        turns=tuple(Turn(began_s, tuple(timed.latency_ms), timed.rate) for began_s, timed in turns),
         top1=share_within(truths, places, 1) if truths and places else None,
         top5=share_within(truths, places, TOP) if truths and places and facts.outputs > TOP else None,
-        published=asdict(known) if (known.outputs, known.size) == (facts.outputs, facts.size) else {},
+        published=_published(known) if (known.outputs, known.size) == (facts.outputs, facts.size) else None,
+    )
+
+
+def _published(known: Figures) -> PublishedFigures:
+    """Return those of the published figures that a comparison shows."""
+    return PublishedFigures(
+        known.weights, known.on, known.top1, known.top5, known.parameters, known.gmacs, known.file_mib
     )

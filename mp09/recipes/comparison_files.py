@@ -12,11 +12,11 @@ from mp09.errors import CompareError
 from mp09.files import atomic_write
 from mp09.inference.panel import panel
 from mp09.inference.predictor import Guess, Prediction
+from mp09.recipes.compare_worker import Guesses
 from mp09.recipes.labelled import Labelled, folder_of
 
 DPI = 100
 PANELS = "panels"
-Guesses = list[list[tuple[int, float]]]  # for each image, its likeliest outputs with their probabilities
 
 
 def make_folder(out: Path, images: str | Path | None) -> None:
@@ -50,10 +50,10 @@ def _clear(out: Path) -> None:
 
 
 def write_panels(
-    out: Path, network: str, labelled: Labelled, guesses: Guesses, outputs: Sequence[Label], progress: Progress
+    out: Path, model: str, labelled: Labelled, guesses: Guesses, outputs: Sequence[Label], progress: Progress
 ) -> None:
     """Write a model's panels as panels/<model>/<number>_<file>.png. Raises CompareError when that fails."""
-    folder = Path(out) / PANELS / re.sub(r"[:/\\]", "_", network)
+    folder = Path(out) / PANELS / re.sub(r"[:/\\]", "_", model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for index, row in enumerate(guesses):
@@ -62,6 +62,6 @@ def write_panels(
             figure = panel(image, Prediction(top, 0.0), str(labelled.label(index)))
             with atomic_write(folder / f"{index:04}_{labelled.stem(index)}.png") as file:
                 figure.savefig(file, format="png", dpi=DPI)
-            progress(f"panels, {network}", index + 1, len(guesses))
+            progress(f"panels, {model}", index + 1, len(guesses))
     except OSError as error:
         raise CompareError(f"{folder}: the panels could not be written there ({error.strerror}).") from error

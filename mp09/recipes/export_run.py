@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mp09.device import choose_device, seed_everything
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.backbones import backbone
 from mp09.nets.classifier import Classifier, make_head, own_head
 from mp09.nets.export import export
@@ -31,26 +31,26 @@ def export_run(
     Args:
         folder: A folder that `train` wrote; not looked at when `model` names a published one.
         out: The file to write.
-        model, weights: A published model instead of the run in `folder`.
+        model, weights: A published model instead of the run in `folder`, as `backbone` takes them.
         outputs, hidden: Give it a new head of random numbers, as `make_head` does; its classes have no names.
-        softmax: Let it give probabilities instead of logits.
-        device: What it will run on.
-        seed: Of the new head.
+        softmax: Let it give probabilities instead of logits, which are the default.
+        device: What it will run on, as `choose_device` takes it; by default "cpu".
+        seed: Of the new head, by default 0.
 
     Returns:
         The model's name, and by how much its scores differ from the model's own at most.
 
     Raises:
-        NetworkError: These don't go together, there is no such run, model or weights, the published head is not one
+        ModelError: These don't go together, there is no such run, model or weights, the published head is not one
             linear layer, or the exported model would give other scores or can't be written.
         TrainingError: The checkpoint of the run is damaged.
         DeviceError: There is no such device.
     """
     of_published = {"weights": weights != "default", "outputs": outputs, "hidden": hidden}
     if not model and (idle := [name for name, value in of_published.items() if value]):
-        raise NetworkError(f"{', '.join(idle)}: for a published model, not for one of a run. Name a model.")
+        raise ModelError(f"{', '.join(idle)}: for a published model, not for one of a run. Name a model.")
     if hidden and not outputs:
-        raise NetworkError("hidden: layers of a new head; how many outputs is it to have?")
+        raise ModelError("hidden: layers of a new head; how many outputs is it to have?")
     classes: Sequence[str] = ()
     if model and outputs:
         seed_everything(seed)
@@ -60,5 +60,5 @@ def export_run(
         name, (found, classes) = model, own_head(model, weights)
     else:
         found, card = load_trained(folder)
-        name, classes = card["network"], card["classes"]
+        name, classes = card["model"], card["classes"]
     return name, export(found, out, name=name, classes=classes, softmax=softmax, device=choose_device(device))

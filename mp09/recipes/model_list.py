@@ -13,13 +13,13 @@ class Wanted:
     """Names a model that is to be compared.
 
     Attributes:
-        network: The model's name, as `published` takes it.
+        model: The model's name, as `published` takes it.
         weights: Its weights, as `published` takes them.
         text: What the results call it: as it was asked for, but a file of weights by its name alone, unless two models
             would then be called the same.
     """
 
-    network: str
+    model: str
     weights: str
     text: str
 
@@ -33,7 +33,7 @@ def parse(text: str, weights: str = "default") -> list[Wanted]:
         weights: The weights of models that name none.
 
     Raises:
-        NetworkError: There is no such model.
+        ModelError: There is no such model.
         CompareError: None is asked for, or one is asked for twice.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -44,14 +44,14 @@ def parse(text: str, weights: str = "default") -> list[Wanted]:
     short = {part: _shorten(part) for part in parts}
     wanted = []
     for part in parts:
-        network, _, own = part.partition(":")
-        check_name(network)
+        model, _, own = part.partition(":")
+        check_name(model)
         alone = list(short.values()).count(short[part]) == 1
-        wanted.append(Wanted(network, own or weights, short[part] if alone else part))
+        wanted.append(Wanted(model, own or weights, short[part] if alone else part))
     return wanted
 
 
 def _shorten(part: str) -> str:
     """Return a part of the text with nothing but the name of a file of weights."""
-    network, colon, own = part.partition(":")
-    return network + colon + Path(own).name
+    model, colon, own = part.partition(":")
+    return model + colon + Path(own).name

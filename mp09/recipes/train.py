@@ -14,8 +14,8 @@ from torch import nn
 from mp09.data.archives import Progress
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, int8_is_faster
-from mp09.errors import NetworkError, TrainingError
-from mp09.features.cache import digest_network
+from mp09.errors import ModelError, TrainingError
+from mp09.features.cache import digest_model
 from mp09.features.extract import ExtractOptions
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone
@@ -33,7 +33,9 @@ from mp09.training.fit import fit
 from mp09.training.history import History
 from mp09.training.options import FitOptions
 
-HEAD, WHOLE = "head", "whole network"  # what a checkpoint holds
+HEAD, WHOLE = "head", "whole model"  # what a checkpoint holds
+OLDER_WORDS = {"model": "network", WHOLE: "whole network"}  # what the cards of older runs say
+TODAYS_WORDS = {older: word for word, older in OLDER_WORDS.items()}
 
 
 @dataclass(frozen=True)
@@ -76,17 +78,17 @@ def train(
         options: How it is trained.
         inputs: How images reach it.
         out: The folder for checkpoints and plots.
-        cache: The folder for features; None keeps none.
+        cache: The folder for features; None, the default, keeps none.
         progress: Is told how far features and training are.
         say: Is called with lines of text.
 
     Returns:
         The history, how many of its epochs were there before, the model with the best epoch's weights, and its
-        accuracy on the test images, or on the validation images where there are none.
+        accuracy, 0 to 1, on the test images, or on the validation images where there are none. See `Trained`.
 
     Raises:
         DataError: An image can't be read.
-        NetworkError: There is no such model, there are no such weights, they don't fit, or there are fewer blocks.
+        ModelError: There is no such model, there are no such weights, they don't fit, or there are fewer blocks.
         FeatureError: The precision is not possible here, or the cache is damaged or can't be written.
         TrainingError: Options are wrong, a loss is not a number, or `out` holds another run or can't be written.
         DeviceError: There is no such device.
@@ -102,6 +104,8 @@ def train(
     whole = Classifier(base, head, learn=model.learn)
     before = checkpoint.load(out)
     card = _card(data, model, base, inputs.batch_size, HEAD if on_features else WHOLE)
+    if before and OLDER_WORDS["model"] in before.card:  # a run goes on with the card that it began with
+        card = _reworded(card, OLDER_WORDS)
     watch = of_epochs(progress, say, options.epochs)
     extraction = ExtractOptions(options.device, options.precision, cache)
     if on_features:
@@ -149,9 +153,9 @@ def _make_folder(out: Path) -> None:
 def _card(data: Data, model: ModelOptions, base: Backbone, batch_size: int, holds: str) -> dict[str, Any]:
     """Return what a checkpoint says of itself; a run continues only with the same."""
     return {
-        "network": model.name,
+        "model": model.name,
         "weights": _lasting(model.weights),
-        "backbone": digest_network(base.body),
+        "backbone": digest_model(base.body),
         "hidden": list(model.hidden),
         "dropout": model.dropout,
         "learn": model.learn,
@@ -160,6 +164,11 @@ def _card(data: Data, model: ModelOptions, base: Backbone, batch_size: int, hold
         "data": data.name,
         "batch_size": batch_size,
     }
+
+
+def _reworded(card: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
+    """Return a card with other words for its names and for what it holds."""
+    return {words.get(key, key): words.get(value, value) if key == "holds" else value for key, value in card.items()}
 
 
 def _lasting(weights: str) -> str:
@@ -191,17 +200,17 @@ def load_trained(folder: Path) -> tuple[Classifier, dict[str, Any]]:
 
     Raises:
         TrainingError: The checkpoint is damaged.
-        NetworkError: `train` did not write this folder, or its backbone is missing or has other weights.
+        ModelError: `train` did not write this folder, or its backbone is missing or has other weights.
     """
     state = checkpoint.load(folder)
-    if state is None or not {"network", "weights", "hidden", "holds", "classes"} <= state.card.keys():
-        raise NetworkError(f"{folder}: expected a folder that `python -m mp09 train` wrote.")
-    card = state.card
+    card = _reworded(state.card, TODAYS_WORDS) if state else {}
+    if state is None or not {"model", "weights", "hidden", "holds", "classes"} <= card.keys():
+        raise ModelError(f"{folder}: expected a folder that `python -m mp09 train` wrote.")
     with torch.random.fork_rng():
         torch.manual_seed(state.settings["seed"])  # so that random weights ("none") are the same again
-        base: Backbone = backbone(card["network"], card["weights"])
-    if card["holds"] == HEAD and card["backbone"] != digest_network(base.body):
-        raise NetworkError(f"{folder}: the head was trained on other weights than {base.weights} holds now.")
+        base: Backbone = backbone(card["model"], card["weights"])
+    if card["holds"] == HEAD and card["backbone"] != digest_model(base.body):
+        raise ModelError(f"{folder}: the head was trained on other weights than {base.weights} holds now.")
     head: nn.Module = make_head(base.width, len(card["classes"]), hidden=card["hidden"], dropout=card["dropout"])
     model = Classifier(base, head, learn=card["learn"])
     checkpoint.load_model(folder, head if card["holds"] == HEAD else model, "best")

@@ -91,7 +91,7 @@ def tune(
 
     Raises:
         TrainingError: Options are wrong, `out` holds another search or can't be written, or all trials failed.
-        DataError, NetworkError, FeatureError, DeviceError, ClusterError: As from `feature_sets.features`.
+        DataError, ModelError, FeatureError, DeviceError, ClusterError: As from `feature_sets.features`.
     """
     if options.epochs < 1:
         raise TrainingError(f"epochs: expected 1 or more, got {options.epochs}.")

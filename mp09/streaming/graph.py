@@ -41,11 +41,11 @@ def read_graph(graph: str) -> dict[str, Any]:
     return value
 
 
-def _has_actors(actors: Any) -> bool:
+def _has_actors(actors: object) -> bool:
     return isinstance(actors, dict) and all(isinstance(actors.get(name), dict) for name in ACTORS)
 
 
-def _are_links(connections: Any) -> bool:
+def _are_links(connections: object) -> bool:
     return isinstance(connections, dict) and all(
         isinstance(source, str) and isinstance(drains, list) and all(isinstance(drain, str) for drain in drains)
         for source, drains in connections.items()

@@ -22,9 +22,13 @@ class Stream:
     """A stream is the .jpg, .jpeg and .png files of a folder, sorted by name and repeated as often as needed.
 
     Attributes:
-        images: the folder.
-        labels: a folder with one .txt file an image, with the name or the number of a class; None without labels.
-        frames: how many frames the stream has; 0 takes each image once.
+        images: the folder. Images in folders below it do not count.
+        labels: a folder with one .txt file an image, with the name or the number of a class, from 0 on; None, the
+            default, without labels. A file classes.txt in it or beside it has the class names, one a line.
+        frames: how many frames the stream has; 0, the default, takes each image once.
+
+    Making a stream reads nothing. Whoever uses it gets a StreamError when the folder has no images, or when a label is
+    missing or is no class. Images may have any size; one that can't be read is a frame with an error.
     """
 
     images: Path

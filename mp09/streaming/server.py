@@ -21,6 +21,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zmq.sugar.socket import _SocketContext
 
 PR_SET_PDEATHSIG = 1
 
@@ -89,7 +93,7 @@ def _local_context() -> type:
     import zmq.asyncio
 
     class LocalSocket(zmq.asyncio.Socket):
-        def bind(self, address: str):
+        def bind(self, address: str) -> "_SocketContext[LocalSocket]":  # type: ignore[override]  # of a base of zmq
             return super().bind(address.replace("*", "127.0.0.1"))
 
     class LocalContext(zmq.asyncio.Context):

@@ -33,8 +33,8 @@ def crop_and_flip(padding: int = 4) -> Augment:
     It is the usual one for CIFAR (He et al., Deep Residual Learning, 2016), with reflections in place of black borders.
 
     Args:
-        padding: By how many pixels an image is moved at most, up or down and left or right. What comes into view is
-            filled with a reflection of the image.
+        padding: By how many pixels an image is moved at most, up or down and left or right, fewer than it has; by
+            default 4. What comes into view is filled with a reflection of the image.
 
     Returns:
         A function that maps images uint8 (N, 3, H, W) to changed ones, for `augment` of `fit`. Its random numbers are

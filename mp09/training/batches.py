@@ -22,10 +22,11 @@ class Batches:
     uint8 images stay uint8, so 40,000 of 32x32 pixels take 123 MB.
 
     Args:
-        x: The inputs (N, ...), for example images or features.
-        y: The labels (N,).
-        batch_size: Samples in a batch; the last batch may have fewer.
-        shuffle: Whether every pass takes the samples in a new order, chosen by PyTorch's random state.
+        x: The inputs (N, ...), for example images uint8 (N, 3, H, W) or features float32 (N, D).
+        y: The labels, int64 (N,).
+        batch_size: Samples in a batch, 1 or more; the last batch may have fewer.
+        shuffle: Whether every pass takes the samples in a new order, chosen by PyTorch's random state; by default they
+            keep theirs.
     """
 
     def __init__(self, x: Tensor, y: Tensor, batch_size: int, *, shuffle: bool = False):

@@ -44,7 +44,7 @@ def fit(
 
     Args:
         model: The model; only parameters that require a gradient are trained.
-        train: Gives batches (x, y), where y are class numbers int64 (N,). See `Batches`.
+        train: Gives batches (x, y), where x is what the model takes, and y are class numbers int64 (N,). See `Batches`.
         valid: The same for validation, or None.
         options: Epochs, optimizer, learning rate and the like.
         loss: Takes (outputs, labels) and returns the mean over the batch. The default is cross-entropy, and its binary
@@ -55,7 +55,8 @@ def fit(
         watch: Is told about progress.
 
     Returns:
-        One record for each epoch, those of a continued run included.
+        One record for each epoch, those of a continued run included: losses, accuracies (0 to 1), the learning rate and
+        seconds. See `History`.
 
     Raises:
         TrainingError: Options are wrong (all are named at once), a loss is not a number, or a checkpoint is damaged,

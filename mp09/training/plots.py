@@ -1,4 +1,9 @@
-"""Draws the curves, confusion matrix and most confident mistakes of a training run, and writes PNG and SVG files."""
+"""Draws the curves, confusion matrix and most confident mistakes of a training run, and writes PNG and SVG files.
+
+    save(curves(history, "AlexNet"), Path("run/curves"))    # writes run/curves.png and run/curves.svg
+
+Each function but `save` returns a figure of Matplotlib and writes nothing. A notebook shows it.
+"""
 
 import io
 from collections.abc import Sequence
@@ -17,14 +22,14 @@ CLASSES_WITH_NUMBERS = 20  # a confusion matrix of more classes has no room for 
 
 
 def curves(history: History, title: str = "") -> Figure:
-    """Plot loss, accuracy and seconds of every epoch.
+    """Plot loss, accuracy (0 to 1) and seconds of every epoch, for training and, where there was one, for validation.
 
     Args:
         history: As `fit` returns it, with one epoch at least.
-        title: Stands above the plots.
+        title: Stands above the plots; by default nothing does.
 
     Returns:
-        The figure.
+        The figure, with three plots beside each other.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     figure.suptitle(title)
@@ -62,12 +67,12 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequenc
     Colours are shares of the row. The numbers are written on them for up to 20 classes.
 
     Args:
-        labels: The true classes, int (N,).
-        predicted: The predicted classes, int (N,).
+        labels: The true classes, int (N,), as indices into `classes`.
+        predicted: The predicted classes, int (N,), likewise.
         classes: The class names.
 
     Returns:
-        The figure.
+        The figure, whose title says the number of images and the accuracy, 0 to 1.
     """
     count = len(classes)
     table = np.zeros((count, count), int)
@@ -98,13 +103,14 @@ def mistakes(
 
     Args:
         images: uint8 (N, 3, H, W), values 0 to 255.
-        labels: The true classes, int (N,).
-        probabilities: What the model gives each class, float (N, classes).
+        labels: The true classes, int (N,), as indices into `classes`.
+        probabilities: What the model gives each class, float (N, classes), 0 to 1.
         classes: The class names.
-        count: How many images are shown at most.
+        count: How many images are shown at most, by default 12.
 
     Returns:
-        The figure.
+        The figure, six images in a row. Above each stand its true class, the one it was taken for, and the probability
+        of that. Where nothing is wrong, no image is shown.
     """
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)

@@ -27,20 +27,24 @@ def trainer(
     learning rate, and what is random depends on `torch.manual_seed`.
 
     Args:
-        model: The model.
-        criterion: Takes (outputs, labels), e.g. `nn.CrossEntropyLoss()`, or `nn.BCEWithLogitsLoss()` with one logit.
-        optimizer: Changes the parameters of the model.
-        trainloader, validloader: Sized iterables of batches (x, y), such as a DataLoader.
-        epochs: How many epochs.
-        verbose: Whether to print one line for each epoch.
-        device: "cpu", "cuda" or "mps"; the fastest one when left out.
+        model: Maps x to logits float (N, classes), or (N,) or (N, 1) for two classes. It is in eval mode afterwards.
+        criterion: Takes (outputs, labels) and returns the mean over the batch, e.g. `nn.CrossEntropyLoss()`, or
+            `nn.BCEWithLogitsLoss()` with one logit.
+        optimizer: Changes the parameters of the model, with a learning rate of its own.
+        trainloader, validloader: Sized iterables of batches (x, y), such as a DataLoader: x is what the model takes,
+            and y are class numbers int64 (N,).
+        epochs: How many epochs, by default 5.
+        verbose: Whether to print one line for each epoch, which is the default.
+        device: "cpu", "cuda", "cuda:1" or "mps"; the fastest one when left out.
 
     Returns:
         (train_losses, valid_losses, train_accuracies, valid_accuracies), each with one number for each epoch. The
-        numbers are means over images.
+        numbers are means over samples, and accuracies are 0 to 1. Those of training are of the model as it was while
+        the epoch went on.
 
     Raises:
-        TrainingError, DeviceError: As from `fit`.
+        TrainingError: `epochs` is below 1, no parameter learns, there are no batches, or a loss is not a number.
+        DeviceError: There is no such device.
     """
 
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:

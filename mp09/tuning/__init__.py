@@ -2,7 +2,9 @@
 
     trials = search(evaluate, trials=30, folder=Path("tuning"))    # `evaluate` maps parameters to an accuracy
 
-Each finished trial is written to trials.json at once, and the same call goes on from there.
+The parameters of a trial are "head" (a name in HEADS), "optimizer" ("adamw" or "sgd"), "schedule" ("one-cycle" or
+"cosine"), "lr" (1e-4 to 1e-1) and "weight_decay" (1e-5 to 1e-1). Accuracies are 0 to 1. Each finished trial is written
+to trials.json at once, and the same call goes on from there.
 """
 
 import json
@@ -61,11 +63,11 @@ def search(
     of parameters that were not tried, and the next trial is made where a gain is likeliest.
 
     Args:
-        evaluate: Takes parameters and returns an accuracy. It must be picklable when trials run in parallel. An
+        evaluate: Takes parameters and returns an accuracy, 0 to 1. It must be picklable when trials run in parallel. An
             Mp09Error that it raises is a trial that failed, and the search goes on.
-        trials: How many trials in all, those found in the folder included.
-        parallel: How many trials run at a time, each in a process of its own.
-        seed: Of the choice of parameters.
+        trials: How many trials in all, those found in the folder included; by default 30.
+        parallel: How many trials run at a time, each in a process of its own; by default 1, in this process.
+        seed: Of the choice of parameters, by default 0.
         folder: Where trials are kept, and found again; None keeps nothing.
         card: Plain values that say what is searched. A search is continued only with the same.
         executor: Runs the trials, as `cluster.RayExecutor` does. The default is this process, or `parallel` processes.

@@ -23,7 +23,7 @@ def test_the_count_does_not_depend_on_the_precision():
     assert measure.gmacs(net, 32) == pytest.approx(0.14, abs=0.005)
 
 
-def test_counting_leaves_the_network_as_it_is():
+def test_counting_leaves_the_model_as_it_is():
     net = published("resnet18-32", "none").net
     before = net.conv1.weight.clone()
     assert measure.gmacs(net, 32) == pytest.approx(0.14, abs=0.005)

@@ -2,19 +2,28 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
 from mp09.compare import chart
 from mp09.compare.accuracy import Share
-from mp09.compare.records import Comparison, Row, Turn, write
+from mp09.compare.records import Comparison, Conditions, PublishedFigures, Row, Turn, write
 from mp09.compare.tables import tables
 from mp09.errors import CompareError
 
-PUBLISHED = {"weights": "A_Weights.V1", "on": "ImageNet-1K", "top1": 56.5, "top5": 79.1}
-PUBLISHED |= {"parameters": 61_000_000, "gmacs": 0.714, "file_mib": 233.1}
-SETTINGS = {"images": "fifty", "count": 50, "batch": 32, "rounds": 2, "runs": 3, "torch": "2"}
-SETTINGS |= {"device": "a processor, 2 threads", "precision": "float32", "memory": "the process at its largest"}
+PUBLISHED = PublishedFigures("A_Weights.V1", "ImageNet-1K", 56.5, 79.1, 61_000_000, 0.714, 233.1)
+SETTINGS = Conditions(
+    images="fifty",
+    count=50,
+    batch=32,
+    rounds=2,
+    runs=3,
+    device="a processor, 2 threads",
+    precision="float32",
+    memory="the process at its largest",
+    torch="2",
+)
 
 
 def row(name: str, ms: float, right: int | None, *, memory: float | None = 100.0, published=PUBLISHED) -> Row:
@@ -22,11 +31,11 @@ def row(name: str, ms: float, right: int | None, *, memory: float | None = 100.0
     top1, top5 = (None, None) if right is None else (Share(right, 50), Share(min(50, right + 5), 50))
     facts = {"weights": "a.pth", "weights_mib": 233.1, "weights_in": "a.pth", "outputs": 1000, "size": 224}
     facts |= {"parameters": 61_000_000, "gmacs": 0.714, "memory_mib": memory, "batch_memory_mib": memory}
-    return Row(network=name, **facts, turns=turns, top1=top1, top5=top5, published=published)
+    return Row(model=name, **facts, turns=turns, top1=top1, top5=top5, published=published)
 
 
-def compared(*rows: Row, **settings) -> Comparison:
-    return Comparison(rows, SETTINGS | settings, {"broken": "not measured: no memory"})
+def compared(*rows: Row) -> Comparison:
+    return Comparison(rows, SETTINGS, {"broken": "not measured: no memory"})
 
 
 def test_a_row_sums_up_its_turns():
@@ -44,18 +53,18 @@ def test_csv_and_json_hold_the_same(tmp_path):
     csv_file, json_file = write(compared(row("a", 10.0, 36), row("b", 20.0, None)), tmp_path / "new" / "out")
     lines = list(csv.DictReader(csv_file.read_text().splitlines()))
     content = json.loads(json_file.read_text())
-    assert [line["network"] for line in lines] == ["a", "b"]
-    for line, network in zip(lines, content["networks"], strict=True):
-        rounds = network.pop("rounds")
+    assert [line["model"] for line in lines] == ["a", "b"]
+    for line, model in zip(lines, content["models"], strict=True):
+        rounds = model.pop("rounds")
         assert [turn["began_s"] for turn in rounds] == [0.0, 1.5]
         assert len(rounds[0]["latency_ms"]) == 3
-        assert line == {name: "" if value is None else str(value) for name, value in network.items()}
+        assert line == {name: "" if value is None else str(value) for name, value in model.items()}
     assert content["settings"]["count"] == 50
     assert content["notes"] == {"broken": "not measured: no memory"}
 
 
 def test_tables_show_intervals_beside_what_is_published():
-    accuracy, speed, size = tables(compared(row("resnet18-32:mine.pt", 10.0, 36), row("b", 20.0, None, published={})))
+    accuracy, speed, size = tables(compared(row("resnet18-32:mine.pt", 10.0, 36), row("b", 20.0, None, published=None)))
     assert accuracy.title == "Accuracy: fifty, 50 images: steps of 2 points"
     assert accuracy.rows[0][:4] == ("resnet18-32:\n mine.pt", "72.0 [58.3, 82.5]", "82.0 [69.2, 90.2]", "56.50")
     assert accuracy.rows[1][1:] == ("-", "-", "-", "-", "-")
@@ -76,7 +85,7 @@ def test_memory_that_is_not_known_is_left_open():
     [
         ([row("a", 10.0, 36), row("b", 20.0, None)], "top-1 %, 50 images of fifty (95 % interval)", "a"),
         ([row("a", 10.0, None)], "published top-1 % of the weights in brackets", "a (V1)"),
-        ([row("a", 10.0, None, published={})], "million parameters (nothing was classified here)", "a"),
+        ([row("a", 10.0, None, published=None)], "million parameters (nothing was classified here)", "a"),
     ],
 )
 def test_the_chart_says_what_it_shows(rows, words, name):
@@ -93,13 +102,13 @@ def test_bars_reach_as_far_as_the_interval():
 
 def test_published_counts_that_hold_more_are_explained():
     assert tables(compared(row("a", 10.0, 36)))[2].notes == ()
-    more = row("b", 10.0, 36, published=PUBLISHED | {"parameters": 62_000_000})
+    more = row("b", 10.0, 36, published=replace(PUBLISHED, parameters=62_000_000))
     assert tables(compared(row("a", 10.0, 36), more))[2].notes == ("published of b: with heads for training",)
 
 
 def test_names_do_not_cover_one_another():
     times = (45, 12, 110, 18, 7, 130, 9, 20, 33)
-    rows = [row(f"network_{ms}", ms, 40 + ms % 4, memory=30.0 + ms) for ms in times]
+    rows = [row(f"model_{ms}", ms, 40 + ms % 4, memory=30.0 + ms) for ms in times]
     figure = chart.chart(compared(*rows))
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]

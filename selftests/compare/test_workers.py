@@ -11,6 +11,7 @@ import pytest
 
 from mp09.compare.workers import ModelProcess, Team, by_turns
 from mp09.errors import CompareError
+from selftests.compare.toy import Add, Die, Fail, Leave, Note, Refuse, Sum, Use
 from selftests.conftest import ROOT
 
 TOY = "selftests.compare.toy"
@@ -34,40 +35,40 @@ def gone(pid: int) -> bool:
 
 
 def test_a_worker_answers_whatever_libraries_print(worker):
-    assert [worker.ask(do="add", a=1, b=b)["sum"] for b in (1, 2)] == [2, 3]
+    assert [worker.ask(Add(1, b)) for b in (1, 2)] == [Sum(2), Sum(3)]
 
 
 @pytest.mark.parametrize(
-    ("do", "words"),
+    ("question", "words"),
     [
-        ("refuse", "^alexnet.pt: the weights don't fit this model.$"),
-        ("fail", "^RuntimeError: not enough memory$"),
+        (Refuse(), "^alexnet.pt: the weights don't fit this model.$"),
+        (Fail(), "^RuntimeError: not enough memory$"),
     ],
 )
-def test_an_error_is_told_and_the_worker_goes_on(do, words, worker):
+def test_an_error_is_told_and_the_worker_goes_on(question, words, worker):
     with pytest.raises(CompareError, match=words):
-        worker.ask(do=do)
-    assert worker.ask(do="add", a=2, b=2) == {"sum": 4}
+        worker.ask(question)
+    assert worker.ask(Add(2, 2)) == Sum(4)
 
 
 @pytest.mark.parametrize(
-    ("do", "words"),
+    ("question", "words"),
     [
-        ("die", "its process was ended by signal 9; is there enough memory?"),
-        ("leave", r"its process ended with exit code 3. Its last words: the last words"),
+        (Die(), "its process was ended by signal 9; is there enough memory?"),
+        (Leave(), r"its process ended with exit code 3. Its last words: the last words"),
     ],
 )
-def test_a_death_is_told(do, words, worker):
+def test_a_death_is_told(question, words, worker):
     with pytest.raises(CompareError, match=words):
-        worker.ask(do=do)
+        worker.ask(question)
     with pytest.raises(CompareError, match=words):  # and once more, when it can't even be asked
-        worker.ask(do="add", a=1, b=1)
+        worker.ask(Add(1, 1))
 
 
 def test_a_module_that_can_not_be_loaded_is_told():
     broken = ModelProcess("selftests.compare.missing")
     with pytest.raises(CompareError, match="No module named 'selftests"):
-        broken.ask(do="add", a=1, b=1)
+        broken.ask(Add(1, 1))
     broken.end()
 
 
@@ -76,11 +77,11 @@ def test_turns_are_interleaved_and_one_death_costs_no_other(tmp_path):
         for name in ("a", "b", "c"):
             team.hire(name)
         names = {str(worker.pid): name for name, worker in team.workers.items()}
-        answers = by_turns(team, 3, do="note", path=str(tmp_path / "log"))
-        assert team.ask("b", do="die") is None
-        rest = by_turns(team, 2, do="note", path=str(tmp_path / "log"))
+        turns = by_turns(team, 3, Note(str(tmp_path / "log")))
+        assert team.ask("b", Die()) is None
+        rest = by_turns(team, 2, Note(str(tmp_path / "log")))
     assert "".join(names[pid] for pid in (tmp_path / "log").read_text().split()) == "abcabcabc" + "acac"
-    began = {name: [turn["began_s"] for turn in turns] for name, turns in answers.items()}
+    began = {name: [began_s for began_s, _ in own] for name, own in turns.items()}
     assert began["a"] < began["b"] < began["c"]
     assert began["c"][0] < began["a"][1]
     assert list(rest) == ["a", "c"]
@@ -110,10 +111,11 @@ def test_no_worker_is_left_when_the_caller_is_ended(end):
     """The caller is ended while one of the workers works, as it would for ten minutes."""
     code = (
         "from mp09.compare.workers import Team\n"
+        "from selftests.compare.toy import Add, Wait\n"
         f"with Team({TOY!r}) as team:\n"
-        "    for name in 'ab': team.hire(name); team.ask(name, do='add', a=1, b=1)\n"
+        "    for name in 'ab': team.hire(name); team.ask(name, Add(1, 1))\n"
         "    print(*(worker.pid for worker in team.workers.values()), flush=True)\n"
-        "    team.ask('a', do='wait')"
+        "    team.ask('a', Wait())"
     )
     caller = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -134,10 +136,10 @@ def test_no_worker_inherits_anothers_memory_or_its_own_of_loading():
     found = []
     for mib in (200, 10):
         worker = ModelProcess(TOY)
-        found.append(worker.ask(do="use", mib=mib))
+        found.append(worker.ask(Use(mib)))
         worker.end()
     large, small = found
-    assert 395 <= large["loading"] < 460
-    assert 195 <= large["running"] < 260
-    assert 9 <= small["running"] < 60
-    assert small["words"].startswith("the process at its largest while the model ran, above")
+    assert 395 <= large.loading < 460
+    assert 195 <= large.running < 260
+    assert 9 <= small.running < 60
+    assert small.words.startswith("the process at its largest while the model ran, above")

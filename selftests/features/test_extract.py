@@ -39,7 +39,7 @@ def of(base, data=IMAGES, **options):
     return extract(base, data, ExtractOptions(**chosen), **others)
 
 
-def test_features_are_the_networks_own(base):
+def test_features_are_the_models_own(base):
     found = of(base)
     torch.testing.assert_close(torch.from_numpy(found.features), plain(base, IMAGES.images), atol=1e-4, rtol=1e-4)
     assert found.labels.tolist() == IMAGES.labels.tolist()
@@ -80,9 +80,9 @@ def test_the_fast_form_computes_the_same(name):
 
 
 def test_the_backbone_given_stays_as_it_is(base):
-    before = cache.digest_network(base.body)
+    before = cache.digest_model(base.body)
     of(base, precision="bfloat16")
-    assert cache.digest_network(base.body) == before
+    assert cache.digest_model(base.body) == before
     assert base.body.conv1.weight.dtype == torch.float32
 
 

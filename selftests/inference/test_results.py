@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.inference.frames import open_source
 from mp09.inference.overlay import Rate, overlay
 from mp09.inference.panel import panel, top_lines
@@ -38,7 +38,7 @@ def test_without_names_outputs_go_by_their_numbers():
 
 
 def test_names_of_another_number_are_refused():
-    with pytest.raises(NetworkError, match="2 class names for 3 outputs"):
+    with pytest.raises(ModelError, match="2 class names for 3 outputs"):
         Predictor(mean_colour, ("red", "green"), device="cpu")(plain("green"))
 
 

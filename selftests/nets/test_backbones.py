@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision import models as zoo
 
 from models import resnet18
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.backbones import OURS, backbone, names, read_state
 from mp09.nets.published import published
 from selftests.nets.test_preprocess import assert_prepared_as_published
@@ -55,7 +55,7 @@ def test_the_families_are_all_there_are():
     assert {family(name) for name in names()} == {family(name) for name in [OURS, *FAMILIES]}
 
 
-def test_body_and_head_together_are_the_course_network():
+def test_body_and_head_together_are_the_course_model():
     made, whole = backbone(OURS), resnet18(pretrained=True).eval()
     x = torch.rand(4, 3, 32, 32)
     assert torch.equal(made.head(made.body.eval()(x)), whole(x))
@@ -157,59 +157,59 @@ def test_a_parallel_run_leaves_a_prefix(tmp_path):
     assert torch.equal(backbone(OURS, tmp_path / "net.pt").body.conv1.weight, net.conv1.weight)
 
 
-def test_an_unknown_network_gets_the_nearest_names():
-    with pytest.raises(NetworkError, match=r"resnet51: no such model. Did you mean .*resnet50"):
+def test_an_unknown_model_gets_the_nearest_names():
+    with pytest.raises(ModelError, match=r"resnet51: no such model. Did you mean .*resnet50"):
         backbone("resnet51")
 
 
 def test_a_name_like_no_other_gets_examples():
-    with pytest.raises(NetworkError, match="Known: resnet18-32, alexnet"):
+    with pytest.raises(ModelError, match="Known: resnet18-32, alexnet"):
         backbone("§§§§")
 
 
 def test_unknown_weights_get_the_nearest_names():
-    with pytest.raises(NetworkError, match=r"IMAGENET1K_V3: no such weights. Did you mean IMAGENET1K_V[12]"):
+    with pytest.raises(ModelError, match=r"IMAGENET1K_V3: no such weights. Did you mean IMAGENET1K_V[12]"):
         backbone("resnet50", "IMAGENET1K_V3")
 
 
 def test_weights_that_do_not_fit_name_the_tensors(tmp_path):
     torch.save(zoo.squeezenet1_1().state_dict(), tmp_path / "squeeze.pt")
-    with pytest.raises(NetworkError, match=r"squeeze.pt: the weights don't fit .* missing \(conv1.weight, .*unknown"):
+    with pytest.raises(ModelError, match=r"squeeze.pt: the weights don't fit .* missing \(conv1.weight, .*unknown"):
         backbone("resnet18", tmp_path / "squeeze.pt")
 
 
 def test_tensors_of_another_shape_are_named(tmp_path):
     torch.save(zoo.resnet18().state_dict(), tmp_path / "big.pt")
-    with pytest.raises(NetworkError, match=r"conv1.weight is \(64, 3, 7, 7\) and should be \(64, 3, 3, 3\)"):
+    with pytest.raises(ModelError, match=r"conv1.weight is \(64, 3, 7, 7\) and should be \(64, 3, 3, 3\)"):
         backbone(OURS, tmp_path / "big.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01."])
 def test_a_file_without_weights_is_refused(tmp_path, content):
     (tmp_path / "bad.pt").write_bytes(content)
-    with pytest.raises(NetworkError, match=r"bad.pt: could not be read as weights"):
+    with pytest.raises(ModelError, match=r"bad.pt: could not be read as weights"):
         read_state(tmp_path / "bad.pt")
 
 
-def test_a_whole_network_in_a_file_is_refused(tmp_path):
+def test_a_whole_model_in_a_file_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "net.pt")
-    with pytest.raises(NetworkError, match=r"holds more than tensors. Save those alone: torch.save\(net.state_dict"):
+    with pytest.raises(ModelError, match=r"holds more than tensors. Save those alone: torch.save\(net.state_dict"):
         read_state(tmp_path / "net.pt")
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(NetworkError, match=r"none.pt: could not be read as weights: No such file or directory$"):
+    with pytest.raises(ModelError, match=r"none.pt: could not be read as weights: No such file or directory$"):
         backbone(OURS, tmp_path / "none.pt")
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save([1, 2], tmp_path / "list.pt")
-    with pytest.raises(NetworkError, match=r"expected a state dict .* got list"):
+    with pytest.raises(ModelError, match=r"expected a state dict .* got list"):
         read_state(tmp_path / "list.pt")
 
 
 def test_a_download_that_fails_says_what_to_fetch(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(NetworkError, match=r"could not be fetched from https://download.pytorch.org/.*Fetch that file"):
+    with pytest.raises(ModelError, match=r"could not be fetched from https://download.pytorch.org/.*Fetch that file"):
         backbone("alexnet", "IMAGENET1K_V1")

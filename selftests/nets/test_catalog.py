@@ -4,13 +4,13 @@ import pytest
 from torchvision import models as zoo
 
 from mp09.compare import measure
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.catalog import OUR_FIGURES, details, entries, figures, listing
 from mp09.nets.published import OURS, names, published
 from mp09.nets.wnids import WNIDS
 
 
-def test_every_network_is_listed_with_its_figures():
+def test_every_model_is_listed_with_its_figures():
     found = listing()
     assert list(found) == names()
     assert all(0 < one.top1 < 100 and one.parameters > 0 and one.gmacs > 0 for one in found.values())
@@ -20,7 +20,7 @@ def test_a_list_may_be_of_those_with_a_word_in_their_names():
     assert list(listing("DenseNet")) == ["densenet121", "densenet161", "densenet169", "densenet201"]
 
 
-def test_our_figures_are_those_of_our_network():
+def test_our_figures_are_those_of_our_model():
     ours = published(OURS)
     assert measure.parameters(ours.net) == OUR_FIGURES.parameters
     assert measure.gmacs(ours.net, 32) == pytest.approx(OUR_FIGURES.gmacs, rel=0.01)
@@ -33,7 +33,7 @@ def test_figures_are_of_the_weights_asked_for_or_of_the_default_ones():
     assert figures("resnet50", "mine.pt") == figures("resnet50") == figures("resnet50", "IMAGENET1K_V2")
 
 
-def test_a_network_is_seen_from_outside():
+def test_a_model_is_seen_from_outside():
     found = details("resnet50")
     assert [(entry.key, entry.is_default) for entry in found.entries] == [
         ("IMAGENET1K_V1", False),
@@ -46,7 +46,7 @@ def test_a_network_is_seen_from_outside():
 
 
 @pytest.mark.parametrize("name", ["vit_b_32", "regnet_y_400mf", "inception_v3", OURS])
-def test_networks_of_other_kinds_are_seen_too(name):
+def test_models_of_other_kinds_are_seen_too(name):
     found = details(name)
     whole = sum(count for _, _, count in found.blocks)
     auxiliary = 3_326_696 if name == "inception_v3" else 0  # parameters of a head for training, which is left out
@@ -56,13 +56,13 @@ def test_networks_of_other_kinds_are_seen_too(name):
 def test_weights_without_classes_are_none():
     """Weights without a classifier are left out; VGG-16 has one such set."""
     assert [entry.key for entry in entries("vgg16")] == ["IMAGENET1K_V1"]
-    with pytest.raises(NetworkError, match="IMAGENET1K_FEATURES: no such weights"):
+    with pytest.raises(ModelError, match="IMAGENET1K_FEATURES: no such weights"):
         published("vgg16", "IMAGENET1K_FEATURES")
 
 
-def test_an_unknown_network_gets_the_nearest_names():
+def test_an_unknown_model_gets_the_nearest_names():
     for look in (details, entries, figures):
-        with pytest.raises(NetworkError, match=r"Did you mean .*resnet50"):
+        with pytest.raises(ModelError, match=r"Did you mean .*resnet50"):
             look("resnet51")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.backbones import backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.nets.freeze import blocks, freeze
@@ -55,14 +55,14 @@ def test_all_blocks_are_all_parameters():
 
 
 @pytest.mark.parametrize(("name", "count"), [("alexnet", 7), ("densenet121", 8), ("vit_b_16", 13), ("vgg11_bn", 10)])
-def test_other_networks_have_blocks_too(name, count):
+def test_other_models_have_blocks_too(name, count):
     with torch.device("meta"):
         assert len(blocks(backbone(name, "none").body)) == count
 
 
 @pytest.mark.parametrize("learn", [-1, 10, "some"])
 def test_blocks_that_are_not_there_are_refused(learn):
-    with pytest.raises(NetworkError, match=r'expected 0 to 9 or "all"'):
+    with pytest.raises(ModelError, match=r'expected 0 to 9 or "all"'):
         freeze(backbone("resnet18-32", "none").body, learn)
 
 

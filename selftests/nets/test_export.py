@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mp09.errors import NetworkError
+from mp09.errors import ModelError
 from mp09.nets.backbones import backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.nets.export import export, load_exported
@@ -41,16 +41,16 @@ def test_the_card_lies_in_the_file(tmp_path):
 
 
 def test_too_few_class_names_are_refused(tmp_path):
-    with pytest.raises(NetworkError, match="2 class names for 3 outputs"):
+    with pytest.raises(ModelError, match="2 class names for 3 outputs"):
         export(classifier(), tmp_path / "net.pt", name="x", classes=CLASSES[:2])
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(NetworkError, match="could not be written"):
+    with pytest.raises(ModelError, match="could not be written"):
         export(classifier(), tmp_path / "none" / "net.pt", name="x")
 
 
-def test_a_network_that_decides_by_its_input_is_refused(tmp_path):
+def test_a_model_that_decides_by_its_input_is_refused(tmp_path):
     class Fickle(torch.nn.Module):
         def forward(self, x):
             return x.mean(dim=(2, 3)) * torch.rand(1)
@@ -58,7 +58,7 @@ def test_a_network_that_decides_by_its_input_is_refused(tmp_path):
     model = classifier()
     model.body, model.head = Fickle(), torch.nn.Linear(3, 3)
     (tmp_path / "net.pt").write_bytes(b"before")
-    with pytest.raises(NetworkError, match="its scores would differ"):
+    with pytest.raises(ModelError, match="its scores would differ"):
         export(model, tmp_path / "net.pt", name="x")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
@@ -77,7 +77,7 @@ def test_one_logit_becomes_two_classes(tmp_path):
 def test_another_file_is_refused(tmp_path, content):
     if content:
         (tmp_path / "net.pt").write_bytes(content)
-    with pytest.raises(NetworkError, match=r"not a model exported by"):
+    with pytest.raises(ModelError, match=r"not a model exported by"):
         load_exported(tmp_path / "net.pt")
 
 
@@ -88,11 +88,11 @@ def test_a_damaged_file_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(NetworkError, match=r"\(.* in it is damaged\)"):
+    with pytest.raises(ModelError, match=r"\(.* in it is damaged\)"):
         load_exported(path)
 
 
-def test_a_state_dict_is_no_exported_network(tmp_path):
+def test_a_state_dict_is_no_exported_model(tmp_path):
     torch.save(backbone("resnet18-32", "none").body.state_dict(), tmp_path / "net.pt")
-    with pytest.raises(NetworkError, match=r"\(it holds no card.json\)"):
+    with pytest.raises(ModelError, match=r"\(it holds no card.json\)"):
         load_exported(tmp_path / "net.pt")

@@ -40,7 +40,7 @@ def test_a_crop_of_a_crop_begins_where_one_crop_would(size):
     assert torch.equal(preprocess(preprocess.square(image)[None]), preprocess(image[None]))
 
 
-def test_our_network_takes_the_mean_of_every_box_of_pixels():
+def test_our_model_takes_the_mean_of_every_box_of_pixels():
     preprocess = backbone("resnet18-32", "none").preprocess
     images = torch.randint(256, (2, 3, 64, 96), dtype=torch.uint8)
     boxes = images[..., 16:80].float().unflatten(3, (32, 2)).unflatten(2, (32, 2)).mean(dim=(3, 5)).round()

@@ -43,7 +43,7 @@ def lines(capsys) -> list[dict]:
 
 @pytest.mark.parametrize("exported", [False, True])
 @pytest.mark.parametrize("softmax", [(), ("--softmax",)])
-def test_a_video_is_labelled_by_a_network_of_ones_own(exported, softmax, trained, video, tmp_path, capsys):
+def test_a_video_is_labelled_by_a_model_of_ones_own(exported, softmax, trained, video, tmp_path, capsys):
     model = trained
     if exported:
         assert run("export", "--run", trained, "--out", tmp_path / "net.pt", *softmax) == 0
@@ -94,13 +94,13 @@ def test_so_many_frames_are_classified_as_asked(trained, video, capsys):
     assert len(lines(capsys)) == 3
 
 
-def test_a_published_network_names_its_thousand_classes(tmp_path, capsys):
+def test_a_published_model_names_its_thousand_classes(tmp_path, capsys):
     """The checkpoint is like torchvision's, but holds random numbers."""
     torch.manual_seed(0)
     torch.save(zoo.alexnet().state_dict(), tmp_path / "alexnet.pth")
     Image.fromarray(plain("red")).save(tmp_path / "1.png")
-    network = ("--model", "alexnet", "--weights", tmp_path / "alexnet.pth")
-    assert run("classify", tmp_path / "1.png", *network, "--json", "--top", 3, *CPU) == 0
+    model = ("--model", "alexnet", "--weights", tmp_path / "alexnet.pth")
+    assert run("classify", tmp_path / "1.png", *model, "--json", "--top", 3, *CPU) == 0
     (line,) = lines(capsys)
     names = zoo.AlexNet_Weights.DEFAULT.meta["categories"]
     assert [guess["label"] for guess in line["top"]] == [names[guess["index"]] for guess in line["top"]]
@@ -112,8 +112,8 @@ def test_classes_come_from_a_file_where_weights_do_not_know_them(tmp_path, capsy
     (tmp_path / "names.txt").write_text("n01443537\nn02012849\n\nn03126707\n")
     (tmp_path / "words.txt").write_text("n01443537\tgoldfish\nn02012849\tcrane, bird\nn03126707\tcrane\n")
     Image.fromarray(plain("red")).save(tmp_path / "1.png")
-    network = ("--weights", tmp_path / "w.pt", "--classes", tmp_path / "names.txt")
-    assert run("classify", tmp_path / "1.png", *network, "--json", *CPU) == 0
+    model = ("--weights", tmp_path / "w.pt", "--classes", tmp_path / "names.txt")
+    assert run("classify", tmp_path / "1.png", *model, "--json", *CPU) == 0
     assert lines(capsys)[0]["label"] == "crane (n02012849)"
 
 

@@ -15,8 +15,9 @@ from models import resnet18
 from mp09.compare.workers import Team
 from mp09.data.cifar import TEST_FILE, read_batch
 from mp09.data.labels import labels_of
-from mp09.errors import CompareError, NetworkError
+from mp09.errors import CompareError, ModelError
 from mp09.nets.published import OUR_CLASSES, published
+from mp09.recipes.compare_worker import Load
 from mp09.recipes.labelled import open_labelled
 from mp09.recipes.model_list import Wanted, parse
 from selftests.data.conftest import tiny_set
@@ -61,28 +62,28 @@ def done(files):
     import contextlib
     import io
 
-    networks = f"resnet18-32:{files / 'truck_first.pt'},alexnet:{files / 'of_another.pt'}"
-    networks += f",squeezenet1_1:{files / 'bird_first.pt'}"
+    models = f"resnet18-32:{files / 'truck_first.pt'},alexnet:{files / 'of_another.pt'}"
+    models += f",squeezenet1_1:{files / 'bird_first.pt'}"
     options = ("--classes", files / "names.txt", "--out", files / "out", "--panels", *QUICK)
     printed, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
-        code = run("compare", files / "images", "--models", networks, *options)
+        code = run("compare", files / "images", "--models", models, *options)
     return files / "out", code, printed.getvalue(), errors.getvalue()
 
 
 def results(out) -> dict[str, dict]:
-    return {one["network"]: one for one in json.loads((out / "results.json").read_text())["networks"]}
+    return {one["model"]: one for one in json.loads((out / "results.json").read_text())["models"]}
 
 
 def test_accuracy_is_what_can_be_counted_by_hand(done):
     ours, squeezed = results(done[0]).values()
-    assert (ours["network"], squeezed["network"]) == ("resnet18-32:truck_first.pt", "squeezenet1_1:bird_first.pt")
+    assert (ours["model"], squeezed["model"]) == ("resnet18-32:truck_first.pt", "squeezenet1_1:bird_first.pt")
     assert (ours["images"], ours["top1"], ours["top5"]) == (8, 4 / 8, 6 / 8)
     assert (squeezed["top1"], squeezed["top5"]) == (1 / 8, 2 / 8)
     assert (squeezed["top1_low"], squeezed["top1_high"]) == pytest.approx((0.0224, 0.4709), abs=1e-4)  # by Wilson
 
 
-def test_a_network_that_can_not_be_loaded_costs_no_other(done):
+def test_a_model_that_can_not_be_loaded_costs_no_other(done):
     out, code, printed, errors = done
     assert code == 1
     assert "error: alexnet:of_another.pt: not measured: of_another.pt: the weights don't fit this model" in errors
@@ -102,7 +103,7 @@ def test_all_is_measured(done):
     assert (ours["published_top1"], squeezed["published_top1"]) == (88.7, None)
 
 
-def test_networks_took_turns(done):
+def test_models_took_turns(done):
     ours, squeezed = ([turn["began_s"] for turn in one["rounds"]] for one in results(done[0]).values())
     assert ours[0] < squeezed[0] < ours[1] < squeezed[1]
 
@@ -120,13 +121,13 @@ def test_what_is_printed_has_a_hundred_columns_at_most(done):
 def test_files_are_written(done):
     assert {path.name for path in done[0].iterdir()} == {"results.csv", "results.json", "chart.png", "panels"}
     lines = list(csv.DictReader((done[0] / "results.csv").read_text().splitlines()))
-    assert [line["network"] for line in lines] == list(results(done[0]))
+    assert [line["model"] for line in lines] == list(results(done[0]))
     assert Image.open(done[0] / "chart.png").size[0] > 800
 
 
 def test_every_image_has_a_panel_that_keeps_its_proportions(done):
-    for network in ("resnet18-32_truck_first.pt", "squeezenet1_1_bird_first.pt"):
-        panels = sorted((done[0] / "panels" / network).iterdir())
+    for model in ("resnet18-32_truck_first.pt", "squeezenet1_1_bird_first.pt"):
+        panels = sorted((done[0] / "panels" / model).iterdir())
         assert [path.name for path in panels][:3] == ["0000_airplane0.png", "0001_bird0.png", "0002_ship0.png"]
         assert len(panels) == 8
     drawn = np.asarray(Image.open(panels[-1]).convert("RGB")).astype(int)  # of truck3, which is 67 x 40
@@ -141,7 +142,7 @@ def test_no_worker_is_left(done):
     assert not any("mp09.recipes.compare_worker" in line for line in lines)
 
 
-def test_without_images_published_networks_are_timed(tmp_path, capsys):
+def test_without_images_published_models_are_timed(tmp_path, capsys):
     options = ("--models", "alexnet", "--weights", "none", "--precision", "float32", "--out", tmp_path / "out")
     assert run("compare", *options, *QUICK) == 0
     assert "Accuracy: no images given" in capsys.readouterr().out
@@ -153,11 +154,11 @@ def test_without_images_published_networks_are_timed(tmp_path, capsys):
     assert one["memory_mib"] > 233  # its weights alone take as much
 
 
-def test_the_scores_are_those_of_the_network_itself(files, small_data, tmp_path, capsys):
+def test_the_scores_are_those_of_the_model_itself(files, small_data, tmp_path, capsys):
     """A model whose outputs have no names is also measured, but without accuracy."""
     out = tmp_path / "out"
-    networks = ("--models", f"resnet18-32,resnet18-32:{files / 'truck_first.pt'}", "--samples", 100)
-    assert run("compare", small_data, *networks, "--out", out, *QUICK, "--batch-size", 64) == 1
+    models = ("--models", f"resnet18-32,resnet18-32:{files / 'truck_first.pt'}", "--samples", 100)
+    assert run("compare", small_data, *models, "--out", out, *QUICK, "--batch-size", 64) == 1
     note = "resnet18-32:truck_first.pt: accuracy not measured: the names of its outputs are not known; give them with"
     assert f"error: {note} --classes\n" in capsys.readouterr().err
     batch, ours = read_batch(small_data / TEST_FILE), published("resnet18-32")
@@ -176,7 +177,7 @@ def test_the_scores_are_those_of_the_network_itself(files, small_data, tmp_path,
 # What is asked for is checked before anything is started.
 
 
-def test_each_network_may_have_its_own_weights():
+def test_each_model_may_have_its_own_weights():
     assert parse("resnet50, alexnet:none,resnet18-32:here/mine.pt", "V1") == [
         Wanted("resnet50", "V1", "resnet50"),
         Wanted("alexnet", "none", "alexnet:none"),
@@ -191,7 +192,7 @@ def test_each_network_may_have_its_own_weights():
     [
         (" ,", CompareError, "expected one name or more"),
         ("alexnet,alexnet", CompareError, "expected each once, got alexnet more than once"),
-        ("alexnet,resnet51", NetworkError, "Did you mean .*resnet50"),
+        ("alexnet,resnet51", ModelError, "Did you mean .*resnet50"),
     ],
 )
 def test_a_list_that_can_not_be_meant_is_refused(text, error, words):
@@ -223,12 +224,12 @@ def test_what_can_not_be_done_is_said_in_a_line(arguments, words, files, tmp_pat
     assert error.count("\n") == 1
 
 
-def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, capsys):
+def test_models_that_know_none_of_the_classes_are_not_timed(files, tmp_path, capsys):
     (tmp_path / "images" / "zebra").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "images" / "zebra" / "1.png")
     out = tmp_path / "out"
-    networks = f"resnet18-32,alexnet:{files / 'of_another.pt'}"
-    assert run("compare", tmp_path / "images", "--models", networks, "--out", out, *QUICK) == 2
+    models = f"resnet18-32,alexnet:{files / 'of_another.pt'}"
+    assert run("compare", tmp_path / "images", "--models", models, "--out", out, *QUICK) == 2
     error = capsys.readouterr().err
     assert "resnet18-32: accuracy not measured: it knows 0 of the 1 classes; unknown: zebra" in error
     assert "alexnet:of_another.pt: of_another.pt: the weights don't fit this model" in error
@@ -236,24 +237,24 @@ def test_networks_that_know_none_of_the_classes_are_not_timed(files, tmp_path, c
 
 
 @pytest.mark.parametrize(
-    ("networks", "names", "words"),
+    ("models", "names", "words"),
     [
         ("resnet18-32", ["ten"], "of no use, as the weights of these models say what their outputs mean"),
         ("resnet18-32:truck_first.pt", ["two"], "2 names given. Models that don't know theirs have 10 outputs."),
         ("resnet18-32:truck_first.pt", ["ten", "ten"], "ten has 10 names, as another file has"),
     ],
 )
-def test_names_that_can_not_be_meant_are_refused(networks, names, words, files, tmp_path, monkeypatch, capsys):
+def test_names_that_can_not_be_meant_are_refused(models, names, words, files, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(files)
     (tmp_path / "two").write_text("one\ntwo")
     (tmp_path / "ten").write_text("\n".join(OUR_CLASSES))
     classes = [argument for name in names for argument in ("--classes", tmp_path / name)]
-    options = ("--models", networks, *classes, "--out", tmp_path / "out", *QUICK)
+    options = ("--models", models, *classes, "--out", tmp_path / "out", *QUICK)
     assert run("compare", files / "images", *options) == 2
     assert words in capsys.readouterr().err
 
 
-def test_names_are_for_networks_that_do_not_know_theirs(files, tmp_path):
+def test_names_are_for_models_that_do_not_know_theirs(files, tmp_path):
     (tmp_path / "reversed.txt").write_text("\n".join(reversed(OUR_CLASSES)))
     scores = []
     for weights in ("resnet18-32", f"resnet18-32,resnet18-32:{files / 'truck_first.pt'}"):
@@ -285,7 +286,7 @@ def test_outputs_that_are_no_numbers_are_not_judged(files, tmp_path, capsys):
     options = ("--classes", files / "names.txt", "--panels", "--out", out, *QUICK)
     assert run("compare", files / "images", "--models", f"resnet18-32:{tmp_path / 'nan.pt'}", *options) == 1
     assert "nan.pt: accuracy not measured: some of its outputs are not numbers" in capsys.readouterr().err
-    assert json.loads((out / "results.json").read_text())["networks"][0]["top1"] is None
+    assert json.loads((out / "results.json").read_text())["models"][0]["top1"] is None
 
 
 def test_results_may_not_lie_among_the_images(files, tmp_path, capsys):
@@ -321,9 +322,8 @@ def test_peaks_of_memory_repeat_also_with_weights_of_a_file(tmp_path):
     for weights in ("none", "none", "none", str(tmp_path / "net.pt")):
         with Team("mp09.recipes.compare_worker") as team:
             team.hire("one")
-            how = {"network": "densenet121", "device": "cpu", "precision": "float32", "batch": 8}
-            facts = team.ask("one", do="load", weights=weights, **how)
-            peaks.append((facts["memory_mib"], facts["batch_memory_mib"]))
+            facts = team.ask("one", Load("densenet121", weights, "cpu", "float32", 8))
+            peaks.append((facts.memory_mib, facts.batch_memory_mib))
     first, *others = peaks[1:]  # until then, the system may lack some of the libraries' files in memory
     for peak in others:
         assert peak == pytest.approx(first, rel=0.03, abs=2)  # reading a file: 0.9 MiB alone, 1.7 beside others
@@ -363,7 +363,7 @@ def test_a_table_stands_before_class_folders(files, tmp_path):
 
 @pytest.mark.real
 @pytest.mark.timeout(900)
-def test_a_network_of_tiny_imagenet_is_as_good_as_its_card_says(real_images, tmp_path):
+def test_a_model_of_tiny_imagenet_is_as_good_as_its_card_says(real_images, tmp_path):
     with tarfile.open(real_images.with_name("tiny-imagenet-200-small.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     tiny = next(tmp_path.rglob("wnids.txt")).parent
@@ -380,9 +380,9 @@ def test_labelled_images_are_matched_with_imagenet_s_outputs(real_images, tmp_pa
     """The weights always guess acoustic guitar first, which one of the fifty images shows."""
     net = zoo.squeezenet1_1()
     say_always(tmp_path / "guitar.pt", net, [402, *(i for i in range(1000) if i != 402)])
-    networks = ("--models", f"squeezenet1_1:{tmp_path / 'guitar.pt'}")
+    models = ("--models", f"squeezenet1_1:{tmp_path / 'guitar.pt'}")
     images = real_images.with_name("imagenet-samples")
-    assert run("compare", images, *networks, "--out", tmp_path / "out", *QUICK) == 0
+    assert run("compare", images, *models, "--out", tmp_path / "out", *QUICK) == 0
     (one,) = results(tmp_path / "out").values()
     assert (one["images"], one["top1"], one["top5"]) == (50, 0.02, 0.04)  # the fifth guess is output 3, a tiger shark
     assert one["published_weights"] == "SqueezeNet1_1_Weights.IMAGENET1K_V1"

@@ -6,7 +6,7 @@ from mp09.nets.published import names
 from selftests.recipes.conftest import run
 
 
-def test_all_networks_are_listed_ours_first(capsys):
+def test_all_models_are_listed_ours_first(capsys):
     assert run("models") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith(tuple(names()))][: len(names())] == names()
@@ -23,7 +23,7 @@ def test_a_part_of_the_list_may_be_asked_for(capsys):
     assert capsys.readouterr().out.endswith("no model has unheard in its name\n")
 
 
-def test_one_network_is_looked_into(capsys):
+def test_one_model_is_looked_into(capsys):
     assert run("models", "resnet50") == 0
     printed = capsys.readouterr().out
     for words in (
@@ -49,6 +49,6 @@ def test_a_name_and_a_part_of_one_do_not_go_together(capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_an_unknown_network_gets_the_nearest_names(capsys):
+def test_an_unknown_model_gets_the_nearest_names(capsys):
     assert run("models", "resnet51") == 2
     assert "resnet51: no such model. Did you mean" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from mp09.nets.backbones import backbone
 from mp09.nets.export import load_exported
 from mp09.recipes.datasets import open_data
 from mp09.recipes.feature_sets import features_of
+from mp09.recipes.train import load_trained
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
@@ -49,7 +50,24 @@ def test_the_last_blocks_learn_on_images_of_mixed_sizes(folders, tmp_path, capsy
     assert float(printed.split("accuracy ")[-1].split()[0]) > 0.9
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 0
     card = json.loads((tmp_path / "run" / "state.json").read_text())["card"]
-    assert (card["learn"], card["holds"], card["classes"]) == (1, "whole network", ["blue", "green", "red"])
+    assert (card["learn"], card["holds"], card["classes"]) == (1, "whole model", ["blue", "green", "red"])
+
+
+@pytest.mark.parametrize("options", [("--per-class", 20), ("--learn", 1)], ids=["head", "whole"])
+def test_a_run_whose_card_says_network_is_read_and_goes_on(small_data, folders, tmp_path, options, capsys):
+    data = small_data if "--per-class" in options else folders
+    command = ("train", "--data", data, "--out", tmp_path / "run", "--cache", tmp_path / "cache", "--device", "cpu")
+    assert run(*command, *options, "--epochs", 1) == 0
+    _, card = load_trained(tmp_path / "run")
+    text = (tmp_path / "run" / "state.json").read_text()
+    older = text.replace('"model": "resnet18-32"', '"network": "resnet18-32"').replace(
+        '"whole model"', '"whole network"'
+    )
+    (tmp_path / "run" / "state.json").write_text(older)
+    assert '"network"' in older
+    assert load_trained(tmp_path / "run")[1] == card
+    assert run(*command, *options, "--epochs", 1) == 0
+    assert "already completed" in capsys.readouterr().out
 
 
 def test_features_of_several_views_and_their_logistic_regression(small_data, tmp_path, capsys):
@@ -216,7 +234,7 @@ def test_tiny_imagenet_is_trained_on_as_the_homework_says(tmp_path, capsys):
     for epochs in (1, 2):
         assert run("train", *data, *where, "--epochs", epochs) == 0
     state = json.loads((tmp_path / "run" / "state.json").read_text())
-    assert (state["card"]["network"], state["card"]["learn"], state["card"]["batch_size"]) == ("alexnet", 0, 100)
+    assert (state["card"]["model"], state["card"]["learn"], state["card"]["batch_size"]) == ("alexnet", 0, 100)
     wanted = {"epochs": 2, "lr": 0.001, "optimizer": "adam", "schedule": "constant", "weight_decay": 0.0}
     assert wanted.items() <= state["settings"].items()
     assert state["card"]["classes"] == ["goldfish", "crane (n02012849)", "crane (n03126707)"]
@@ -229,6 +247,6 @@ def test_what_is_called_tiny_imagenet_has_to_be_it(folders, capsys):
     assert "not Tiny ImageNet (wnids.txt, train/, val/). Make it from its archive" in capsys.readouterr().err
 
 
-def test_whole_networks_learn_on_tiny_imagenet_without_views(tmp_path):
+def test_whole_models_learn_on_tiny_imagenet_without_views(tmp_path):
     options = ("--model", "resnet18-32", "--learn", 1, "--epochs", 1, "--augment", "flip", "--device", "cpu")
     assert run("train", "--data", f"tiny-imagenet:{tiny_set(tmp_path)}", "--out", tmp_path / "run", *options) == 0

@@ -60,13 +60,13 @@ def test_options_that_would_be_without_effect_are_refused(tmp_path, capsys, opti
     assert list(tmp_path.iterdir()) == []
 
 
-def test_images_with_labels_that_the_network_does_not_know_are_not_judged(improv, stream, tmp_path, capsys):
-    network, labels = tmp_path / "net.pt", tmp_path / "labels"
-    assert main(["export", "--model", "resnet18-32", "--out", str(network)]) == 0
+def test_images_with_labels_that_the_model_does_not_know_are_not_judged(improv, stream, tmp_path, capsys):
+    exported, labels = tmp_path / "net.pt", tmp_path / "labels"
+    assert main(["export", "--model", "resnet18-32", "--out", str(exported)]) == 0
     labels.mkdir()
     for path in stream.files:
         (labels / path.stem).with_suffix(".txt").write_text("zebra")
-    command = ["stream", "--images", str(stream.images), "--labels", str(labels), "--exported", str(network)]
+    command = ["stream", "--images", str(stream.images), "--labels", str(labels), "--exported", str(exported)]
     assert main([*command, "--group", "20", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert f"not judged: {len(stream)} images whose labels are no classes of this model" in said

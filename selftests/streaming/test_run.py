@@ -19,7 +19,7 @@ from mp09.streaming.timing import COLUMNS, read_table
 from selftests.streaming.conftest import COUNT, graph_with, left_over
 
 
-def test_it_says_what_the_network_says_of_each_image_once_and_in_order(done, offline):
+def test_it_says_what_the_model_says_of_each_image_once_and_in_order(done, offline):
     out, summary = done
     lines, (named, features) = read_predictions(out), offline
     assert [line["frame"] for line in lines] == list(range(COUNT))
@@ -90,7 +90,7 @@ def test_an_image_that_can_not_be_read_gets_a_line_that_says_so(partly_read):
     assert len(read_table(out / "Processor1.csv")["frame"]) == 5
 
 
-def test_the_network_is_warmed_up_though_the_first_image_can_not_be_read(partly_read):
+def test_the_model_is_warmed_up_though_the_first_image_can_not_be_read(partly_read):
     options = yaml.safe_load((partly_read[0] / "graph.yaml").read_text())["actors"]["Processor1"]
     assert (options["warm_up"], options["shape"]) == (5, [2, 32, 32, 3])
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_model_ends_the_run_in_words_and_another_may_follow(im
     assert stream_images(stream, model, tmp_path / "out", StreamOptions(group=20)).frames == COUNT
 
 
-def test_a_network_without_class_names_is_judged_by_the_images_names(improv, stream, offline, tmp_path):
+def test_a_model_without_class_names_is_judged_by_the_images_names(improv, stream, offline, tmp_path):
     """Labels are compared with the names of the images' classes; one that has none of them is not judged."""
     classifier, classes = own_head("resnet18-32", "default")
     export(classifier, tmp_path / "unnamed.pt", name="unnamed")

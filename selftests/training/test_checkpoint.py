@@ -31,7 +31,7 @@ RUN = textwrap.dedent("""
 """)
 
 
-def network() -> nn.Module:
+def small_model() -> nn.Module:
     torch.manual_seed(1)
     return nn.Sequential(
         nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 4, 3), nn.BatchNorm1d(4), nn.Flatten(), nn.Dropout(0.2), nn.Linear(12, 3)
@@ -42,7 +42,7 @@ def train(folder, model=None, **options):
     x, y = blobs()
     chosen = {"epochs": 6, "lr": 0.02, "device": "cpu"} | options
     others = {name: chosen.pop(name) for name in ("card", "watch") if name in chosen}
-    model = model or network()
+    model = model or small_model()
     return model, fit(
         model,
         Batches(x, y, 32, shuffle=True),
@@ -99,7 +99,7 @@ def test_the_best_epoch_is_kept_beside_the_last(tmp_path):
     _, history = train(tmp_path)
     kept = sorted(path.name for path in tmp_path.glob("*.safetensors"))
     assert kept == sorted({f"epoch-{n:04}.safetensors" for n in (history.best["epoch"], 6)})
-    model = network()
+    model = small_model()
     checkpoint.load_model(tmp_path, model)
     x, y = blobs()
     assert (model.eval()(x).argmax(1) == y).float().mean().item() == pytest.approx(history.best["valid_accuracy"])
@@ -125,7 +125,7 @@ def test_another_card_is_refused(tmp_path):
         train(tmp_path, card={"data": "dogs"})
 
 
-def test_another_network_is_refused(tmp_path):
+def test_another_model_is_refused(tmp_path):
     train(tmp_path)
     with pytest.raises(TrainingError, match="the checkpoint is of another model"):
         train(tmp_path, model=net())
@@ -155,7 +155,7 @@ def test_a_foreign_state_is_refused(tmp_path, text):
 
 def test_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="no checkpoint here"):
-        checkpoint.load_model(tmp_path, network())
+        checkpoint.load_model(tmp_path, small_model())
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path):
@@ -179,7 +179,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(tmp_path):
             for parameter in model.parameters():
                 parameter.data.fill_(float("inf"))
 
-    model = network()
+    model = small_model()
     with pytest.raises(TrainingError, match=r"Epoch 3.*The checkpoint of epoch 2 in .* is good"):
         train(tmp_path, model=model, watch=burst)
     assert checkpoint.load(tmp_path).epoch == 2

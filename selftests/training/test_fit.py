@@ -95,7 +95,7 @@ def test_label_smoothing_is_for_training_only():
     assert smooth["valid_loss"] == pytest.approx(hard["valid_loss"])
 
 
-def test_label_smoothing_raises_the_loss_of_a_sure_network():
+def test_label_smoothing_raises_the_loss_of_a_sure_model():
     assert run(label_smoothing=0.3)[-1]["train_loss"] > run()[-1]["train_loss"] + 0.1
 
 
@@ -124,7 +124,7 @@ def test_all_wrong_arguments_are_named_at_once():
         run(epochs=0, lr=0.0, schedule="linear", optimizer="adamw2")
 
 
-def test_a_frozen_network_is_refused():
+def test_a_frozen_model_is_refused():
     with pytest.raises(TrainingError, match="got none"):
         run(net().requires_grad_(False))
 

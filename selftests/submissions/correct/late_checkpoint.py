@@ -1,4 +1,4 @@
-# The network starts at random; the checkpoint is loaded late, in run_model, into a submodule, without its fc.
+# The model starts at random; the checkpoint is loaded late, in run_model, into a submodule, without its fc.
 import os
 import pickle
 

@@ -1,4 +1,4 @@
-# PIL pipeline with a resize that changes nothing; a new fc with ten outputs inside the network; test() gives percent.
+# PIL pipeline with a resize that changes nothing; a new fc with ten outputs inside the model; test() gives percent.
 import pickle
 
 import numpy as np
