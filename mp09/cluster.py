@@ -16,7 +16,7 @@ from mp09.errors import ClusterError
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-Returned = TypeVar("Returned")
+CallResult = TypeVar("CallResult")
 REACH_S = 10.0  # how long to wait for a cluster to answer
 
 
@@ -77,11 +77,11 @@ class RayExecutor:
         self._stored: dict[int, tuple[Callable[..., Any], ObjectRef[Any]]] = {}
         self._task = ray.remote(num_cpus=1)(_call)
 
-    def submit(self, function: Callable[..., Returned], *args: Any) -> Future[Returned]:
+    def submit(self, function: Callable[..., CallResult], *args: Any) -> Future[CallResult]:
         if id(function) not in self._stored:
             self._stored[id(function)] = (function, self._ray.put(function))
         return self._task.remote(self._stored[id(function)][1], *args).future()
 
 
-def _call(function: Callable[..., Returned], *args: Any) -> Returned:
+def _call(function: Callable[..., CallResult], *args: Any) -> CallResult:
     return function(*args)
