@@ -40,8 +40,9 @@ def _validate(args: argparse.Namespace) -> int:
     from mp09.files import check_writable, write_json
     from mp09.grading.sandbox.machine import usable_cores
     from mp09.release import validate
+    from mp09.release.cases import load_cases
 
-    cases = validate.load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
+    cases = load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
     cases = [case for case in cases if args.only in (None, case.kind) and any(n in case.name for n in args.name)]
     if not cases:
         raise ReleaseError(f"no case is called {' or '.join(map(repr, args.name))}.")

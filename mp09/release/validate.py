@@ -20,7 +20,6 @@ from mp09.grading.assignment import Assignment
 from mp09.grading.sandbox.isolation import PROCESS
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.release.cases import ATTACKS, CONTROLS, MUTANTS, Case
-from mp09.release.cases import load_cases as load_cases  # so that a command needs this module only
 from mp09.release.verdicts import Verdict, clear_of_steps, run_case
 
 MEMORY_MIB = 3072  # small, so that several submissions may run into it at the same time
