@@ -67,6 +67,6 @@ class Practice(SubmissionTest):
     @visibility("visible")
     @tags("accuracy")
     def test_accuracy(self):
-        """Practice: the trained model reaches 90 % on the public test images"""
+        """Practice: the trained model reaches 90 % on the test images"""
         submission = self.submission
         self.expect(model.accuracy(submission.accuracy(), submission.predictions(), submission.agreement()))

@@ -50,13 +50,16 @@ def _add_data(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, default=DATA, metavar="DIR", help="the folder to make (default: %(default)s)"
     )
-    parser.add_argument("--per-file", type=int, metavar="N", help="images in each file (default: 8000 in a new folder)")
+    parser.add_argument(
+        "--per-file", type=int, metavar="N", help="images in each file, a multiple of 8 (default: 8000 in a new folder)"
+    )
     parser.add_argument(
         "--holdout",
         type=int,
         metavar="N",
-        help="put N images into a private file for the grader: synthetic ones are made in addition, others are taken "
-        "out of the training images; where this would replace held-out images, it has to be given",
+        help="put N images, a multiple of 40, into a private file for the grader: synthetic ones are made in "
+        "addition, others are taken out of the training images; where this would replace held-out images, it has "
+        "to be given",
     )
     parser.add_argument(
         "--seed", type=int, help="seed of the order, and of synthetic images (default: 0 in a new folder)"

@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         help="give a published model a new head of random numbers with N outputs",
     )
     add_hidden(parser, "the sizes of the new head's hidden layers")
-    parser.add_argument("--softmax", action="store_true", help="let it give probabilities instead of logits")
+    parser.add_argument("--softmax", action="store_true", help="write a model that gives probabilities, not logits")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="the device that it will run on " + DEFAULT)
     parser.set_defaults(run=_export)
 

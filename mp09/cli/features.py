@@ -8,7 +8,11 @@ from mp09.cli.learning import add_learning, open_images
 
 def add(commands: Commands) -> None:
     """Add this command to argparse's subparsers."""
-    parser = add_learning(commands, "features", "compute a backbone's features once, keep them, and judge them")
+    parser = add_learning(
+        commands,
+        "features",
+        "compute and keep a backbone's features, and train a logistic regression on them",
+    )
     parser.add_argument(
         "--views",
         type=positive,

@@ -98,7 +98,10 @@ def _add_release(commands: Commands) -> None:
     )
     add_batches(package, "--batches")
     package.add_argument(
-        "--minutes", type=int, default=10, help="Gradescope's time limit for the assignment (default: %(default)s)"
+        "--minutes",
+        type=int,
+        default=10,
+        help="Gradescope's time limit for the assignment, 2 to 40 minutes (default: %(default)s)",
     )
     arguments.add_hidden_visibility(package, f"when students see the results of hidden tests {DEFAULT}")
     package.add_argument(

@@ -44,7 +44,9 @@ ON_TINY_IMAGENET = Usual(
 def add(commands: Commands) -> None:
     """Add this command to argparse's subparsers."""
     parser = add_learning(
-        commands, "train", "train a head on a frozen backbone, or its last blocks too; run again: it goes on"
+        commands,
+        "train",
+        "train a head, and the backbone's last blocks if you like; run the command again to continue",
     )
     parser.add_argument(
         "--out", type=Path, default=RUN, metavar="DIR", help="the folder for checkpoints and plots " + DEFAULT
@@ -109,7 +111,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         parser,
         "--views",
         positive,
-        "cached views an image: itself, mirrored, then moved at random",
+        "how many versions of each image are cached: the image, its mirror image, then random crops",
         lambda usual: usual.inputs.views,
     )
     parser.add_argument(

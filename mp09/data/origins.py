@@ -49,7 +49,7 @@ def from_synthetic(seed: int) -> Origin:
 
             def report(made: int, _: int, before: int = done) -> None:
                 if progress:
-                    progress("drawing", before + made, total)
+                    progress("making images", before + made, total)
 
             images = synthetic.draw(labels, seed=2 * seed + part, progress=report)
             splits.append(NamedImages(images, labels, [f"{name}_{i:05d}.png" for i in range(count)]))
