@@ -86,5 +86,5 @@ def _named(batch: dict, archive: Path) -> NamedImages:
     try:
         found = images_of(batch, CIFAR10, name="batch")
         return NamedImages(found.images, found.labels, [name.decode() for name in batch[b"filenames"]])
-    except (DataError, KeyError, TypeError, AttributeError) as error:
+    except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{archive}: a batch is not as in the official archive ({error}). Fetch it again.") from error

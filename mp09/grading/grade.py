@@ -68,7 +68,7 @@ def grade(
     """Grade a submission, and return the report.
 
     Args:
-        source: submitted.py, or the folder that it lies in; see `submission.read_submission`.
+        source: submitted.py, or the folder that it lies in; see `working_copy.read_submission`.
         assignment: Where kit, tests and data lie.
         options: Device, seed, limits and isolation.
         out: Where to write results.json for Gradescope. An older file is removed first. It is written after every

@@ -21,7 +21,8 @@ LIST_LIMIT = 1000  # items that are kept of a list
 TENSORS_LIMIT = 2000  # arrays in a reply
 TENSORS_OF_A_SHAPE_LIMIT = 200  # arrays in a reply that have the same shape
 NUMBER_LIMIT = 2**63  # absolute value of a whole number
-KINDS = {"", "missing", "model", "item", "length", "output"}  # kinds of `worker.Refused`; "" is any other exception
+# The kinds of `plain_values.Refused`; "" stands for any other exception.
+KINDS = {"", "missing", "model", "item", "length", "output"}
 
 
 class Raised(Exception):  # noqa: N818 (an event of the submission's)

@@ -5,6 +5,7 @@ Some tests are about what else must end with a worker.
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mp09.errors import GradingError
-from mp09.grading.sandbox import leftovers
+from mp09.grading.sandbox import forkserver, leftovers
 from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.held import UNSEEN
 from mp09.grading.sandbox.isolation import users
@@ -91,6 +92,15 @@ def of_user(user: int) -> list[str]:
     """List what /proc/sysvipc shows of a user's."""
     lines = [line for file in Path("/proc/sysvipc").iterdir() for line in file.read_text().splitlines()]
     return [line for line in lines if str(user) in line.split()]
+
+
+@pytest.mark.parametrize("lists_children", [True, False])
+def test_children_are_found_whether_the_kernel_lists_them_or_not(monkeypatch, lists_children):
+    monkeypatch.setattr(forkserver, "LISTS_CHILDREN", lists_children)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert child.pid in forkserver._children(os.getpid())
+        child.kill()
+    assert child.pid not in forkserver._children(os.getpid())
 
 
 def test_no_two_workers_have_one_user():

@@ -110,7 +110,7 @@ class ErrorReport:
     """Describes an exception, which any question may have for an answer: {"error": {...}}.
 
     Attributes:
-        kind: The kind of a `worker.Refused`; "" for any other exception.
+        kind: The kind of a `plain_values.Refused`; "" for any other exception.
         type: The name of its class.
         message: What it says.
         where: The lines of submitted.py and models.py that it went through, the innermost first.

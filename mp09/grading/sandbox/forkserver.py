@@ -1,6 +1,6 @@
 """Run the warm process, which has imported torch, never touches a submission, and forks a worker when it is asked to.
 
-`processes.Warm` starts it and asks it through a socket, with the requests of `packets`. Its first answer, which belongs
+`warm.Warm` starts it and asks it through a socket, with the requests of `packets`. Its first answer, which belongs
 to no request, says that torch is loaded.
 
 When a worker ends, its exit code is written to its status descriptor. A process whose parent is gone becomes a child of
@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import torch
 
 from mp09.grading.sandbox import leftovers, worker
@@ -35,6 +36,8 @@ POLL_S = 0.02
 # `rubric.START_LIMIT_S`, for which the grader waits.
 END_LIMIT_S = 45.0
 STOP_LIMIT_S = 5.0
+# Kernels without CONFIG_PROC_CHILDREN don't have this file. It takes longer to go through all processes instead.
+LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
 @dataclass
@@ -178,6 +181,10 @@ def _send(number: signal.Signals, pids: set[int]) -> None:
 
 def _children(pid: int) -> set[int]:
     """Return the ids of a process's children, those of all its threads; none when it is gone."""
+    if not LISTS_CHILDREN:
+        with suppress(psutil.Error):
+            return {child.pid for child in psutil.Process(pid).children()}
+        return set()
     found: set[int] = set()
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):

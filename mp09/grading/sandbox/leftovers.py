@@ -2,7 +2,7 @@
 
 Killing, removing and looking into processes happen in a child that acts for the user, so they can touch nothing that
 is not that user's. The child has a time limit, and nothing that goes wrong in it reaches the process that asked for it.
-Only `sizes` works without a child, because it changes nothing.
+Looking for files works without a child, because it changes nothing.
 """
 
 import json
