@@ -26,8 +26,10 @@ for name in getattr(mp09, "__all__", ()):  # Autodoc sees no name that waits for
 project, version = "CNN Image Classifier", mp09.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 nitpicky = True
+sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mp09").rglob("*.py"))
+type_variables = "|".join(set(re.findall(r"^(\w+) = TypeVar\(", sources, re.MULTILINE)))
 # Not looked up: names of other libraries, as that needs a network; private names; type variables.
-nitpick_ignore_regex = [("py:.*", r"(?!mp09\.).*|.*\._.*|mp09\..*\.(Answered|Fields|Item|Record|Value)")]
+nitpick_ignore_regex = [("py:.*", rf"(?!mp09\.).*|.*\._.*|mp09\..*\.({type_variables})")]
 suppress_warnings = ["ref.python"]  # a name that `mp09` itself offers is known twice: there, and in its module
 default_role = "py:obj"  # in a docstring, single backticks make code, and a link where the name is known
 
