@@ -1,11 +1,12 @@
 """Defines the commands of the release package: validate and release."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mp09.cli.common import DEFAULT, ISOLATION, KIT, Commands, add_batches, add_precision, progress_bar
+from mp09.cli.common import DEFAULT, ISOLATION, KIT, WIDTH, Commands, add_batches, add_precision, progress_bar
 from mp09.errors import ReleaseError
 from mp09.grading import arguments
 from mp09.grading.sandbox.isolation import AUTO, SANDBOXED, USER
@@ -59,7 +60,8 @@ def _validate(args: argparse.Namespace) -> int:
             isolation=args.isolation,
             progress=lambda row, done, total: progress("grading", done, total),
         )
-    Console().print(validate.table(validation), highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(validate.table(validation), highlight=False)
     if args.out:
         with _writing(args.out):
             write_json(args.out, validation.as_json())

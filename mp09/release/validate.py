@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mp09 import precision
@@ -55,7 +55,8 @@ class Validation:
 def table(validation: Validation) -> Table:
     """Return a table for the terminal, with one line for each case."""
     title = f"isolation: {validation.isolation}"
-    table = Table("", "case", "points", "must be", "margin", "diagnoses", "s", title=title)
+    case, diagnoses = (Column(name, overflow="fold") for name in ("case", "diagnoses"))  # a name is shown whole
+    table = Table("", case, "points", "must be", "margin", diagnoses, "s", title=title)
     for kind in (CONTROLS, MUTANTS, ATTACKS):
         rows = validation.of(kind)
         for row in rows:
