@@ -2,7 +2,7 @@
 
 import csv
 import json
-import tarfile
+import subprocess
 
 import numpy as np
 import psutil
@@ -364,8 +364,7 @@ def test_a_table_stands_before_class_folders(files, tmp_path):
 @pytest.mark.real
 @pytest.mark.timeout(900)
 def test_a_model_of_tiny_imagenet_is_as_good_as_its_card_says(real_images, tmp_path):
-    with tarfile.open(real_images.with_name("tiny-imagenet-200-small.tar.gz")) as archive:
-        archive.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "xf", real_images.with_name("tiny-imagenet-200-small.tar.gz"), "-C", tmp_path], check=True)
     tiny = next(tmp_path.rglob("wnids.txt")).parent
     weights = real_images.with_name("resnet18-tinyimagenet.pt")
     options = ("--classes", tiny / "wnids.txt", "--out", tmp_path / "out", *CPU, "--batch-size", 256)
