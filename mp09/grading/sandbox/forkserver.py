@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 import torch
 
 from mp09.grading.sandbox import leftovers, worker
@@ -182,15 +181,20 @@ def _send(number: signal.Signals, pids: set[int]) -> None:
 def _children(pid: int) -> set[int]:
     """Return the ids of a process's children, those of all its threads; none when it is gone."""
     if not LISTS_CHILDREN:
-        with suppress(psutil.Error):
-            return {child.pid for child in psutil.Process(pid).children()}
-        return set()
+        return {int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(name) == pid}
     found: set[int] = set()
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
             with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
                 found.update(map(int, file.read().split()))
     return found
+
+
+def _parent(pid: str) -> int | None:
+    """Return the id of a process's parent, or None when the process is gone."""
+    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(b"PPid:"))
+    return None
 
 
 def _with_descendants(pids: set[int]) -> set[int]:
