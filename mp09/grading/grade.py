@@ -21,6 +21,7 @@ from mp09.grading.sandbox.sandbox import Sandbox, Settings
 from mp09.grading.submission import Submission
 from mp09.grading.suites import SuiteResult, load_suites
 from mp09.grading.testcase import SubmissionTest
+from mp09.grading.worker_pair import WorkerPair
 
 Render = Callable[[GradeReport], dict[str, Any]]
 
@@ -94,7 +95,7 @@ def grade(
         if sandbox is None:
             sandbox = stack.enter_context(_sandbox(assignment, options, out))
         watching = _Harmless(watcher) if watcher else None
-        submission = Submission(
+        workers = WorkerPair(
             source,
             kit=assignment.kit,
             data=assignment.data,
@@ -103,6 +104,7 @@ def grade(
             deadline=started + options.timeout_s,
             waiting=watching.waiting if watching else None,
         )
+        submission = Submission(workers, assignment.data)
         run = _Run(submission, sandbox, provenance, started, out, render, watching)
         result = SuiteResult(run.records, run.finished)
         run.maximum = sum(result.getWeight(test) or 0 for test in suite)

@@ -16,8 +16,7 @@ from mp09.grading.orders import Orders, Pass
 from mp09.grading.sandbox import conversation
 from mp09.grading.sandbox.conversation import TENSORS, TRAIN
 from mp09.grading.sandbox.host import arrays_of
-from mp09.grading.sandbox.sandbox import Sandbox
-from mp09.grading.worker_pair import Waiting, WorkerPair
+from mp09.grading.worker_pair import WorkerPair
 from mp09.grading.working_copy import COUNTED, DATA_FOLDER, REPEATED, SCORED
 
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, to see a dataset of several files
@@ -37,34 +36,14 @@ class Submission:
         measured_accuracy: what `accuracy` returned, 0 to 1; None before.
     """
 
-    def __init__(
-        self,
-        source: Path,
-        *,
-        kit: Path,
-        data: Path,
-        scratch: Path,
-        sandbox: Sandbox,
-        deadline: float,
-        waiting: Waiting | None = None,
-        orders: Orders | None = None,
-    ):
+    def __init__(self, workers: WorkerPair, data: Path):
         """Read the images and labels that answers are compared with; no code of the submission runs yet.
 
         Args:
-            source: submitted.py, or a folder with it; see `read_submission`.
-            kit: the folder with the grader's own models.py and resnet18.pt.
+            workers: the processes that run the submission.
             data: the folder with the batch files.
-            scratch: an empty folder for working copies.
-            sandbox: starts the workers.
-            deadline: when the time for the whole submission is over, on the clock of time.monotonic().
-            waiting: is called again and again while a question is waiting for its answer.
-            orders: what is chosen at random, by default with a new secret.
         """
-        self._data, self._orders = data, orders or Orders()
-        self.workers = WorkerPair(
-            source, kit=kit, data=data, scratch=scratch, sandbox=sandbox, deadline=deadline, waiting=waiting
-        )
+        self.workers, self._data, self._orders = workers, data, Orders()  # with a new secret
         self._read_truth()
         self.measured_accuracy: float | None = None
 

@@ -48,7 +48,17 @@ class WorkerPair:
         deadline: float,
         waiting: Waiting | None = None,
     ):
-        """Make the folder of questions; no worker starts yet. The arguments are those of `Submission`."""
+        """Make the folder of questions; no worker starts yet.
+
+        Args:
+            source: submitted.py, or a folder with it; see `working_copy.read_submission`.
+            kit: the folder with the grader's own models.py and resnet18.pt.
+            data: the folder with the batch files.
+            scratch: an empty folder for working copies.
+            sandbox: starts the workers.
+            deadline: when the time for the whole submission is over, on the clock of time.monotonic().
+            waiting: is called again and again while a question is waiting for its answer.
+        """
         self._source, self._kit, self._data, self._scratch = source, kit, data, scratch
         self._sandbox, self._deadline, self._waiting = sandbox, deadline, waiting
         self._questions = scratch / "questions"  # a submission may read it, and write nothing there

@@ -193,7 +193,7 @@ def _children(pid: int) -> set[int]:
 def _parent(pid: str) -> int | None:
     """Return the id of a process's parent, or None when the process is gone."""
     with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(b"PPid:"))
+        return next((int(line.split()[1]) for line in file if line.startswith(b"PPid:")), None)
     return None
 
 
