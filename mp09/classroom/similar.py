@@ -13,7 +13,7 @@ from mp09.errors import ClassError
 K_GRAM, WINDOW = 25, 1  # characters of code in a fingerprint; comments and names don't count
 SHARE = 0.5  # a pair is reported from this share of either submission's own code on
 OWN_FINGERPRINTS = 20  # with less own code than that, similarity says nothing
-LIMIT_S = 10.0  # seconds to read one submission; an honest one takes a few hundredths
+LIMIT_S = 10.0  # seconds of processor time to read one submission; an honest one takes a few hundredths
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def similar_pairs(copies: Path, skeleton: str) -> tuple[list[Pair], list[str]]:
         skeleton: the file that all students started from; what it contains does not count.
 
     Returns:
-        The pairs, the most similar first, and the keys of the submissions that were left aside because their code took
-        longer than LIMIT_S to read. (On Windows there is no such limit.)
+        The pairs, the most similar first, and the keys of the submissions that were left aside because reading
+        their code took more than LIMIT_S. (On Windows there is no such limit.)
 
     Raises:
         ClassError: copydetect is not installed.
@@ -69,7 +69,7 @@ def similar_pairs(copies: Path, skeleton: str) -> tuple[list[Pair], list[str]]:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in what runs inside if it takes longer. This works in the main thread only."""
+    """Raise TimeoutError in what runs inside if it takes more processor time. This works in the main thread only."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -77,10 +77,10 @@ def _time_limit(seconds: float) -> Iterator[None]:
     def too_long(*_: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, too_long)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

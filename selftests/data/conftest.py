@@ -8,6 +8,7 @@ from PIL import Image
 
 from mp09.data.cifar import CLASSES
 
+PER_FILE = 16  # images of a file of made batches
 WNIDS = ("n01443537", "n02012849", "n03126707")
 WORDS = "n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02012849\tcrane\nn03126707\tcrane, boom\n"
 

@@ -14,7 +14,8 @@ from mp09.data.prepare import make_batches
 from mp09.data.provenance import SOURCE_FILE, Provenance, holdout_file, read_provenance, secret_file, verify
 from mp09.errors import DataError
 from mp09.files import checksum
-from selftests.data.test_prepare import PER_FILE, make_archive
+from selftests.data.conftest import PER_FILE
+from selftests.data.test_download import make_archive
 
 
 def contents(folder: Path, names=(*TRAIN_FILES, TEST_FILE)) -> set[bytes]:

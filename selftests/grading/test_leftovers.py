@@ -88,6 +88,15 @@ def test_queues_and_memory_that_have_numbers_go_with_the_user(tmp_path):
     assert of_user(user) == []
 
 
+def test_the_number_0_goes_too():
+    """A machine gives it to the first of each kind."""
+    fresh = ["unshare", "--ipc"]
+    if subprocess.run([*fresh, "true"], capture_output=True).returncode:
+        pytest.skip("needs the right to make an IPC namespace")
+    test = f"{__file__}::{test_queues_and_memory_that_have_numbers_go_with_the_user.__name__}"
+    subprocess.run([*fresh, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test], cwd=ROOT, check=True)
+
+
 def of_user(user: int) -> list[str]:
     """List what /proc/sysvipc shows of a user's."""
     lines = [line for file in Path("/proc/sysvipc").iterdir() for line in file.read_text().splitlines()]

@@ -14,18 +14,15 @@ from torchvision import models as zoo
 from models import resnet18
 from mp09.compare.workers import Team
 from mp09.data.cifar import TEST_FILE, read_batch
-from mp09.data.labels import labels_of
 from mp09.errors import CompareError, ModelError
 from mp09.nets.published import OUR_CLASSES, published
 from mp09.recipes.compare_worker import Load
-from mp09.recipes.labelled import open_labelled
 from mp09.recipes.model_list import Wanted, parse
 from selftests.data.conftest import tiny_set
-from selftests.recipes.conftest import run
+from selftests.recipes.conftest import make_labelled, run
 
 CPU = ("--device", "cpu")
 QUICK = ("--rounds", 2, "--runs", 2, "--batch-size", 4, *CPU)
-COUNTS = {"airplane": 1, "bird": 1, "ship": 2, "truck": 4}  # how many images there are of each class
 
 
 def say_always(path, net, order: list[int]) -> None:
@@ -43,12 +40,7 @@ def say_always(path, net, order: list[int]) -> None:
 def files(tmp_path_factory):
     """Make images of four of the ten classes, and weights whose answers are known."""
     root = tmp_path_factory.mktemp("compare")
-    random = np.random.default_rng(0)
-    for name, count in COUNTS.items():
-        (root / "images" / name).mkdir(parents=True)
-        for number in range(count):
-            image = random.integers(0, 256, (40, 64 + number, 3), dtype=np.uint8)
-            Image.fromarray(image).save(root / "images" / name / f"{name}{number}.png")
+    make_labelled(root / "images")
     say_always(root / "truck_first.pt", resnet18(), list(range(9, -1, -1)))  # truck, ship, horse, frog, dog are guessed
     say_always(root / "bird_first.pt", zoo.squeezenet1_1(num_classes=10), [2, 0, 1, *range(3, 10)])
     torch.save(zoo.squeezenet1_1().state_dict(), root / "of_another.pt")
@@ -327,35 +319,6 @@ def test_peaks_of_memory_repeat_also_with_weights_of_a_file(tmp_path):
     first, *others = peaks[1:]  # until then, the system may lack some of the libraries' files in memory
     for peak in others:
         assert peak == pytest.approx(first, rel=0.03, abs=2)  # reading a file: 0.9 MiB alone, 1.7 beside others
-
-
-# Labelled images are opened from every kind of folder.
-
-
-def test_images_come_from_all_over_a_folder(files):
-    whole, some = open_labelled(files / "images"), open_labelled(files / "images", 4)
-    assert len(whole) == len(open_labelled(files / "images", 99)) == 8
-    assert [file.stem for file in some.images.files] == ["airplane0", "ship0", "truck0", "truck3"]
-    assert [str(some.label(index)) for index in range(4)] == ["airplane", "ship", "truck", "truck"]
-
-
-def test_tiny_imagenet_s_validation_images_have_wnids_and_words(tmp_path):
-    found = open_labelled(f"tiny-imagenet:{tiny_set(tmp_path)}")
-    assert (found.name, len(found)) == ("Tiny ImageNet, validation", 6)
-    assert found.labels == labels_of(("n01443537", "n02012849", "n03126707"), tmp_path / "tiny-imagenet-200")
-    assert found.read(0).shape == (3, 64, 64)
-
-
-def test_course_batches_are_judged_by_their_test_images(small_data):
-    found = open_labelled(small_data, 10)
-    assert (found.name, len(found), found.read(0).shape, found.stem(3)) == ("synthetic, test", 10, (3, 32, 32), "3")
-
-
-def test_a_table_stands_before_class_folders(files, tmp_path):
-    (tmp_path / "labels.tsv").write_text("file\tlabel\n1.png\tship\n")
-    Image.new("RGB", (9, 9)).save(tmp_path / "1.png")
-    found = open_labelled(tmp_path)
-    assert (len(found), str(found.label(0)), found.stem(0)) == (1, "ship", "1")
 
 
 # These tests need real images.

@@ -20,7 +20,7 @@ from mp09.data.cifar_images import (
 from mp09.errors import DataError, DownloadError
 from mp09.files import checksum
 from mp09.streaming.image_folder import Stream
-from selftests.data.test_prepare import make_archive
+from selftests.data.test_download import make_archive
 
 
 def images(folder):
