@@ -19,7 +19,7 @@ from typing import Any
 
 from selftests.settings import ROOT, SETTINGS, why_not, within
 
-KINDS = ("controls", "mutants", "attacks")
+KINDS = ("controls", "mutants", "attacks", "causes")
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,8 @@ def main() -> int:
     )
     args, options = parser.parse_known_args()
     proofs = [prove(setting, options) for setting in args.settings]
-    print(
-        f"\n{'setting':12} {'isolation':10} {'controls':>10}{'mutants':>10}{'attacks':>10} {'seconds':>8} {'exit':>5}"
-    )
+    kinds = "".join(f"{kind:>10}" for kind in KINDS)
+    print(f"\n{'setting':12} {'isolation':10} {kinds} {'seconds':>8} {'exit':>5}")
     print("\n".join([line(proof) for proof in proofs] + [words for proof in proofs for words in details(proof)]))
     return 0 if all(proof.ok for proof in proofs) else 1
 

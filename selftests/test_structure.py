@@ -66,6 +66,9 @@ EVERYWHERE = {"errors", "files", "trees", "precision", "__version__"}
 WORKER = {
     "worker.py": {"numpy", "torch", "torchvision"},
     "session.py": {"numpy", "torch"},
+    "evaluation.py": {"numpy", "torch", "torchvision"},
+    "training_watch.py": {"torch"},
+    "interventions.py": {"torch"},  # for type checkers alone
     "plain_values.py": {"numpy", "torch"},
     "forkserver.py": {"torch"},
     "syscalls.py": {"pyseccomp"},

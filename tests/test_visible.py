@@ -59,8 +59,8 @@ class Practice(SubmissionTest):
     @tags("model")
     def test_frozen(self):
         """Practice: run_model() leaves the pretrained weights as they were"""
-        backbone = self.submission.backbone()
-        self.expect(model.frozen(backbone, accuracy=self.submission.accuracy()))
+        submission = self.submission
+        self.expect(model.frozen(submission.backbone(), accuracy=submission.accuracy(), cause=submission.cause))
 
     @number("2.4")
     @weight(rubric.PRACTICE)
@@ -69,4 +69,6 @@ class Practice(SubmissionTest):
     def test_accuracy(self):
         """Practice: the trained model reaches 90 % on the test images"""
         submission = self.submission
-        self.expect(model.accuracy(submission.accuracy(), submission.predictions(), submission.agreement()))
+        self.expect(
+            model.accuracy(submission.accuracy(), submission.predictions(), submission.agreement(), submission.cause)
+        )

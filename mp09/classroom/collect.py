@@ -6,7 +6,7 @@ When a student's files are damaged, or two students' names are alike, nobody els
 Three layouts are known:
 
     Gradescope    submission_metadata.yml, and beside it one folder for each submission
-    Canvas        files called NAME[_LATE]_USER_ATTACHMENT_FILE, all in one folder
+    Canvas        files called NAME[_LATE]_USER_ATTACHMENT_FILE, all in one folder; see `canvas_names`
     otherwise     one folder, zip or .py file for each submission, named after the student
 """
 
@@ -15,19 +15,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from mp09.classroom.canvas_names import CanvasName, read_names
 from mp09.classroom.contents import FILE, FOLDER, LINK, Tree, Unreadable, folder_tree, renamed, zip_tree
 from mp09.classroom.student_submission import StudentSubmission, keyed, short_name
 from mp09.errors import ClassError
 from mp09.grading import rubric
-from mp09.grading.diagnose.calls import LINKED
+from mp09.grading.diagnose.submitted_file import LINKED, SUBMITTED
 from mp09.grading.replies import readable
 
-SUBMITTED = "submitted.py"
 METADATA = "submission_metadata.yml"
 ZIP_BYTES = 64 << 20
 EXPORT = re.compile(r"assignment_\d+_export")  # Gradescope's name for the folder around an export
-CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?:\d+_(?P<file>.+)|text\.html)")
-REPEATED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas numbers files that are submitted again: submitted-2.py
+AMBIGUOUS = "Canvas' name of this file can be read in several ways; rename it to NAME_USER_ATTACHMENT_submitted.py"
 
 
 def collect(path: Path) -> tuple[list[StudentSubmission], list[str]]:
@@ -109,22 +108,25 @@ def _words(person: object) -> dict[str, str]:
 
 def _is_canvas(top: dict[str, str]) -> bool:
     """Say whether there are no folders, and more than half of the files are named as Canvas does it."""
-    return FOLDER not in top.values() and 2 * sum(map(bool, map(CANVAS.fullmatch, top))) > len(top)
+    return FOLDER not in top.values() and 2 * len(read_names(top)) > len(top)
 
 
 def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:
-    students: dict[tuple[str, str], list[re.Match[str]]] = {}
-    for match in filter(None, map(CANVAS.fullmatch, top)):
-        students.setdefault((match["name"], match["user"]), []).append(match)
+    students: dict[tuple[str, str], dict[str, CanvasName]] = {}
     submissions = []
-    for (name, user), files in students.items():
-        given = {REPEATED.sub("", match["file"] or "text.html"): match[0] for match in files}
-        own = renamed(tree, {file: (as_given, top[as_given]) for file, as_given in given.items()})
-        late = any(match["late"] for match in files)
+    names = read_names(top)
+    for as_given, name in names.items():
+        if name:
+            students.setdefault((name.student, name.user), {})[as_given] = name
+        else:
+            submissions.append(StudentSubmission(as_given, as_given, problem=AMBIGUOUS))
+    for (student, user), files in students.items():
+        own = renamed(tree, {name.file: (as_given, top[as_given]) for as_given, name in files.items()})
+        late = any(name.late for name in files.values())
         # Only the name is cut: by the number Canvas' gradebook knows the student.
-        submission = StudentSubmission(f"{short_name(name)}_{user}", name, sid=user, late=late)
-        submissions.append(_read(submission, own))
-    return submissions, [name for name in top if not CANVAS.fullmatch(name)]
+        key = f"{short_name(student)}_{user}" if user else student
+        submissions.append(_read(StudentSubmission(key, student, sid=user, late=late), own))
+    return submissions, [name for name in top if name not in names]
 
 
 def _plain(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], list[str]]:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import IO
 
 from mp09.files import list_inside, open_inside, read_at_most
-from mp09.grading.diagnose.calls import LINKED
+from mp09.grading.diagnose.submitted_file import LINKED
 
 FILE, FOLDER, LINK, OTHER = "file", "folder", "link", "other"
 FILES, CLASS_FILES = 10_000, 500_000  # limits for a submission, and for a zip with a whole class

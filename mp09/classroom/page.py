@@ -8,6 +8,7 @@ from mp09.classroom.book_entry import Entry
 from mp09.classroom.similar import Pair
 from mp09.classroom.summary import BINS, diagnoses_of, summarize
 from mp09.grading import rubric
+from mp09.grading.diagnose.causes import FOUND
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -32,6 +33,7 @@ def page(entries: list[Entry], terms: dict[str, str], pairs: list[Pair] | None =
         steps=rubric.ACCURACY_STEPS,
         bins=BINS,
         diagnoses_of=diagnoses_of,
+        found=FOUND,
         style=style,
         script=script,
         style_hash=_hash(style),

@@ -2,10 +2,12 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mp09.classroom.book_entry import Entry
 from mp09.grading import rubric
+from mp09.grading.diagnose.causes import is_cause
 from mp09.grading.report import PASSED, GradeReport, TestResult
 
 BINS = 20
@@ -55,6 +57,7 @@ class Summary:
         measured: of how many submissions the accuracy was measured.
         tests: the rate of each test, by number.
         diagnoses: each diagnosis with the submissions that got it, the most frequent first.
+        causes: the same for what costs accuracy, with "" for those that miss the last step and no cause was found.
     """
 
     entries: tuple[Entry, ...]
@@ -70,6 +73,7 @@ class Summary:
     measured: int
     tests: tuple[TestRate, ...]
     diagnoses: tuple[tuple[str, tuple[Entry, ...]], ...]
+    causes: tuple[tuple[str, tuple[Entry, ...]], ...]
 
 
 def summarize(entries: list[Entry]) -> Summary:
@@ -92,7 +96,8 @@ def summarize(entries: list[Entry]) -> Summary:
         accuracies=_histogram(accuracies, 1.0),
         measured=len(accuracies),
         tests=_rates(reports),
-        diagnoses=_diagnoses(graded),
+        diagnoses=_who((entry, diagnoses_of(entry)) for entry in graded),
+        causes=_who((entry, _causes(entry.final)) for entry in graded if entry.final),
     )
 
 
@@ -124,10 +129,17 @@ def _rates(reports: list[GradeReport]) -> tuple[TestRate, ...]:
     )
 
 
-def _diagnoses(graded: tuple[Entry, ...]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """Return each diagnosis with the submissions that got it, the most frequent first."""
+def _causes(report: GradeReport) -> list[str]:
+    """Return what costs a submission accuracy: a diagnosis, "" where none is known, nothing where 0.90 is reached."""
+    if report.accuracy is None or report.accuracy >= rubric.ACCURACY_STEPS[-1]:
+        return []
+    return sorted({test.diagnosis for test in report.tests if is_cause(test.diagnosis)}) or [""]
+
+
+def _who(keys: Iterable[tuple[Entry, list[str]]]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+    """Return each key with the entries that have it, the most frequent first."""
     who: dict[str, list[Entry]] = {}
-    for entry in graded:
-        for key in diagnoses_of(entry):
+    for entry, found in keys:
+        for key in found:
             who.setdefault(key, []).append(entry)
     return tuple((key, tuple(found)) for key, found in sorted(who.items(), key=lambda item: (-len(item[1]), item[0])))

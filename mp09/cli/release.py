@@ -19,8 +19,11 @@ def add(commands: Commands) -> None:
 
 def _add_validate(commands: Commands) -> None:
     about = "prove that the rubric works on this machine: correct solutions, mistakes and attacks get their points"
-    parser = commands.add_parser("validate", help=about, description=about)
-    parser.add_argument("--only", choices=("controls", "mutants", "attacks"), help="grade only one of the three kinds")
+    parser = commands.add_parser(
+        "validate", help=about, description=f"{about}, and what costs accuracy is named rightly"
+    )
+    kinds = ("controls", "mutants", "attacks", "causes")
+    parser.add_argument("--only", choices=kinds, help="grade only one of the four kinds")
     parser.add_argument(
         "--name", nargs="+", default=[""], metavar="TEXT", help="grade only cases whose name contains one of these"
     )
@@ -41,7 +44,7 @@ def _validate(args: argparse.Namespace) -> int:
     from mp09.files import check_writable, write_json
     from mp09.grading.sandbox.machine import usable_cores
     from mp09.release import validate
-    from mp09.release.cases import load_cases
+    from mp09.release.cases import CAUSES, load_cases
 
     cases = load_cases(KIT / "selftests" / "submissions", KIT / "submitted.py")
     cases = [case for case in cases if args.only in (None, case.kind) and any(n in case.name for n in args.name)]
@@ -61,7 +64,10 @@ def _validate(args: argparse.Namespace) -> int:
             progress=lambda row, done, total: progress("grading", done, total),
         )
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(validate.table(validation), highlight=False)
+    if any(row.kind != CAUSES for row in validation.rows):
+        console.print(validate.table(validation), highlight=False)
+    if validation.of(CAUSES):
+        console.print(validate.causes_table(validation), highlight=False)
     if args.out:
         with _writing(args.out):
             write_json(args.out, validation.as_json())

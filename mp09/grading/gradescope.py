@@ -21,7 +21,8 @@ def render(report: GradeReport, *, hidden: str = AFTER_PUBLISHED, leaderboard: b
     return {
         "score": report.score,
         "execution_time": report.seconds,
-        "output": f"Accuracy {accuracy} on {report.scored} images of: {report.source}. Isolation: {report.sandbox}.",
+        "output": f"Accuracy {accuracy} on {report.scored} images of: {report.source}. Isolation: {report.sandbox}."
+        + (f" Note: {report.file_remark}." if report.file_remark else ""),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -35,6 +36,7 @@ def render(report: GradeReport, *, hidden: str = AFTER_PUBLISHED, leaderboard: b
             "isolation": report.sandbox,
             "isolation_remarks": list(report.remarks),
             "memory_accounting": report.accounting,
+            "test_transform": report.transform,
             "near_step": report.near_step,
             "device": report.device,
             "versions": report.versions,

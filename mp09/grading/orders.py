@@ -23,7 +23,7 @@ import numpy as np
 
 from mp09.grading import rubric
 
-COUNTED, SAMPLES, SCORED, REPEATED = range(4)  # streams of random numbers; none tells of another
+COUNTED, SAMPLES, SCORED, REPEATED, EXPERIMENTS = range(5)  # streams of random numbers; none tells of another
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Orders:
     def repeated(self, total: int) -> Pass:
         """Return the second pass, over some of `total` images, always the same, in other batches of another size."""
         return self._pass(REPEATED, total, min(total, rubric.REPEATED), rubric.REPEATED_BATCHES)
+
+    def experiments(self, total: int) -> np.ndarray:
+        """Return the images for experiments, int64 (M,), the same with every secret: what they show decides little."""
+        return np.random.default_rng(EXPERIMENTS).permutation(total)[: rubric.EXPERIMENT_IMAGES]
 
     def _pass(self, purpose: int, total: int, count: int, batches: tuple[int, int]) -> Pass:
         largest, fewest = batches

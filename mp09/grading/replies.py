@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from mp09.errors import ProtocolError
-from mp09.grading.sandbox.conversation import ErrorReport, Question, Record
+from mp09.grading.sandbox.conversation import ErrorReport, Evaluated, Question, Record
 from mp09.grading.sandbox.protocol import Json, Message
 
 TEXT_LIMIT = 2000  # characters that are kept of a text
@@ -55,7 +55,7 @@ def checked(question: Question[Record], reply: Message[Json]) -> Message[Record]
     shapes = Counter(array.shape for array in reply.arrays.values())
     if shapes.total() > TENSORS_LIMIT or max(shapes.values(), default=0) > TENSORS_OF_A_SHAPE_LIMIT:
         raise ProtocolError(f"an answer of {shapes.total()} arrays")
-    if question.operation == "predict":
+    if question.answer is Evaluated:
         predictions = reply.arrays.get("predictions")
         if predictions is None or predictions.dtype != np.int64 or predictions.ndim != 1:
             raise ProtocolError("the predictions are not a row of whole numbers")

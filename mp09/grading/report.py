@@ -47,6 +47,9 @@ class GradeReport:
         seed, versions: the seed of the random numbers, and the versions of mp09, Python and PyTorch.
         memory_mib: the most that a worker took, with all its processes.
         accounting: what counted the memory, "control group" or "processes".
+        file_remark: what is to be said about the file that was graded, if anything.
+        transform: the transform that test images went through: "test" for the submission's own, "ToTensor()", "none",
+            or "" where none were evaluated.
     """
 
     tests: tuple[TestResult, ...]
@@ -65,3 +68,5 @@ class GradeReport:
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     accounting: str = ""
+    file_remark: str = ""
+    transform: str = ""

@@ -22,7 +22,9 @@ SAMPLES = 64  # images whose contents and labels are compared
 # order is what a submission can't know.
 SCORED_BATCHES = (250, 16)
 REPEATED_BATCHES = (100, 20)
-TESTED = 100  # images that the submission's own test() is tried on, for advice
+TESTED = 120  # images that the submission's own test() is tried on, for advice
+EXPERIMENT_IMAGES = 256  # images of each experiment that looks for what costs accuracy
+EXPERIMENTS_S = 15.0  # seconds after which no further experiment begins
 REPEATED = 2000  # images that are classified a second time, in other batches
 # The share of these that must get the same class both times; rounding that depends on the batch size changes fewer.
 AGREEMENT = 0.995
@@ -43,6 +45,8 @@ LIMITS_S = {
     "train": OVERALL_LIMIT_S,
     "tensors": 60.0,
     "predict": 300.0,
+    "experiment": 20.0,
+    "facts": 20.0,
     "tested": 120.0,
 }
 

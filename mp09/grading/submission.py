@@ -1,5 +1,8 @@
 """Answer what tests ask about a submission, with numbers that the grader itself can check."""
 
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -9,15 +12,16 @@ from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.imageset import ImageSet
 from mp09.data.provenance import holdout_file
 from mp09.grading import rubric
-from mp09.grading.diagnose import calls, model
+from mp09.grading.diagnose import calls, causes, model
+from mp09.grading.diagnose.causes import Cause
 from mp09.grading.diagnose.dataset import Samples
 from mp09.grading.diagnose.record import Failed
 from mp09.grading.orders import Orders, Pass
 from mp09.grading.sandbox import conversation
-from mp09.grading.sandbox.conversation import TENSORS, TRAIN
+from mp09.grading.sandbox.conversation import TENSORS, TRAIN, TrainingFacts
 from mp09.grading.sandbox.host import arrays_of
 from mp09.grading.worker_pair import WorkerPair
-from mp09.grading.working_copy import COUNTED, DATA_FOLDER, REPEATED, SCORED
+from mp09.grading.working_copy import COUNTED, DATA_FOLDER, REPEATED, SAMPLED, SCORED
 
 SAMPLED_FILES = TRAIN_FILES[:2]  # two, to see a dataset of several files
 
@@ -34,6 +38,7 @@ class Submission:
         scored: the images that the accuracy is measured on: those held out, or else the public ones.
         workers: the processes that run the submission, and their answers.
         measured_accuracy: what `accuracy` returned, 0 to 1; None before.
+        transform: the transform that test images went through; see `GradeReport`.
     """
 
     def __init__(self, workers: WorkerPair, data: Path):
@@ -46,6 +51,7 @@ class Submission:
         self.workers, self._data, self._orders = workers, data, Orders()  # with a new secret
         self._read_truth()
         self.measured_accuracy: float | None = None
+        self.transform = ""
 
     def close(self) -> None:
         """End the workers, and forget their answers."""
@@ -122,6 +128,38 @@ class Submission:
         self.measured_accuracy = first if self.agreement() >= rubric.AGREEMENT else min(first, again)
         return self.measured_accuracy
 
+    @property
+    def cause(self) -> Cause | None:
+        """What costs accuracy, found by experiment; None where 0.90 is reached, or nothing explains what is missing."""
+        return None if self.accuracy() >= rubric.ACCURACY_STEPS[-1] else self._cause
+
+    @cached_property
+    def _cause(self) -> Cause | None:
+        """Find the cause after all else was asked, because an experiment that takes too long costs the worker."""
+        _ = self.tested
+        with suppress(Failed):
+            self.backbone()
+        sample = self._orders.experiments(len(self.scored))
+        file = self.workers.write_question("model", SAMPLED, self.scored.images[sample])
+        ends = time.monotonic() + rubric.EXPERIMENTS_S
+
+        def ask(changes: Sequence[str]) -> np.ndarray | None:
+            question = conversation.experiment(
+                file, len(sample), rubric.BATCH_SIZE, list(changes), self._files(*TRAIN_FILES)
+            )
+            with suppress(Failed):
+                if time.monotonic() < ends:
+                    classes = self.workers.ask("model", question, key=" ".join(changes)).arrays["predictions"]
+                    return classes if classes.shape == sample.shape else None
+            return None
+
+        def facts() -> TrainingFacts | None:
+            with suppress(Failed):
+                return self.workers.ask("model", conversation.facts(file, min(len(sample), rubric.BATCH_SIZE))).fields
+            return None
+
+        return causes.find(ask, facts, self.predictions()[sample], self.scored.labels[sample])
+
     def agreement(self) -> float:
         """Return the share of the repeated images that got the same class both times, 0 to 1."""
         positions, repeated = self.repeated()
@@ -132,7 +170,8 @@ class Submission:
         self._train()
         file = self.workers.write_question("model", name, self.scored.images[asked.positions])
         question = conversation.predict(file, len(asked.positions), asked.batch_size)
-        predictions = self.workers.ask("model", question, key=name).arrays["predictions"]
+        reply = self.workers.ask("model", question, key=name)
+        predictions, self.transform = reply.arrays["predictions"], reply.fields.transform
         if predictions.shape != asked.positions.shape:
             raise Failed(model.prediction_count(len(asked.positions), predictions.shape))
         return predictions
@@ -143,13 +182,19 @@ class Submission:
         file = self.workers.write_question("data", COUNTED, self.public.images[:count])
         return [(self._files(TEST_FILE)[0], len(self.public)), (file, count)]
 
-    def test_value(self) -> float | None:
-        """Return what the submission's test() gives for some public images; None if that is no number, or it fails."""
+    @cached_property
+    def tested(self) -> model.Tested | None:
+        """What the submission's test() gives for some public images; None where it fails."""
+        file, count = self._files(TEST_FILE)[0], min(rubric.TESTED, len(self.public))
+        labels = self.public.labels[:count]
         try:
             self._train()
-            return self.workers.ask("model", conversation.tested(self._files(TEST_FILE)[0], rubric.TESTED)).fields.value
+            value = self.workers.ask("model", conversation.tested(file, count)).fields.value
+            reply = self.workers.ask("model", conversation.predict(file, count, rubric.BATCH_SIZE), key="tested")
         except Failed:
             return None
+        predictions = reply.arrays["predictions"]
+        return model.Tested(value, predictions == labels) if predictions.shape == labels.shape else None
 
     # What the grader itself knows -----------------------------------------------------------------------------------
 

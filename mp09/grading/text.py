@@ -75,7 +75,7 @@ def summary(report: GradeReport) -> list[str]:
         f"Accuracy  {accuracy} on {report.scored} images of: {report.source}",
         f"Run       {report.seconds:.0f} s on {report.device or 'no device'}, isolation: {report.sandbox}",
     ]
-    lines += [f"Note      {remark}" for remark in report.remarks]
+    lines += [f"Note      {remark}" for remark in (report.file_remark, *report.remarks) if remark]
     if report.near_step:
         lines.append("Note      the accuracy is within half a percentage point of a step")
     if report.status != "graded":

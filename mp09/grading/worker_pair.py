@@ -35,6 +35,7 @@ class WorkerPair:
         checkpoint: the true tensors of the kit's checkpoint, by name; empty before the worker "model" has started.
         about: what the latest worker said about itself.
         accounting: what counted its memory, "control group" or "processes"; "" before.
+        remark: what is to be said about the submission's file; "" before, and where there is nothing to be said.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class WorkerPair:
         self._workers: dict[str, Worker] = {}
         self._answers: dict[str, Message[object] | Failed] = {}
         self.checkpoint: dict[str, np.ndarray] = {}
-        self.about, self.accounting = About(), ""
+        self.about, self.accounting, self.remark = About(), "", ""
         self._peak_memory = 0
 
     def close(self) -> None:
@@ -162,7 +163,7 @@ class WorkerPair:
 
         Args:
             group: "data" or "model".
-            name: COUNTED, SCORED or REPEATED. A file that is there already is kept.
+            name: COUNTED, SCORED, REPEATED or SAMPLED. A file that is there already is kept.
             images: uint8 (N, 3, 32, 32).
         """
         path = self._questions / name
@@ -189,5 +190,7 @@ class WorkerPair:
         """Return the group's working copy, which is made when it is first needed."""
         folder = self._scratch / group
         if not folder.exists():
-            make_working_copy(folder, self._source, kit=self._kit, data=self._data, questions=self._questions)
+            self.remark = make_working_copy(
+                folder, self._source, kit=self._kit, data=self._data, questions=self._questions
+            )
         return folder

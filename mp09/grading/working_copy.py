@@ -4,23 +4,26 @@ import errno
 import os
 import shutil
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from mp09.errors import GradingError
 from mp09.files import list_inside, open_inside, read_at_most
 from mp09.grading import rubric
-from mp09.grading.diagnose import calls
+from mp09.grading.diagnose import submitted_file
 from mp09.grading.diagnose.record import Failed
+from mp09.grading.diagnose.submitted_file import SUBMITTED
+from mp09.grading.replies import readable
 
 DATA_FOLDER = "cifar10_batches"
-COUNTED, SCORED, REPEATED = "counted_batch", "scored_batch", "repeated_batch"  # the batch files of questions
+# The batch files of questions
+COUNTED, SCORED, REPEATED, SAMPLED = "counted_batch", "scored_batch", "repeated_batch", "sampled_batch"
 CHECKPOINT = "resnet18.pt"
-SUBMITTED = "submitted.py"
 READABLE = 0o644  # so that a worker's own user can read a file, whatever the umask is
 
 
-def make_working_copy(folder: Path, source: Path, *, kit: Path, data: Path, questions: Path) -> None:
+def make_working_copy(folder: Path, source: Path, *, kit: Path, data: Path, questions: Path) -> str:
     """Make a folder with submitted.py, the kit's models.py and checkpoint, and links to the public data.
 
     Args:
@@ -30,13 +33,16 @@ def make_working_copy(folder: Path, source: Path, *, kit: Path, data: Path, ques
         data: the folder with the batch files.
         questions: the folder in which the batch files of questions lie, or will lie.
 
+    Returns:
+        What is to be said about the submission's file, if anything.
+
     Raises:
         Failed: the submission has no file that may be graded.
         GradingError: the system does not let the grader read it, or a file of the kit is missing.
     """
-    content = read_submission(source)
+    given = read_submission(source)
     new_folder(folder)
-    (folder / SUBMITTED).write_bytes(content)
+    (folder / SUBMITTED).write_bytes(given.content)
     for name in ("models.py", CHECKPOINT):
         if not (kit / name).is_file():
             raise GradingError(f"{kit / name} is missing.")
@@ -46,62 +52,93 @@ def make_working_copy(folder: Path, source: Path, *, kit: Path, data: Path, ques
     new_folder(folder / DATA_FOLDER)
     for file in data.resolve().iterdir():
         _link(file, folder / DATA_FOLDER / file.name)
-    for name in (COUNTED, SCORED, REPEATED):  # they are written with their questions
+    for name in (COUNTED, SCORED, REPEATED, SAMPLED):  # they are written with their questions
         _link(questions / name, folder / DATA_FOLDER / name)
+    return given.remark
 
 
-def read_submission(source: Path) -> bytes:
-    """Return the content of the submitted.py of a submission.
+@dataclass(frozen=True)
+class GivenFile:
+    """Holds the file of a submission that is graded.
+
+    Attributes:
+        content: its bytes.
+        remark: what is to be said about it, if anything.
+    """
+
+    content: bytes
+    remark: str = ""
+
+
+def read_submission(source: Path) -> GivenFile:
+    """Read the submitted.py of a submission.
 
     Args:
         source: the file itself, a folder that it lies in, or a folder with only one folder in which there is one. It
-            may be a link, because that is the grader's own doing, but nothing in it may be.
+            may be a link, because that is the grader's own doing, but nothing in it may be. In a folder without a
+            submitted.py, a file is taken whose name is almost that, if it is the only one; see
+            `diagnose.submitted_file.almost_submitted`.
 
     Raises:
-        Failed: there is no such file, it can only be reached through a link, or it is larger than rubric.SOURCE_LIMIT.
+        Failed: there is no such file, it can only be reached through a link, it is larger than rubric.SOURCE_LIMIT, or
+            it is none that Python can read.
         GradingError: the system does not let the grader read it.
     """
     try:
-        with _open_submission(source) as file:
+        file, name = _open_submission(source)
+        with file:
             content = read_at_most(file, rubric.SOURCE_LIMIT)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise Failed(calls.linked()) from error
+            raise Failed(submitted_file.linked()) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENXIO):
-            raise Failed(calls.no_file(source.name)) from error
+            raise Failed(submitted_file.no_file(source.name)) from error
         raise GradingError(f"{source}: submitted.py could not be read: {error}") from error
     if content is None:
-        raise Failed(calls.too_large())
-    return content
+        raise Failed(submitted_file.too_large())
+    if problem := submitted_file.not_python(content):
+        raise Failed(problem)
+    return GivenFile(content, "" if name == SUBMITTED else f"{readable(name)!r} was taken for submitted.py")
 
 
-def _open_submission(source: Path) -> BinaryIO:
+def _open_submission(source: Path) -> tuple[BinaryIO, str]:
+    """Open the file that is graded, and return its name as well; a path to the file itself counts as the right name.
+
+    Raises:
+        Failed: there are only other files.
+        OSError: there is none, or the system does not let the grader open it.
+    """
     if source.is_file():
-        return open_inside(source.resolve().parent, source.resolve().name)
-    try:
-        return open_inside(source, SUBMITTED)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENXIO):  # ENXIO stands for a folder or pipe of this name
-            raise
-    found, links = [], False
+        return open_inside(source.resolve().parent, source.resolve().name), SUBMITTED
+    if file := _open_in(source, ""):
+        return file
+    found, others, links = [], [], False
     for name, mode in list_inside(source):
         links |= stat.S_ISLNK(mode)
-        if stat.S_ISDIR(mode) and (file := _open_nested(source, name)):
+        if stat.S_ISREG(mode) and not name.startswith("."):
+            others.append(readable(name))
+        if stat.S_ISDIR(mode) and (file := _open_in(source, name)):
             found.append(file)
     if len(found) == 1:
         return found[0]
-    for file in found:
-        file.close()
-    raise OSError(errno.ELOOP if links and not found else errno.ENOENT, "no file to grade", str(source))
+    for opened, _ in found:
+        opened.close()
+    if links and not found:
+        raise OSError(errno.ELOOP, "no file to grade", str(source))
+    raise Failed(submitted_file.no_file(source.name, sorted(others)))
 
 
-def _open_nested(source: Path, folder: str) -> BinaryIO | None:
+def _open_in(source: Path, folder: str) -> tuple[BinaryIO, str] | None:
+    """Open submitted.py, or the file that is almost called so, in a folder; return None when there is neither."""
     try:
-        return open_inside(source, f"{folder}/{SUBMITTED}")
+        names = [name for name, _ in list_inside(source, folder)]
+        name = SUBMITTED if SUBMITTED in names else submitted_file.almost_submitted(names)
+        return (open_inside(source, f"{folder}/{name}".lstrip("/")), name) if name else None
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise
-        return None
+        absent = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # the last stands for a folder or pipe of this name
+        if error.errno in absent or (folder and error.errno != errno.ELOOP):
+            return None
+        raise
 
 
 def new_folder(folder: Path) -> None:

@@ -1,9 +1,10 @@
 """Loads the submissions whose points are known, each with the points that it must get.
 
-The folder of these submissions holds three kinds of cases:
+The folder of these submissions holds four kinds of cases:
 
     correct/*.py     controls: correct solutions that differ in structure
     mutants.py       MUTANTS: mistakes that students make, as edits of the reference solution
+    causes.py        CAUSES: what costs accuracy, as such edits, with the causes that must be named
     attacks/*/*.py   what a malicious submission may try, by group; attacks/shapes.py builds those that are not one
                      text file
 
@@ -17,6 +18,7 @@ Controls and attacks say in their first comment lines what they must get:
                             ("brief"), or behind one whose run_model() does not train ("untrained", 40 points)
     # diagnosis: syntax     a diagnosis that must be named
     # seconds: 20           for attacks: time limit for the whole grading (60 unless they say otherwise)
+    # alone: disk           for attacks: nothing else is graded meanwhile, because the free space of the disk counts
 """
 
 import importlib.util
@@ -31,7 +33,7 @@ from types import ModuleType
 from mp09.errors import ReleaseError
 from mp09.release.strip import strip
 
-CONTROLS, MUTANTS, ATTACKS = "controls", "mutants", "attacks"
+CONTROLS, MUTANTS, ATTACKS, CAUSES = "controls", "mutants", "attacks", "causes"
 MARKER = "mp09_attack"  # stands in the text of attacks; see `marker_of`
 BRIEF = (("num_samples=6400", "num_samples=1600"), ('{"lr": 3e-3}', '{"lr": 5e-3}'))
 UNTRAINED = (
@@ -46,26 +48,30 @@ class Case:
     """Describes one submission and the result that it must get.
 
     Attributes:
-        kind: CONTROLS, MUTANTS or ATTACKS.
+        kind: CONTROLS, MUTANTS, ATTACKS or CAUSES.
         name: the case's name, unique among its kind.
         build: writes the submission into an empty folder.
-        points: what it must get, exactly.
+        points: what it must get, exactly; None if only the causes matter.
         diagnosis: the key of a diagnosis that must be named; "" for any or none.
         advice: words that must be in the advice; "" for any or none.
         seconds: the time limit for the whole grading.
         counts: False when the rubric can't tell it from a correct solution.
         either: so many points fewer are right, too.
+        causes: what must be named as costing accuracy: a set of keys for each mistake, any one of which is right.
+        alone: whether nothing else may be graded meanwhile.
     """
 
     kind: str
     name: str
     build: Callable[[Path], None]
-    points: float
+    points: float | None
     diagnosis: str = ""
     advice: str = ""
     seconds: float = 900.0
     counts: bool = True
     either: float = 0.0
+    causes: tuple[frozenset[str], ...] = ()
+    alone: bool = False
 
 
 def load_cases(folder: Path, reference: Path) -> list[Case]:
@@ -97,6 +103,10 @@ def load_cases(folder: Path, reference: Path) -> list[Case]:
                 counts=not mutant.equivalent,
             )
         )
+    if (causes := folder / "causes.py").exists():
+        for mistake in _module(causes).CAUSES:
+            text = edited(brief, mistake.edits)
+            cases.append(Case(CAUSES, mistake.name, _file(text), None, causes=mistake.causes))
     for path in sorted(folder.glob("attacks/*/*.py")):
         cases.append(_attack(f"{path.parent.name}/{path.stem}", path.read_text(encoding="utf-8"), bases))
     if (shapes := folder / "attacks" / "shapes.py").exists():
@@ -142,7 +152,15 @@ def _attack(name: str, text: str, bases: dict[str, str]) -> Case:
         raise ReleaseError(f"{name}: says nothing about its points.")
     seconds = float(header.get("seconds", ATTACK_SECONDS))
     text = _on_base(header, text, bases).replace(MARKER, marker_of(name))
-    return Case(ATTACKS, name, _file(text), float(header["points"]), header.get("diagnosis", ""), seconds=seconds)
+    return Case(
+        ATTACKS,
+        name,
+        _file(text),
+        float(header["points"]),
+        header.get("diagnosis", ""),
+        seconds=seconds,
+        alone="alone" in header,
+    )
 
 
 def _on_base(header: dict[str, str], text: str, bases: dict[str, str]) -> str:
@@ -152,7 +170,7 @@ def _on_base(header: dict[str, str], text: str, bases: dict[str, str]) -> str:
 def _header(text: str) -> dict[str, str]:
     """Return the `# key: value` lines among the first comment lines, as a dict."""
     comments = takewhile(lambda line: line.startswith("#"), text.split("\n"))
-    found = [re.match(r"# (points|either|base|seconds|diagnosis): (\S+)", line) for line in comments]
+    found = [re.match(r"# (points|either|base|seconds|diagnosis|alone): (\S+)", line) for line in comments]
     return {match[1]: match[2] for match in found if match}
 
 

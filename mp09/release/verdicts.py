@@ -10,12 +10,13 @@ from pathlib import Path
 from mp09.errors import GradingError
 from mp09.grading import rubric
 from mp09.grading.assignment import Assignment, GradeOptions
+from mp09.grading.diagnose.causes import FOUND, is_cause
 from mp09.grading.grade import grade
 from mp09.grading.report import GradeReport
 from mp09.grading.sandbox.isolation import SHARED_MEMORY
 from mp09.grading.sandbox.leftovers import FOR_EVERYBODY
 from mp09.grading.sandbox.sandbox import Sandbox
-from mp09.release.cases import ATTACKS, Case, marker_of
+from mp09.release.cases import ATTACKS, CONTROLS, Case, marker_of
 
 GRACE_SECONDS = 20.0  # after the time limit, for ending processes and writing results
 SAMPLE_POINTS = 25.0  # the reference gets these with --only dataset
@@ -30,23 +31,25 @@ class Verdict:
         kind, name: the case's.
         ok: whether all is as it must be.
         points: what the submission got; None when the grader could not run.
-        expected: what it must get.
+        expected: what it must get; None if only the causes matter.
         diagnoses: the keys of the diagnoses that were named, sorted.
         seconds: how long the grading took.
         problem: what is not as it must be; "" if `ok`.
         margin: how far the accuracy is from the nearest step that decides about points; None when it was not measured,
             or when the case allows two results (`either`).
+        accuracy: what was measured, 0 to 1; None where nothing was.
     """
 
     kind: str
     name: str
     ok: bool
     points: float | None
-    expected: float
+    expected: float | None
     diagnoses: tuple[str, ...] = ()
     seconds: float = 0.0
     problem: str = ""
     margin: float | None = None
+    accuracy: float | None = None
 
 
 def run_case(case: Case, sandbox: Sandbox, assignment: Assignment) -> Verdict:
@@ -65,7 +68,8 @@ def run_case(case: Case, sandbox: Sandbox, assignment: Assignment) -> Verdict:
         case.build(folder)
         report, problems = None, []
         try:
-            report = grade(folder, assignment, GradeOptions(timeout_s=case.seconds), out=out, sandbox=sandbox)
+            options = GradeOptions(timeout_s=case.seconds, only="accuracy" if case.causes else None)
+            report = grade(folder, assignment, options, out=out, sandbox=sandbox)
             problems += _wrong(case, report)
             problems += _wrong_file(out, report)
         except GradingError as error:
@@ -85,7 +89,8 @@ def run_case(case: Case, sandbox: Sandbox, assignment: Assignment) -> Verdict:
         diagnoses=tuple(sorted({test.diagnosis for test in report.tests if test.diagnosis})) if report else (),
         seconds=round(seconds, 1),
         problem="; ".join(problems),
-        margin=_margin(report) if report and not case.either else None,
+        margin=_margin(report) if report and case.points is not None and not case.either else None,
+        accuracy=report.accuracy if report else None,
     )
 
 
@@ -109,7 +114,7 @@ def clear_of_steps(row: Verdict) -> Verdict:
 
 def _wrong(case: Case, report: GradeReport) -> list[str]:
     problems = []
-    if not case.points - case.either <= report.score <= case.points:
+    if case.points is not None and not case.points - case.either <= report.score <= case.points:
         problems.append(f"{report.score:g} points, expected {case.points:g}")
     if report.status != "graded":
         problems.append(f"the grader reports a fault of its own: {[t.output for t in report.tests if t.status][:1]}")
@@ -117,7 +122,24 @@ def _wrong(case: Case, report: GradeReport) -> list[str]:
         problems.append(f"diagnosis {case.diagnosis} not named")
     if case.advice and not any(case.advice in text for test in report.tests for text in test.advice):
         problems.append(f"advice not given: {case.advice}")
-    return problems
+    if case.kind == CONTROLS and (named := [test.diagnosis for test in report.tests if is_cause(test.diagnosis)]):
+        problems.append(f"a cause is named: {named[0]}")
+    return problems + ([] if _names_all(case.causes, report) else [f"expected {_words(case.causes)}"])
+
+
+def _names_all(causes: tuple[frozenset[str], ...], report: GradeReport) -> bool:
+    """Return whether the diagnosis of the accuracy is one of the causes, and its text names one for each mistake."""
+    named = [(test.diagnosis, test.output) for test in report.tests if "accuracy" in test.tags]
+    right = frozenset().union(*causes)
+    return all(
+        key in right and all(any(FOUND.get(one, "") in text for one in alternatives) for alternatives in causes)
+        for key, text in named
+        if causes
+    )
+
+
+def _words(causes: tuple[frozenset[str], ...]) -> str:
+    return " and ".join(" or ".join(sorted(alternatives)) for alternatives in causes)
 
 
 def _wrong_file(out: Path, report: GradeReport) -> list[str]:

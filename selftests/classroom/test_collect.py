@@ -102,6 +102,24 @@ def test_canvas_export(tmp_path):
     assert (second.sid, second.late, second.source) == ("78", False, SOURCE)
 
 
+def test_canvas_export_of_groups_and_anonymous_students(tmp_path):
+    files = {"section3group_4_78_902_submitted.py": SOURCE, "team_alpha_77_901_submitted.py": SOURCE}
+    files |= {"anon_Ab3dE_903_submitted.py": SOURCE, "LATE_anon_Xy_904_submitted.py": SOURCE, "li_79_link.html": "x"}
+    files |= {"mallory_99_950_li_79_5_submitted.py": SOURCE}
+    found = {
+        one.key: (one.name, one.sid, one.late, one.source, bool(one.problem))
+        for one in submissions(write(tmp_path, files))
+    }
+    assert found == {
+        "section3group_4_78": ("section3group_4", "78", False, SOURCE, False),
+        "team_alpha_77": ("team_alpha", "77", False, SOURCE, False),
+        "anon_Ab3dE": ("anon_Ab3dE", "", False, SOURCE, False),
+        "anon_Xy": ("anon_Xy", "", True, SOURCE, False),
+        "li_79": ("li", "79", False, None, False),
+        "mallory_99_950_li_79_5_submitted.py": ("mallory_99_950_li_79_5_submitted.py", "", False, None, True),
+    }
+
+
 @pytest.mark.parametrize("name", ["./submitted.py", "a//submitted.py", "a\\submitted.py"])
 def test_names_that_are_spelt_otherwise(tmp_path, name):
     files = {"anna/submitted.py": SOURCE, "ben.zip": zipped({name: SOURCE})}

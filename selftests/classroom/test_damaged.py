@@ -13,7 +13,7 @@ import pytest
 from mp09.classroom.collect import collect
 from mp09.classroom.contents import DEPTH
 from mp09.grading import rubric
-from mp09.grading.diagnose.calls import LINKED
+from mp09.grading.diagnose.submitted_file import LINKED
 from selftests.classroom.test_collect import SOURCE, sources, submissions, write, zipped
 
 

@@ -65,6 +65,22 @@ def test_the_figures(entries):
     ]
 
 
+def test_what_costs_accuracy_is_counted():
+    book = [
+        entry("anna", "Anna", 100, 0.95),
+        entry("ben", "Ben", 60, 0.15, diagnosis="cause-statistics"),
+        entry("cho", "Cho", 60, 0.25, diagnosis="cause-statistics"),
+        entry("dan", "Dan", 80, 0.89, diagnosis="accuracy-low"),
+        entry("eve", "Eve", 40, 0.125, diagnosis="learning-no-step"),
+    ]
+    found = [(key, [e.key for e in who]) for key, who in summarize(book).causes]
+    assert found == [("cause-statistics", ["ben", "cho"]), ("", ["dan"]), ("learning-no-step", ["eve"])]
+    section = page(book, TERMS).partition("What costs accuracy")[2].partition("</table>")[0]
+    assert "the BatchNorm statistics of resnet18.pt" in section
+    assert "0.2000" in section
+    assert "none found" in section
+
+
 def test_an_empty_book_has_a_page():
     assert "0</strong> submissions" in page([], {})
 

@@ -1,14 +1,17 @@
 """Test that every diagnosis can be reached, and has its section in docs/student.md."""
 
+import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mp09.grading import rubric
-from mp09.grading.diagnose import calls, dataset, model
+from mp09.grading.diagnose import calls, causes, dataset, learning, model
+from mp09.grading.diagnose.causes import Cause
 from mp09.grading.diagnose.dataset import MEAN, ORIGINAL_LABELS, STD, Samples
-from mp09.grading.sandbox.conversation import ErrorReport
+from mp09.grading.interventions import INTERVENTIONS
 from selftests.conftest import ROOT
 
 RNG = np.random.default_rng(0)
@@ -55,9 +58,28 @@ def test_wrong_images_are_explained(fault):
     assert dataset.images(samples(images)).key == key
 
 
+ITEMS = {
+    "right": (IMAGES.transpose(0, 2, 3, 1), "The pixels themselves are those of the file"),
+    "scrambled": (IMAGES.reshape(-1, 32, 32, 3), "Besides: Pixels are right but in the wrong order"),
+    "bgr": (IMAGES[:, ::-1].transpose(0, 2, 3, 1), "Besides: Red and blue are swapped"),
+    "0..255": (TRUTH.transpose(0, 2, 3, 1) * 255, "Besides: Values are 0..255"),
+    "flat": (IMAGES.reshape(-1, 3072), "The pixels themselves are those of the file"),
+    "channels in the middle": (TRUTH.transpose(0, 2, 1, 3), "The pixels themselves are those of the file"),
+}
+
+
+@pytest.mark.parametrize("fault", ITEMS)
+def test_the_contents_of_items_of_another_shape_are_compared_all_the_same(fault):
+    images, words = ITEMS[fault]
+    diagnosis = dataset.images(samples(images, kinds="something else"))
+    assert diagnosis.key == "image-shape"
+    assert words in diagnosis.remedy
+
+
 def test_images_must_be_floats():
     diagnosis = dataset.images(samples(IMAGES, kinds="a uint8 tensor of shape (3, 32, 32)"))
     assert (diagnosis.key, diagnosis.got) == ("image-type", "a uint8 tensor of shape (3, 32, 32)")
+    assert "The pixels themselves are those of the file" in diagnosis.remedy
 
 
 def test_no_images_at_all_is_a_matter_of_length():
@@ -194,8 +216,21 @@ def test_a_random_backbone_was_not_loaded():
 
 def test_frozen_earns_nothing_when_nothing_was_trained():
     assert verdict(trained(), accuracy=0.125) == "nothing-trained"
-    assert "chance for 8 classes" in str(model.frozen(trained(), accuracy=0.125))
-    assert "Train longer" in str(model.frozen(trained(), accuracy=0.4))
+    assert "Is the new layer in the optimizer" in str(model.frozen(trained(), accuracy=0.125))
+
+
+def test_frozen_earns_its_points_when_something_else_costs_accuracy():
+    moved = Cause("cause-statistics", "0.93 with ...", "Keep the frozen part in eval mode.", known=0.93)
+    backbone = trained(fc_weight=RNG.normal(size=(8, 64)))
+    assert model.frozen(backbone, accuracy=0.125, cause=moved) is None
+    assert "Keep the frozen part" in str(model.frozen(backbone, accuracy=0.125, cause=replace(moved, known=0.4)))
+
+
+def test_the_head_of_the_checkpoint_is_no_trained_one():
+    known = Cause("cause-ten-classes", "0.93 with ...", "Use the labels 0..7.", known=0.93)
+    assert model.frozen(trained(), accuracy=0.25, cause=known).key == "nothing-trained"
+    another = {**CHECKPOINT, "head.weight": RNG.normal(size=(8, 10))}
+    assert model.frozen(model.compare_backbone(CHECKPOINT, another), accuracy=0.25, cause=known) is None
 
 
 PREDICTIONS = RNG.integers(0, 8, 100)
@@ -220,70 +255,43 @@ def test_the_number_of_predictions_is_explained():
     assert model.prediction_count(8000, (6,)).key == "prediction-count"
 
 
+# Of 120 images in batches of 64, 100 are named rightly: 56 of the first batch, and 44 of the 56 of the last.
+RIGHT = np.repeat([False, True, False, True], [8, 56, 12, 44])
+
+
 @pytest.mark.parametrize(
-    ("value", "words"), [(None, "no number"), (93.25, "fraction"), (0.5, "the grader measured"), (0.93, None)]
+    ("value", "words"),
+    [
+        (100 / 120, None),
+        (None, "no number"),
+        (83.33, "a percentage"),
+        (100, "the number of right images"),
+        (44 / 56, "the accuracy of the last batch"),
+        (44 / 120, "what the last batch adds"),
+        (0.5, "model.eval()"),
+        (math.nan, "model.eval()"),
+    ],
 )
 def test_what_test_returns_is_advice(value, words):
-    advice = model.test_advice(value, 0.93)
+    advice = model.test_advice(model.Tested(value, RIGHT))
+    assert (advice is None) if words is None else words in advice
+
+
+def test_a_test_that_fails_gets_no_advice():
+    assert model.test_advice(None) is None
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"), [("test", None), ("ToTensor()", "with ToTensor() alone"), ("none", "without")]
+)
+def test_the_transform_of_test_images_is_named(transform, words):
+    advice = model.transform_advice(transform)
     assert (advice is None) if words is None else words in advice
 
 
 def test_accuracy_points_are_ten_a_step():
     values = (0.1, 0.7499, 0.75, 0.8, 0.85, 0.8999, 0.9, 1.0)
     assert [rubric.accuracy_points(v) for v in values] == [0, 0, 10, 20, 30, 30, 40, 40]
-
-
-# Calls
-
-
-@pytest.mark.parametrize(
-    ("error", "message", "key"),
-    [
-        ("NotImplementedError", "read each file", "not-written"),
-        ("SyntaxError", "invalid syntax", "syntax"),
-        ("ModuleNotFoundError", "No module named 'timm'", "missing-module"),
-        ("FileNotFoundError", "/home/me/data", "missing-file"),
-        ("RuntimeError", "Found no NVIDIA driver on your system", "no-gpu"),
-        ("RuntimeError", "Error(s) in loading state_dict for ResNet", "checkpoint-mismatch"),
-        ("SystemExit", "0", "exit"),
-        ("EOFError", "EOF when reading a line", "input"),
-        ("IndexError", "list index out of range", "raised"),
-    ],
-)
-def test_exceptions_are_explained(error, message, key):
-    where = ["submitted.py, line 3, in f: return x[9]"]
-    diagnosis = calls.raised("length", ErrorReport("", error, message, where))
-    assert diagnosis.key == key
-    assert "submitted.py, line 3" in diagnosis.got + diagnosis.remedy
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!",
-        "Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should be the same",
-        "module must have its parameters and buffers on device cuda:0 but found one of them on device: cpu",
-    ],
-)
-def test_tensors_on_two_devices_are_explained(message):
-    diagnosis = calls.raised("train", ErrorReport("", "RuntimeError", message, []))
-    assert "images.to(next(model.parameters()).device)" in diagnosis.remedy
-
-
-REFUSED = {"missing": "missing-function", "model": "not-a-model"} | {kind: f"bad-{kind}" for kind in calls.REFUSALS}
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-def test_what_the_worker_refuses_is_explained(kind):
-    diagnosis = calls.raised("train", ErrorReport(kind, "Refused", "run_model() returned 3", []))
-    assert diagnosis.key == REFUSED[kind]
-
-
-@pytest.mark.parametrize("kind", ["time", "memory", "disk", "processes", "died", "protocol"])
-def test_the_end_of_the_process_is_explained_with_its_last_words(kind):
-    diagnosis = calls.ended("train", kind, "it ended", "a\nb\nlast words")
-    assert diagnosis.key == f"ended-{kind}"
-    assert "| last words" in diagnosis.got
 
 
 def test_every_diagnosis_has_its_section():
@@ -297,5 +305,6 @@ def test_every_diagnosis_has_its_section():
         key for _, key, _ in calls.EXCEPTIONS
     }
     keys |= {key for _, key, _ in dataset.IMAGES}
+    keys |= {one.key for one in (*INTERVENTIONS, *causes.NUMBERINGS, *learning.REASONS)} | {"cause-features"}
     sections = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs" / "student.md").read_text(), re.M))
     assert keys == sections

@@ -1,6 +1,9 @@
 """Test which file of a submission is graded: no link is followed, no pipe waited for, and nothing large read whole."""
 
+import gzip
+import io
 import os
+import zipfile
 
 import pytest
 
@@ -8,7 +11,7 @@ from mp09.errors import GradingError
 from mp09.files import open_inside
 from mp09.grading import rubric
 from mp09.grading.diagnose.record import Failed
-from mp09.grading.working_copy import read_submission
+from mp09.grading.working_copy import GivenFile, read_submission
 
 
 @pytest.fixture
@@ -33,11 +36,17 @@ def diagnosis(source) -> str:
     return failed.value.diagnosis.key
 
 
+def explained(source) -> str:
+    with pytest.raises(Failed) as failed:
+        read_submission(source)
+    return str(failed.value)
+
+
 @pytest.mark.parametrize("name", ["submitted.py", "mp09/submitted.py"])
 def test_the_file_at_the_top_or_in_the_only_folder(given, name):
     (given / name).parent.mkdir(exist_ok=True)
     (given / name).write_bytes(b"x")
-    assert read_submission(given) == read_submission(given / name) == b"x"
+    assert read_submission(given).content == read_submission(given / name).content == b"x"
 
 
 def test_a_linked_file_is_refused(given, secret):
@@ -60,14 +69,14 @@ def test_a_link_beside_the_file_does_not_matter(given, secret):
     (given / "mp09").mkdir()
     (given / "mp09" / "submitted.py").write_bytes(b"own")
     (given / "latest").symlink_to(secret)
-    assert read_submission(given) == b"own"
+    assert read_submission(given).content == b"own"
 
 
 def test_whoever_grades_may_come_through_a_link(given, tmp_path):
     (given / "submitted.py").write_bytes(b"x")
     (tmp_path / "folder").symlink_to(given)
     (tmp_path / "file.py").symlink_to(given / "submitted.py")
-    assert read_submission(tmp_path / "folder") == read_submission(tmp_path / "file.py") == b"x"
+    assert read_submission(tmp_path / "folder").content == read_submission(tmp_path / "file.py").content == b"x"
 
 
 def test_a_pipe_is_not_waited_for(given):
@@ -89,7 +98,7 @@ def test_a_terabyte_is_not_read(given):
 @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
 def test_the_limit(given, more, fits):
     (given / "submitted.py").write_bytes(bytes(rubric.SOURCE_LIMIT + more))
-    assert len(read_submission(given)) if fits else diagnosis(given) == "too-large"
+    assert read_submission(given).content if fits else diagnosis(given) == "too-large"
 
 
 def test_what_is_exchanged_for_a_link_meanwhile_is_not_followed(given, secret):
@@ -122,3 +131,83 @@ def test_a_file_that_may_not_be_read_is_the_graders_problem(given):
     (given / "submitted.py").chmod(0)
     with pytest.raises(GradingError, match="could not be read"):
         read_submission(given)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Submitted.py", "SUBMITTED.PY", "submitted (1).py", "submitted(2).py", "submitted-1.py", "submitted_1.py"),
+        *("submitted copy.py", "submitted - Copy.py", "mp09/submitted (1).py"),
+    ],
+)
+def test_a_name_that_is_almost_right_is_taken_and_told(given, name):
+    (given / name).parent.mkdir(exist_ok=True)
+    (given / name).write_bytes(b"x")
+    (given / "models.py").write_bytes(b"other")
+    file = read_submission(given)
+    assert (file.content, file.remark) == (b"x", f"{name.split('/')[-1]!r} was taken for submitted.py")
+
+
+def test_of_two_names_that_are_almost_right_none_is_taken(given):
+    for name in ("submitted (1).py", "submitted (2).py"):
+        (given / name).write_bytes(b"x")
+    assert "submitted (1).py, submitted (2).py" in explained(given)
+
+
+def test_the_right_name_needs_no_words(given):
+    for name in ("submitted.py", "submitted (1).py"):
+        (given / name).write_bytes(name.encode())
+    assert read_submission(given) == GivenFile(b"submitted.py")
+
+
+@pytest.mark.parametrize("name", ["submitted.txt", "my_submitted.py", "submitted_old.py", "submitted.py.bak"])
+def test_other_names_are_not_taken(given, name):
+    (given / name).write_bytes(b"x")
+    assert f"none in 'given', but {name}" in explained(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mp09_notebook.ipynb", "A notebook is not graded"),
+        ("hw.zip", "An archive is not"),
+        ("hw.tar.gz", "An archive is not"),
+    ],
+)
+def test_what_was_handed_in_instead_is_named(given, name, words):
+    (given / name).write_bytes(b"x")
+    assert f"but {name}" in explained(given)
+    assert words in explained(given)
+
+
+def zipped() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("submitted.py", "")
+    return content.getvalue()
+
+
+NOT_PYTHON = {
+    "notebook": (b'{"cells": [], "nbformat": 4}', "a notebook"),
+    "notebook with spaces": (b'\n {\n "cells": [{}]\n}', "a notebook"),
+    "zip": (zipped(), "an archive (zip)"),
+    "tar.gz": (gzip.compress(b""), "an archive (gzip)"),
+    "UTF-16": ("import torch".encode("utf-16"), "text in UTF-16"),
+    "PDF": (b"%PDF-1.7", "a PDF"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_PYTHON)
+@pytest.mark.parametrize("name", ["submitted.py", "given.ipynb"])
+def test_what_is_no_python_is_named(given, kind, name):
+    content, words = NOT_PYTHON[kind]
+    (given / name).write_bytes(content)
+    source = given if name == "submitted.py" else given / name  # whoever grades may name a file
+    assert diagnosis(source) == "not-python"
+    assert words in explained(source)
+
+
+@pytest.mark.parametrize("content", [b'{"cells": 1}.get("cells")', b'{"cells": [', b"\xef\xbb\xbfimport torch", b""])
+def test_what_may_be_python_is_graded(given, content):
+    (given / "submitted.py").write_bytes(content)
+    assert read_submission(given).content == content

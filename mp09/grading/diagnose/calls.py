@@ -1,16 +1,26 @@
-"""Explain why a call did not return: the file is missing, the code raised an exception, or its process ended."""
+"""Explain why a call did not return: the code raised an exception, or its process ended."""
 
+import re
 from collections.abc import Callable
 
-from mp09.grading import rubric
 from mp09.grading.diagnose.record import Diagnosis
 from mp09.grading.replies import readable
 from mp09.grading.sandbox.conversation import Ending, ErrorReport
 
 LINE = 120  # characters that are shown of a line which a submission printed
-NO_GPU = ("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda")
+NO_GPU = (
+    *("nvidia driver", "not compiled with cuda", "no cuda gpus", "deserialize object on a cuda"),
+    *("support for mps", "not compiled with mps", "mps backend", "invalid device string"),
+)
+SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+NETWORK = ("URLError", "HTTPError", "gaierror", "ConnectionError", "ConnectionRefusedError", "SSLError")
+OWN_MACHINE = re.compile(r"'(/content/|/kaggle/|/Users/|/home/|[A-Za-z]:[\\/])")
+# What is done to a model, and was done to its weights: the attributes of nn.Module that students use.
+WEIGHTS_ALONE = re.compile(
+    r"'(collections\.)?(Ordered[Dd]ict|dict)' object (is not callable|has no attribute '"
+    r"(load_state_dict|eval|train|to|cuda|parameters|named_parameters|modules|children|requires_grad_|fc|conv1|layer\d)')"
+)
 TWO_DEVICES = ("same device", "weight type", "must have its parameters and buffers on device")
-LINKED = "submitted.py or a folder on its way is a symbolic link; hand in the file itself"
 CALLS = {
     "load": "importing submitted.py",
     "length": "build_dataset",
@@ -20,31 +30,10 @@ CALLS = {
     "train": "run_model()",
     "tensors": "reading the trained model's parameters",
     "predict": "the trained model on test images",
+    "experiment": "the trained model, with something changed",
+    "facts": "the trained model on a batch",
     "tested": "test()",
 }
-
-
-def no_file(name: str) -> Diagnosis:
-    return Diagnosis(
-        "no-file",
-        "a file named submitted.py",
-        f"none in {name!r}",
-        "Hand in the one file submitted.py, under exactly this name and not inside another folder.",
-    )
-
-
-def linked() -> Diagnosis:
-    fact, remedy = LINKED.split("; ")
-    return Diagnosis("link", "a file named submitted.py", fact, f"{remedy.capitalize()}: no link is followed.")
-
-
-def too_large() -> Diagnosis:
-    return Diagnosis(
-        "too-large",
-        f"a submitted.py of at most {rubric.SOURCE_LIMIT >> 10} KiB",
-        "a larger one",
-        "Take out what is no code, such as data, weights or images written as text; the grader brings the data.",
-    )
 
 
 def ended(operation: str, kind: Ending, message: str, log: str) -> Diagnosis:
@@ -106,7 +95,7 @@ def raised(operation: str, error: ErrorReport) -> Diagnosis:
     for matches, key, remedy in EXCEPTIONS:
         if matches(error):
             return Diagnosis(key, f"{call} to work", got, remedy)
-    return Diagnosis("raised", f"{call} to work", got, "Run it in the notebook: the line above is where it stopped.")
+    return Diagnosis("raised", f"{call} to work", got, "The line above is where it stopped.")
 
 
 REFUSALS = {
@@ -116,16 +105,47 @@ REFUSALS = {
 }
 
 EXCEPTIONS: list[tuple[Callable[[ErrorReport], bool], str, str]] = [
-    (lambda e: e.type in ("SyntaxError", "IndentationError", "TabError"), "syntax", "Python can't read the file."),
+    (
+        lambda e: e.type in SYNTAX and any(re.search(r"submitted\.py, line \d+: [%!]", line) for line in e.where),
+        "notebook-code",
+        "Lines that begin with % or ! are commands of a notebook, and no Python: take them out.",
+    ),
+    (lambda e: e.type in SYNTAX, "syntax", "Python can't read the file."),
+    (
+        lambda e: "get_ipython" in e.message,
+        "notebook-code",
+        "get_ipython() exists in a notebook alone. An export makes it of lines that begin with % or !: take them out.",
+    ),
+    (
+        lambda e: e.type == "ModuleNotFoundError" and "google.colab" in e.message,
+        "missing-module",
+        "google.colab exists on Colab alone: take out what needs it. The data lie in cifar10_batches.",
+    ),
     (
         lambda e: e.type == "ModuleNotFoundError",
         "missing-module",
         "Only submitted.py is graded: put everything into it, and import nothing beyond requirements.txt.",
     ),
     (
+        lambda e: e.type in NETWORK or any(words in e.message for words in ("urlopen error", "name resolution")),
+        "no-network",
+        "There is no network here. The data lie in cifar10_batches, and the weights in resnet18.pt: download nothing.",
+    ),
+    (
+        lambda e: e.type == "FileNotFoundError" and bool(OWN_MACHINE.search(e.message)),
+        "missing-file",
+        "This path exists on Colab, or on your own machine, alone. "
+        'Use paths relative to the assignment folder, such as "cifar10_batches/data_batch_1" and "resnet18.pt".',
+    ),
+    (
         lambda e: e.type == "FileNotFoundError",
         "missing-file",
         'Use paths relative to the assignment folder, such as "cifar10_batches/data_batch_1" and "resnet18.pt".',
+    ),
+    (
+        lambda e: e.type == "PermissionError" or "Read-only file system" in e.message,
+        "no-permission",
+        "Your code may read the assignment's files, and write into its own folder alone. It needs to write nothing.",
     ),
     (
         lambda e: any(words in e.message for words in TWO_DEVICES),
@@ -143,7 +163,13 @@ EXCEPTIONS: list[tuple[Callable[[ErrorReport], bool], str, str]] = [
         'There is no GPU here: choose torch.device("cuda" if torch.cuda.is_available() else "cpu").',
     ),
     (
-        lambda e: "state_dict" in e.message or "Missing key" in e.message,
+        lambda e: bool(WEIGHTS_ALONE.search(e.message)),
+        "checkpoint-is-a-dict",
+        'torch.load("resnet18.pt") gives the weights alone, a dict. Make the model first, and load them into it: '
+        'net = resnet18(); net.load_state_dict(torch.load("resnet18.pt")).',
+    ),
+    (
+        lambda e: "loading state_dict" in e.message or "Missing key" in e.message,
         "checkpoint-mismatch",
         "resnet18.pt fits resnet18() with its 10 outputs: load it first, replace the last layer afterwards.",
     ),
@@ -152,5 +178,14 @@ EXCEPTIONS: list[tuple[Callable[[ErrorReport], bool], str, str]] = [
         "exit",
         "Don't call exit() or sys.exit(), and parse no arguments: the grader imports your file.",
     ),
-    (lambda e: e.type == "EOFError", "input", "Nobody is there to answer input(): take it out."),
+    (
+        lambda e: e.type == "EOFError" and "reading a line" in e.message,
+        "input",
+        "Nobody is there to answer input(): take it out.",
+    ),
+    (
+        lambda e: e.type == "EOFError",
+        "end-of-file",
+        "The file was read to its end already. A second pickle.load finds nothing: load once, and keep the result.",
+    ),
 ]

@@ -84,13 +84,13 @@ def images(samples: Samples) -> Diagnosis | None:
     wanted = "images as float tensors of shape (3, 32, 32), values 0..1"
     truth, kinds = samples.expected_images / 255.0, samples.image_kinds
     got: list[np.ndarray] = []
-    for image, kind in zip(samples.images, kinds, strict=True):
+    for image, kind, true in zip(samples.images, kinds, truth, strict=True):
         if image is None or image.shape != (3, 32, 32):
-            return Diagnosis("image-shape", wanted, kind, _shape_remedy(image, truth))
+            return Diagnosis("image-shape", wanted, kind, f"{_shape_remedy(image)}{_contents(image, true)}")
         got.append(image)
     if not all(kind.startswith("a float") for kind in kinds):
         remedy = "Apply the transform that build_dataset is given to each image; ToTensor() then makes floats in 0..1."
-        return Diagnosis("image-type", wanted, kinds[0], remedy)
+        return Diagnosis("image-type", wanted, kinds[0], f"{remedy}{_contents(got[0], truth[0])}")
     values = np.stack(got).astype(np.float64)
     if _same(values, truth):
         return None
@@ -101,7 +101,23 @@ def images(samples: Samples) -> Diagnosis | None:
     return Diagnosis("image-contents", wanted, spread, "Show one with plt.imshow and compare it with its class name.")
 
 
-def _shape_remedy(image: np.ndarray | None, truth: np.ndarray) -> str:
+def _contents(image: np.ndarray | None, true: np.ndarray) -> str:
+    """Say whether an image of another type or shape holds the pixels of the file (3, 32, 32), or what is wrong besides.
+
+    Its axes are put into the right order first, and whole numbers are divided by 255, as ToTensor() would do it.
+    """
+    if image is None or image.size != true.size:
+        return ""
+    order = {(32, 32, 3): (2, 0, 1), (32, 3, 32): (1, 0, 2)}.get(image.shape, tuple(range(image.ndim)))
+    values = image.transpose(order).reshape(1, 3, 32, 32).astype(np.float64)
+    values = values / 255 if image.dtype.kind in "iu" else values
+    if _same(values, true[None]):
+        return " The pixels themselves are those of the file."
+    remedy = next((remedy for matches, _, remedy in IMAGES if matches(values, true[None])), "")
+    return f" Besides: {remedy}" if remedy else ""
+
+
+def _shape_remedy(image: np.ndarray | None) -> str:
     if image is None:
         return "Return the transformed image as the first of the two values."
     if image.shape == (32, 32, 3):

@@ -4,16 +4,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mp09.data.cifar import CLASSES
 from mp09.grading import rubric
+from mp09.grading.diagnose.causes import Cause
 from mp09.grading.diagnose.record import Diagnosis
 
 ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # relative error of rounding: half a unit in the last place
-CHANCE = 1 / len(CLASSES)
 ADVICE_STATISTICS = (
     "The backbone's BatchNorm statistics moved: in train() mode they follow the batches, frozen weights or not. "
     "Keep the frozen part in eval() mode while training."
 )
+NOT_A_FUNCTION = (
+    'Random changes belong to training only: no augmentation in get_preprocess_transform("test"), dropout and '
+    "BatchNorm in eval mode, nothing counted between calls."
+)
+UNTRAINED = (
+    "Is the new layer in the optimizer, are zero_grad, backward and step called, and do labels and images in training "
+    "belong together? Look at the loss: it must fall."
+)
+TOLERANCE = 0.02  # results of test() are compared so closely
 ADVICE_DROPPED = "Part of resnet18.pt is not in your model; more of it usually gives better features."
 
 
@@ -26,6 +34,7 @@ class BackboneComparison:
         changed: those of which the model has a version that was trained.
         absent: those that are missing, while the model has a tensor of the same shape that is nothing like them.
         dropped: those that the model has nothing for, as when a layer was left out.
+        old_head: whether the checkpoint's own last layer is there, unchanged, and no other linear layer.
         moved_statistics: whether running statistics of BatchNorm changed.
     """
 
@@ -34,6 +43,7 @@ class BackboneComparison:
     absent: list[str]
     dropped: list[str]
     moved_statistics: bool
+    old_head: bool = False
 
 
 def compare_backbone(
@@ -69,7 +79,10 @@ def compare_backbone(
         elif name not in unchanged:  # a convolution of its shape but nothing like it was started anew
             (changed if alike else absent if tensor.ndim > 1 and candidates else dropped).append(name)
     kept = [name for name in unchanged if "running_" not in name and name not in changed]
-    return BackboneComparison(kept, changed, absent, dropped, moved)
+    head = checkpoint.get("fc.weight")
+    old_head = head is not None and _take(head, left.get(head.shape, []))
+    old_head &= not any(len(shape) == 2 and tensors for shape, tensors in left.items())
+    return BackboneComparison(kept, changed, absent, dropped, moved, old_head)
 
 
 def _take(tensor: np.ndarray, candidates: list[tuple[np.ndarray, float]]) -> bool:
@@ -92,7 +105,16 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.vdot(a, b)) / size if size > 0 else 0.0
 
 
-def frozen(backbone: BackboneComparison, *, accuracy: float) -> Diagnosis | None:
+def frozen(backbone: BackboneComparison, *, accuracy: float, cause: Cause | None = None) -> Diagnosis | None:
+    """Explain what was not frozen, or that nothing was trained.
+
+    A classifier that knows the classes as soon as something else is put right was trained, whatever its accuracy.
+
+    Args:
+        backbone: what became of the pretrained weights.
+        accuracy: the measured accuracy, 0 to 1.
+        cause: what costs accuracy.
+    """
     wanted = "every weight that came from resnet18.pt to be unchanged after run_model(), and a trained classifier"
     if not backbone.unchanged and not backbone.changed:
         remedy = (
@@ -110,42 +132,31 @@ def frozen(backbone: BackboneComparison, *, accuracy: float) -> Diagnosis | None
             f"{what} changed during training although it should be frozen",
             "Set requires_grad = False for the backbone's parameters, and give the optimizer only the classifier's.",
         )
-    if accuracy < rubric.TRAINED_ACCURACY:
-        return Diagnosis(
-            "nothing-trained",
-            wanted,
-            "an unchanged backbone, but a classifier that knows nothing",
-            untrained_remedy(accuracy),
-        )
+    known = accuracy if cause is None or backbone.old_head else max(accuracy, cause.known)
+    if known < rubric.TRAINED_ACCURACY:
+        got = f"an unchanged backbone, and a classifier with an accuracy of {accuracy:.4f}"
+        return Diagnosis("nothing-trained", wanted, got, cause.remedy if cause else UNTRAINED)
     return None
 
 
-def untrained_remedy(accuracy: float) -> str:
-    if abs(accuracy - CHANCE) < 0.03:
-        return (
-            f"Accuracy {accuracy:.3f} is chance for 8 classes: labels and images don't line up, or the head was never "
-            "trained (is it in the optimizer? are zero_grad, backward and step all called?)."
-        )
-    return "Train longer, or with another learning rate (0.001 suits Adam), and check loss and normalisation."
-
-
-def accuracy(value: float, predictions: np.ndarray, agreement: float = 1.0) -> Diagnosis | None:
+def accuracy(
+    value: float, predictions: np.ndarray, agreement: float = 1.0, cause: Cause | None = None
+) -> Diagnosis | None:
     """Explain an accuracy that misses the last step, and two passes that give different classes.
 
     Args:
         value: the accuracy, 0 to 1.
         predictions: the classes, int64 (N,), -1 where the output was not a number.
         agreement: the share of images that got the same class in both passes, 0 to 1.
+        cause: what costs accuracy.
     """
     top = rubric.ACCURACY_STEPS[-1]
     if agreement < rubric.AGREEMENT:
-        return Diagnosis(
-            "not-a-function",
-            "the same class for an image each time, whatever comes before it and beside it",
-            "another class for some of the images, in another order and with another batch size",
-            'Random changes belong to training only: no augmentation in get_preprocess_transform("test"), dropout and '
-            "BatchNorm in eval mode, nothing counted between calls.",
-        )
+        wanted = "the same class for an image each time, whatever comes before it and beside it"
+        got = "another class for some of the images, in another order and with another batch size"
+        if cause:
+            return Diagnosis(cause.key, wanted, f"{got}; accuracy {value:.4f}, and {cause.found}", cause.remedy)
+        return Diagnosis("not-a-function", wanted, got, NOT_A_FUNCTION)
     if value >= top:
         return None
     wanted = f"an accuracy of at least {top:.2f} on the test images"
@@ -153,18 +164,14 @@ def accuracy(value: float, predictions: np.ndarray, agreement: float = 1.0) -> D
     if (predictions < 0).mean() > 0.5:
         remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
+    if cause:
+        return Diagnosis(cause.key, wanted, f"{got}; {cause.found}", cause.remedy)
     if len(set(predictions.tolist())) == 1:
-        remedy = (
-            "Every image gets the same class: the head was not trained, or collapsed with too high a learning rate."
-        )
+        remedy = "Every image gets the same class: the head was not trained, or its learning rate was far too high."
         return Diagnosis("accuracy-constant", wanted, got, remedy)
     if value < rubric.TRAINED_ACCURACY:
-        return Diagnosis("accuracy-chance", wanted, got, untrained_remedy(value))
-    remedy = (
-        "Close. Check that test images are normalised like training images and not augmented, that the pretrained "
-        "weights are loaded, that the loss takes logits (no softmax before CrossEntropyLoss), and train an epoch more."
-    )
-    return Diagnosis("accuracy-low", wanted, got, remedy)
+        return Diagnosis("accuracy-chance", wanted, got, UNTRAINED)
+    return Diagnosis("accuracy-low", wanted, got, "Close. Train for another epoch, and try other learning rates.")
 
 
 def prediction_count(expected: int, shape: tuple[int, ...]) -> Diagnosis:
@@ -172,12 +179,49 @@ def prediction_count(expected: int, shape: tuple[int, ...]) -> Diagnosis:
     return Diagnosis("prediction-count", f"{expected} predictions", f"{shape}", remedy)
 
 
-def test_advice(value: float | None, accuracy: float) -> str | None:
-    """Return advice on test(), which may return a fraction, a percentage or nothing: the course leaves that free."""
+def transform_advice(transform: str) -> str | None:
+    """Return advice when test images did not go through the submission's own transform.
+
+    Args:
+        transform: which one they went through; see `GradeReport`.
+    """
+    if transform in ("", "test"):
+        return None
+    words = "without a transform" if transform == "none" else f"with {transform} alone"
+    return f'Test images were evaluated {words}: get_preprocess_transform("test") gave nothing that fits the dataset.'
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Holds what the submission's test() gave for some images, and what the grader found for the same ones.
+
+    Attributes:
+        value: what test() returned; None if that is no number.
+        right: which images the model names rightly in eval mode, bool (N,), in the order of the loader.
+    """
+
+    value: float | None
+    right: np.ndarray
+
+
+def test_advice(tested: Tested | None) -> str | None:
+    """Return advice on test(), whose result the course leaves free; None where it is the accuracy, or not known."""
+    if tested is None:
+        return None
+    value, right = tested.value, tested.right
     if value is None:
         return "test() returned no number; returning the accuracy as a fraction 0..1 makes it useful for you."
-    if value > 1.0:
-        return f"test() returned {value:.4g}; a fraction 0..1 is what the handout describes."
-    if abs(value - accuracy) > 0.1:
-        return f"test() says {value:.3f}, the grader measured {accuracy:.3f}: is test() in eval mode, and counts all?"
-    return None
+    share, last = float(right.mean()), right[(len(right) - 1) // rubric.BATCH_SIZE * rubric.BATCH_SIZE :]
+    others = {
+        100 * share: "a percentage; a fraction 0..1 is what the handout describes",
+        float(right.sum()): "the number of right images; divide by the number of all",
+        float(last.mean()): "the accuracy of the last batch alone; add up over all batches",
+        float(last.sum() / len(right)): "what the last batch adds; count over all batches",
+    }
+    if abs(value - share) <= TOLERANCE:
+        return None
+    found = next((words for other, words in others.items() if abs(value - other) <= TOLERANCE * max(1.0, other)), "")
+    got = (
+        f"test() returned {value:.4g} for {len(right)} images; in eval mode the model names {share:.3f} of them rightly"
+    )
+    return f"{got}. That is {found}." if found else f"{got}: does test() call model.eval(), and count all images?"

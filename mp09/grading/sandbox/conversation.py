@@ -99,6 +99,44 @@ class TensorTypes:
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """Names the transform of the evaluated images: "test" or "train" for the submission's own, "ToTensor()", or "none".
+
+    It is "" where no image came from the submission's dataset.
+    """
+
+    transform: str
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """Tells what was seen of a training. A loss is a mean over a tenth of all losses; None where there are none.
+
+    Attributes:
+        steps: How often an optimizer took a step.
+        without_gradient: At how many of them no parameter had a gradient.
+        optimizer, rate: The last optimizer's class, and its largest learning rate.
+        other_parameters: Whether that optimizer held no parameter of the returned model.
+        first_loss, least_loss, last_loss: The loss at the beginning, at its best and at the end.
+        untouched: Whether the last linear layer looks as it was made.
+        largest_weight: The largest absolute weight of a linear layer; None if it is not finite, or there is none.
+        sums_to_one: Whether the outputs for an image are shares of 1.
+    """
+
+    steps: int
+    without_gradient: int
+    optimizer: str
+    rate: float | None
+    other_parameters: bool
+    first_loss: float | None
+    least_loss: float | None
+    last_loss: float | None
+    untouched: bool
+    largest_weight: float | None
+    sums_to_one: bool
+
+
+@dataclass(frozen=True)
 class ReturnedNumber:
     """Holds what test() returned; None when that is no number."""
 
@@ -173,9 +211,20 @@ def samples(files: Sequence[str], indices: Sequence[int]) -> Question[SampleKind
     return Question("samples", SampleKinds, arguments, arrays=r"(images|labels)\d+")
 
 
-def predict(file: str, count: int, batch_size: int) -> Question[Done]:
+def predict(file: str, count: int, batch_size: int) -> Question[Evaluated]:
     arguments = {"file": file, "count": count, "batch_size": batch_size}
-    return Question("predict", Done, arguments, arrays="predictions")
+    return Question("predict", Evaluated, arguments, arrays="predictions")
+
+
+def experiment(
+    file: str, count: int, batch_size: int, changes: Sequence[str], train_files: Sequence[str]
+) -> Question[Evaluated]:
+    arguments = {"file": file, "count": count, "batch_size": batch_size, "changes": changes, "train_files": train_files}
+    return Question("experiment", Evaluated, arguments, arrays="predictions")
+
+
+def facts(file: str, count: int) -> Question[TrainingFacts]:
+    return Question("facts", TrainingFacts, {"file": file, "count": count})
 
 
 def tested(file: str, count: int) -> Question[ReturnedNumber]:

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import ToTensor
 
+from mp09.grading.interventions import BY_KEY
 from mp09.grading.sandbox import attempts, protocol
 from mp09.grading.sandbox.conversation import (
     About,
@@ -28,15 +29,18 @@ from mp09.grading.sandbox.conversation import (
     BatchParts,
     DatasetLength,
     Done,
+    Evaluated,
     ReturnedNumber,
     SampleKinds,
     Succeeded,
     TensorTypes,
+    TrainingFacts,
     WorkerSettings,
 )
+from mp09.grading.sandbox.evaluation import Evaluation, dataset_of, kept_state
 from mp09.grading.sandbox.isolation import Confined
-from mp09.grading.sandbox.plain_values import Refused, as_array, count_of, describe, error_report, logits_in, numbers
-from mp09.grading.sandbox.session import Session
+from mp09.grading.sandbox.plain_values import Refused, as_array, count_of, describe, error_report, numbers
+from mp09.grading.sandbox.session import Norm, Session
 
 Arrays = dict[str, np.ndarray]
 
@@ -61,6 +65,9 @@ def checkpoint(session: Session, path: str) -> tuple[Done, Arrays]:
     This is asked only before a submission is loaded, so that they are the true ones.
     """
     state = torch.load(path, map_location="cpu", weights_only=True)
+    layers = [name.removesuffix("running_mean") for name in state if name.endswith("running_mean")]
+    parts = ("weight", "bias", "running_mean", "running_var")
+    session.norms = [Norm(*(state[layer + part].clone() for part in parts)) for layer in layers]
     return Done(), {name: as_array(tensor.float()) for name, tensor in state.items() if tensor.is_floating_point()}
 
 
@@ -72,7 +79,8 @@ def load(session: Session) -> tuple[Done, Arrays]:
     assert spec is not None  # the name ends in .py
     assert spec.loader is not None
     session.module = sys.modules["submitted"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(session.module)
+    with session.watch:  # some submissions train while they are imported
+        spec.loader.exec_module(session.module)
     return Done(), {}
 
 
@@ -118,7 +126,8 @@ def samples(session: Session, files: list[str], indices: list[int]) -> tuple[Sam
 
 def train(session: Session) -> tuple[Done, Arrays]:
     """Call run_model() and keep the model that it returns."""
-    model = session.function("run_model")()
+    with session.watch:
+        model = session.function("run_model")()
     if not isinstance(model, nn.Module):
         raise Refused("model", f"run_model() returned {describe(model)}")
     session.model = model
@@ -139,64 +148,62 @@ def tensors(session: Session) -> tuple[TensorTypes, Arrays]:
     return TensorTypes({name: kind for name, kind in types.items() if kind != "float32"}), arrays
 
 
-def predict(session: Session, file: str, count: int, batch_size: int) -> tuple[Done, Arrays]:
+def predict(session: Session, file: str, count: int, batch_size: int) -> tuple[Evaluated, Arrays]:
     """Return the class with the largest output for each of the first `count` images of a file.
 
     It is -1 where an output is not a number.
     """
-    dataset = session.function("build_dataset")([file], transform=_test_transform(session))
-    model = session.model
-    model.eval()
-    first = next(iter(model.parameters()), torch.zeros(0))
-    predictions = []
-    with torch.no_grad():
-        subset = Subset(dataset, range(count))  # the images are there, whatever the dataset's len() says
-        for batch in _reseeded(session, DataLoader(subset, batch_size=batch_size)):
-            images = torch.as_tensor(batch[0])
-            output = model(images.to(device=first.device, dtype=first.dtype))
-            logits = logits_in(output)
-            if logits is None or logits.ndim != 2 or logits.shape[1] < 8:
-                raise Refused("output", f"the model gave {describe(output)} for images {tuple(images.shape)}")
-            classes = logits.argmax(dim=1)
-            classes[torch.isnan(logits).any(dim=1)] = -1
-            predictions.append(classes.cpu())
-    return Done(), {"predictions": as_array(torch.cat(predictions).long())}
+    evaluation = Evaluation(session, file, count, batch_size)
+    classes = evaluation.classes()
+    return Evaluated(evaluation.transform), {"predictions": classes}
 
 
-def _reseeded(session: Session, loader: Iterable[Any]) -> Iterator[Any]:
-    """Yield the loader's batches.
+def experiment(
+    session: Session, file: str, count: int, batch_size: int, changes: list[str], train_files: list[str]
+) -> tuple[Evaluated, Arrays]:
+    """Return what `predict` does, with changes: keys of interventions."""
+    with Evaluation(session, file, count, batch_size, train_files) as evaluation:
+        for key in changes:
+            BY_KEY[key].change(evaluation)
+        classes = evaluation.classes()
+        return Evaluated(evaluation.transform), {"predictions": classes}
 
-    Each is made, and looked at, with the same random numbers, wherever in the order it comes.
-    """
-    batches = iter(loader)
-    session.reseed()
-    while (batch := next(batches, None)) is not None:
-        yield batch
-        session.reseed()
+
+def facts(session: Session, file: str, count: int) -> tuple[TrainingFacts, Arrays]:
+    """Return what is known about the training, and about the outputs for the first `count` images of a file."""
+    sums_to_one = Evaluation(session, file, count, count).sums_to_one()
+    return session.watch.facts(session.models_in_use(), sums_to_one=sums_to_one), {}
 
 
 def tested(session: Session, file: str, count: int) -> tuple[ReturnedNumber, Arrays]:
     """Return what test() says about the first `count` images of a batch file."""
-    dataset = session.function("build_dataset")([file], transform=_test_transform(session))
+    dataset, _ = dataset_of(session, file, "test")
     subset = Subset(dataset, range(min(count, count_of(dataset))))
-    value = session.function("test")(DataLoader(subset, batch_size=64), session.model)
+    with kept_state(session):  # test() may run the model in train mode
+        value = session.function("test")(DataLoader(subset, batch_size=64), session.model)
     try:
         return ReturnedNumber(float(value)), {}
     except (TypeError, ValueError):
         return ReturnedNumber(None), {}
 
 
-FUNCTIONS = (about, probe, checkpoint, load, length, batches, first_batch, samples, train, tensors, predict, tested)
+FUNCTIONS = (
+    about,
+    probe,
+    checkpoint,
+    load,
+    length,
+    batches,
+    first_batch,
+    samples,
+    train,
+    tensors,
+    predict,
+    experiment,
+    facts,
+    tested,
+)
 OPERATIONS: dict[str, Callable[..., tuple[object, Arrays]]] = {f.__name__: f for f in FUNCTIONS}
-
-
-def _test_transform(session: Session) -> Any:
-    """Return the submission's transform for test images, or ToTensor() when there is none that works."""
-    try:
-        transform = session.function("get_preprocess_transform")("test")
-    except Exception:  # the course lets students do without this function
-        return ToTensor()
-    return ToTensor() if transform is None else transform
 
 
 def _take_channels() -> tuple[IO[bytes], IO[bytes]]:

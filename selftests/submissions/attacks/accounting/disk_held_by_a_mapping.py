@@ -1,6 +1,7 @@
 # 2.5 GiB of the disk in files that have neither a name nor a descriptor: only a mapping holds them.
 # points: 0
 # base: untrained
+# alone: disk
 import ctypes
 import os
 import time

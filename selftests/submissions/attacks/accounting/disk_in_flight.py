@@ -1,6 +1,7 @@
 # 2.5 GiB of the disk in files that are only on their way from a socket to itself.
 # points: 0
 # base: untrained
+# alone: disk
 import os
 import socket
 import time

@@ -1,0 +1,229 @@
+"""Find by experiment what costs a trained model its accuracy.
+
+The model is evaluated again on a sample of the test images, each time with one of the `interventions` made. A change
+explains the accuracy when it recovers enough of what is missing. When none does, a new linear head is trained on the
+model's own features. If that one reaches the goal, the features are fine and the head has not learned enough;
+otherwise features or data are at fault.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+import numpy as np
+
+from mp09.data.cifar import CIFAR10, CLASSES
+from mp09.grading import rubric
+from mp09.grading.diagnose.learning import why_not_learned
+from mp09.grading.interventions import BY_KEY, INTERVENTIONS, REFIT, Intervention
+from mp09.grading.sandbox.conversation import TrainingFacts
+
+GOAL = rubric.ACCURACY_STEPS[-1]
+LEAST_GAIN = 0.05  # a change explains an accuracy when it recovers at least so much,
+LEAST_SHARE = 0.5  # and at least this share of what is missing to GOAL
+SIMILAR = 0.02  # two changes whose accuracies differ by less help equally
+ORDER_FROM = 0.8  # the outputs' best order counts from this accuracy on, because some order suits even guesses a little
+ORDERS = np.array(list(permutations(range(len(CLASSES)))))
+OF_TEN = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in CIFAR10])  # class of ten -> of eight
+# What a new head gets, too, when it is not good enough by itself: these put right whatever images went through.
+IN_TRAINING = ("cause-normalised", "cause-statistics")
+IN_TRAINING_TOO = (
+    "In training and at test alike, the backbone gets images in another form than those it was trained on. Look at the "
+    "dataset and at both transforms."
+)
+FEATURES = (
+    "The features that reach the head can't tell the classes apart. Is resnet18.pt loaded and frozen, does the head "
+    "get what the average pooling gives, and are images normalised with MEAN and STD?"
+)
+
+# Returns the classes of the sample, int64 (N,), with these interventions made; None when there is no answer.
+Ask = Callable[[Sequence[str]], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """Describes a way to number the outputs; its texts are like those of an `Intervention`.
+
+    Attributes:
+        renumber: gets the classes and the labels of the sample, int64 (N,), and returns classes.
+    """
+
+    key: str
+    renumber: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    found: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Holds what came of an experiment.
+
+    Attributes:
+        changes: the keys of the interventions.
+        accuracy: the accuracy on the sample, 0 to 1.
+        numbering: how the outputs are numbered then, if that explains more.
+    """
+
+    changes: tuple[str, ...]
+    accuracy: float
+    numbering: Numbering | None = None
+
+    @property
+    def parts(self) -> list[Intervention | Numbering]:
+        """List what was changed, the most important first; a new head is left out."""
+        made = [BY_KEY[key] for key in self.changes if key != REFIT.key]
+        return [*made, *([self.numbering] if self.numbering else [])]
+
+    @property
+    def words(self) -> str:
+        return " and ".join(part.found for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Names what costs accuracy.
+
+    Attributes:
+        key: an anchor in docs/student.md.
+        found: what was found, e.g. "0.93 with the file's images in 0..1".
+        remedy: what it means, and what to do.
+        known: the accuracy that the trained model itself reached with something changed, 0 to 1.
+    """
+
+    key: str
+    found: str
+    remedy: str
+    known: float
+
+
+def _in_best_order(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the classes renamed one for one so that most of them are right; unchanged below ORDER_FROM."""
+    possible = (classes >= 0) & (classes < len(CLASSES))
+    counts = np.zeros((len(CLASSES), len(CLASSES)))
+    np.add.at(counts, (classes[possible], labels[possible]), 1)
+    totals = counts[np.arange(len(CLASSES)), ORDERS].sum(axis=1)
+    if totals.max() < ORDER_FROM * len(labels):
+        return classes
+    return np.where(possible, ORDERS[totals.argmax()][np.where(possible, classes, 0)], -1)
+
+
+NUMBERINGS = (
+    Numbering(
+        "cause-ten-classes",
+        lambda classes, _: np.where((classes >= 0) & (classes < len(OF_TEN)), OF_TEN[np.clip(classes, 0, 9)], -1),
+        "outputs numbered like CIFAR-10's ten classes",
+        "Your labels are those of ten classes, cat and dog included. Use the labels 0..7 as they stand in the files.",
+    ),
+    Numbering(
+        "cause-shifted",
+        lambda classes, _: (classes - 1) % len(CLASSES),
+        "outputs numbered from 1",
+        "Training labels were one too high. Use the labels 0..7 as they stand in the files.",
+    ),
+    Numbering(
+        "cause-order",
+        _in_best_order,
+        "outputs in another order",
+        "The model tells the classes apart and numbers them otherwise. Use the labels 0..7 as they stand in the files.",
+    ),
+)
+
+FOUND = {one.key: one.found for one in (*INTERVENTIONS, *NUMBERINGS)}
+
+
+def is_cause(key: str) -> bool:
+    """Return whether the key of a diagnosis says what costs accuracy."""
+    return key.startswith(("cause-", "learning-"))
+
+
+def explains(before: float, after: float) -> bool:
+    """Return whether a change that brings an accuracy from `before` to `after` explains it."""
+    return after - before >= max(LEAST_GAIN, LEAST_SHARE * (GOAL - before))
+
+
+def find(ask: Ask, facts: Callable[[], TrainingFacts | None], classes: np.ndarray, labels: np.ndarray) -> Cause | None:
+    """Return what costs accuracy, or None when nothing explains it.
+
+    Args:
+        ask: evaluates the model on the sample, with interventions.
+        facts: tells what was seen of the training; None when there is no answer.
+        classes: the classes of the sample without any intervention, int64 (N,).
+        labels: the true ones, int64 (N,).
+    """
+    accuracy = float(np.mean(classes == labels))
+    best = _search(ask, labels, accuracy, _numbered((), classes, labels))
+    known = best.accuracy
+    if explains(accuracy, best.accuracy):
+        remedy = " ".join(part.remedy for part in best.parts)
+        return Cause(best.parts[0].key, f"{best.accuracy:.2f} with {best.words}", remedy, known)
+    refit = _try(ask, labels, (REFIT.key,))
+    if refit is None:
+        return None
+    found = f"{refit.accuracy:.2f} with {REFIT.found}"
+    if refit.accuracy > GOAL - LEAST_GAIN:
+        seen = facts() if explains(accuracy, refit.accuracy) else None
+        return _cause_in_learning(seen, found, known) if seen else None
+    with_others = [_try(ask, labels, (key, REFIT.key)) for key in IN_TRAINING]
+    better = _best([refit, *filter(None, with_others)])
+    if explains(refit.accuracy, better.accuracy):
+        part = better.parts[0]
+        remedy = part.remedy if isinstance(part, Intervention) and part.subject == "model" else IN_TRAINING_TOO
+        return Cause(part.key, f"{better.accuracy:.2f} with {better.words} and a new linear head", remedy, known)
+    return Cause("cause-features", found, FEATURES, known)
+
+
+def _cause_in_learning(seen: TrainingFacts, found: str, known: float) -> Cause:
+    key, remedy = why_not_learned(seen)
+    return Cause(key, found, f"{REFIT.remedy} {remedy}", known)
+
+
+def _search(ask: Ask, labels: np.ndarray, accuracy: float, start: Experiment) -> Experiment:
+    """Return the experiment with at most two interventions that explains most.
+
+    A second one is made where the first leaves something to explain, and taken if it explains that.
+    """
+    if _enough(start):
+        return start
+    one = _best([start, *_one_more(ask, labels, start)])
+    if one is start or _enough(one):
+        return one
+    two = _best([one, *_one_more(ask, labels, one)])
+    alone = explains(accuracy, two.accuracy) and not explains(accuracy, one.accuracy)
+    return two if alone or explains(one.accuracy, two.accuracy) else one
+
+
+def _best(experiments: list[Experiment]) -> Experiment:
+    """Return the experiment after the first that recovers most, and of several about as good the one listed first.
+
+    It is the first when nothing recovers anything.
+    """
+    start, *others = experiments
+    most = max((one.accuracy for one in others), default=0.0)
+    return next((one for one in others if one.accuracy > max(start.accuracy, most - SIMILAR)), start)
+
+
+def _one_more(ask: Ask, labels: np.ndarray, before: Experiment) -> list[Experiment]:
+    """Try each intervention besides those that are made already; two never have the same subject."""
+    taken = {BY_KEY[key].subject for key in before.changes}
+    tried = [_try(ask, labels, (*before.changes, one.key)) for one in INTERVENTIONS if one.subject not in taken]
+    return [experiment for experiment in tried if experiment]
+
+
+def _enough(experiment: Experiment) -> bool:
+    """Return whether so little is missing that a further change could not explain it."""
+    return experiment.accuracy > GOAL - LEAST_GAIN and bool(experiment.parts)
+
+
+def _try(ask: Ask, labels: np.ndarray, changes: tuple[str, ...]) -> Experiment | None:
+    classes = ask(changes)
+    return None if classes is None else _numbered(changes, classes, labels)
+
+
+def _numbered(changes: tuple[str, ...], classes: np.ndarray, labels: np.ndarray) -> Experiment:
+    """Return the experiment with these classes, numbered in another way if that explains their accuracy."""
+    experiment = Experiment(changes, float(np.mean(classes == labels)))
+    for numbering in NUMBERINGS:
+        accuracy = float(np.mean(numbering.renumber(classes, labels) == labels))
+        if explains(experiment.accuracy, accuracy):
+            return replace(experiment, accuracy=accuracy, numbering=numbering)
+    return experiment

@@ -1,0 +1,178 @@
+"""Tests which cause is named for which results of experiments, and which reason for which facts of a training."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mp09.grading.diagnose import causes, learning
+from mp09.grading.diagnose.causes import Cause, explains, find
+from mp09.grading.interventions import INTERVENTIONS, REFIT
+from mp09.grading.sandbox.conversation import TrainingFacts
+
+LABELS = np.arange(200) % 8
+FACTS = TrainingFacts(
+    steps=50,
+    without_gradient=0,
+    optimizer="Adam",
+    rate=0.001,
+    other_parameters=False,
+    first_loss=2.1,
+    least_loss=0.5,
+    last_loss=0.5,
+    untouched=False,
+    largest_weight=1.0,
+    sums_to_one=False,
+)
+
+
+def answers(accuracy: float) -> np.ndarray:
+    """Return classes of which this share is right; all others are -1, so that no other numbering helps."""
+    return np.where(np.arange(len(LABELS)) < accuracy * len(LABELS), LABELS, -1)
+
+
+def cause(plain: float, changed: dict[tuple[str, ...], float], facts: TrainingFacts | None = FACTS) -> Cause | None:
+    """Find the cause when the model has these accuracies with these changes, and `plain` with any others."""
+    asked.clear()
+
+    def ask(changes):
+        asked.append(tuple(changes))
+        return answers(changed.get(tuple(changes), plain))
+
+    return find(ask, lambda: facts, answers(plain), LABELS)
+
+
+asked: list[tuple[str, ...]] = []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "enough"),
+    [(0.1, 0.51, True), (0.1, 0.49, False), (0.86, 0.92, True), (0.88, 0.92, False), (0.9, 0.8, False)],
+)
+def test_a_change_explains_what_it_recovers_half_of(before, after, enough):
+    assert explains(before, after) == enough
+
+
+@pytest.mark.parametrize("one", INTERVENTIONS, ids=lambda one: one.key)
+def test_the_change_that_helps_is_named_with_its_figure(one):
+    found = cause(0.1, {(one.key,): 0.93})
+    assert found == Cause(one.key, f"0.93 with {one.found}", one.remedy, 0.93)
+
+
+def test_of_two_that_help_the_better_is_named():
+    assert cause(0.1, {("cause-colours",): 0.8, ("cause-half",): 0.85}).key == "cause-half"
+
+
+def test_of_two_that_help_equally_the_more_special_is_named():
+    assert cause(0.1, {("cause-train-transform",): 0.91, ("cause-normalised",): 0.92}).key == "cause-train-transform"
+
+
+def test_two_are_named_where_one_is_not_enough():
+    alone = {("cause-statistics",): 0.4, ("cause-normalised",): 0.3}
+    found = cause(0.15, {**alone, ("cause-statistics", "cause-normalised"): 0.93})
+    assert found.key == "cause-statistics"
+    assert found.found.startswith("0.93 with the BatchNorm statistics of resnet18.pt and the file's images, normalised")
+
+
+def test_a_second_that_adds_little_is_not_named():
+    alone = {("cause-statistics",): 0.8, ("cause-normalised",): 0.3}
+    assert " and " not in cause(0.15, {**alone, ("cause-statistics", "cause-normalised"): 0.83}).found
+
+
+def test_two_changes_of_one_subject_are_not_tried_together():
+    cause(0.1, {("cause-normalised",): 0.4, ("cause-half",): 0.3})
+    assert ("cause-normalised", "cause-half") not in asked
+
+
+@pytest.mark.parametrize(
+    ("classes", "key"),
+    [
+        (np.array([0, 1, 2, 4, 6, 7, 8, 9])[LABELS], "cause-ten-classes"),
+        (LABELS + 1, "cause-shifted"),
+        (7 - LABELS, "cause-order"),
+    ],
+)
+def test_outputs_that_are_numbered_otherwise_are_seen_without_asking(classes, key):
+    found = find(lambda _: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS)
+    assert (found.key, found.known) == (key, 1.0)
+
+
+def test_a_change_and_another_numbering_are_both_named():
+    found = find(
+        lambda changes: LABELS + 1 if changes == ("cause-bytes",) else answers(0.1), lambda: None, answers(0.1), LABELS
+    )
+    assert (found.key, found.known) == ("cause-bytes", 1.0)
+    assert found.found == "1.00 with the file's images in 0..255 and outputs numbered from 1"
+
+
+def test_guesses_in_their_best_order_explain_nothing():
+    guesses = np.random.default_rng(0).integers(0, 8, len(LABELS))
+    assert find(lambda _: guesses, lambda: FACTS, guesses, LABELS).key == "cause-features"
+
+
+def test_a_head_that_learned_too_little_is_told_from_features_that_are_bad():
+    assert cause(0.3, {(REFIT.key,): 0.92}).key == "learning-short"
+    found = cause(0.3, {(REFIT.key,): 0.6})
+    assert (found.key, found.found, found.known) == ("cause-features", f"0.60 with {REFIT.found}", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("cause-normalised", "Look at the dataset"), ("cause-statistics", "eval mode")]
+)
+def test_what_was_wrong_in_training_and_at_test_is_named(key, words):
+    found = cause(0.3, {(REFIT.key,): 0.5, (key, REFIT.key): 0.93})
+    assert (found.key, found.known) == (key, 0.3)
+    assert words in found.remedy
+    assert "and a new linear head" in found.found
+
+
+def test_nothing_is_named_where_a_new_head_is_no_better():
+    assert cause(0.88, {(REFIT.key,): 0.9}) is None
+
+
+def test_without_answers_nothing_is_named():
+    assert find(lambda _: None, lambda: None, answers(0.3), LABELS) is None
+    assert cause(0.3, {(REFIT.key,): 0.92}, facts=None) is None
+
+
+REASONS = {
+    "learning-no-step": {"steps": 0},
+    "learning-other-parameters": {"other_parameters": True},
+    "learning-no-gradient": {"without_gradient": 50},
+    "learning-softmax": {"sums_to_one": True},
+    "learning-negative-loss": {"last_loss": -3.0},
+    "cause-mismatch": {"least_loss": 0.4, "last_loss": 0.4},
+    "learning-exploded": {"largest_weight": None},
+    "learning-unstable": {"last_loss": 0.9},
+    "learning-labels": {"least_loss": 2.0, "last_loss": 2.0},
+    "learning-slow": {"least_loss": 2.0, "last_loss": 2.0, "untouched": True},
+    "learning-short": {},
+}
+
+
+@pytest.mark.parametrize("key", REASONS)
+def test_facts_of_a_training_are_explained(key):
+    facts = replace(FACTS, **REASONS[key])
+    found, remedy = learning.why_not_learned(facts)
+    assert found == key
+    assert ("50 steps with Adam of learning rate 0.001" in remedy) == bool(facts.steps)
+
+
+def test_a_few_steps_are_too_few():
+    facts = replace(FACTS, steps=1, least_loss=2.1, last_loss=2.1)
+    assert learning.why_not_learned(facts)[0] == "learning-slow"
+
+
+def test_every_reason_is_reached():
+    assert [reason.key for reason in learning.REASONS] == list(REASONS)
+
+
+def test_a_training_without_a_loss_is_described():
+    facts = replace(FACTS, steps=1, rate=None, first_loss=None, least_loss=None, last_loss=None)
+    assert learning.why_not_learned(facts)[1].endswith("(1 step with Adam)")
+
+
+@pytest.mark.parametrize("key", ["cause-half", "learning-slow"])
+def test_causes_are_told_from_other_diagnoses(key):
+    assert causes.is_cause(key)
+    assert not causes.is_cause("accuracy-low")
