@@ -166,7 +166,7 @@ MUTANTS = (
     Mutant(
         "only-first-file", 96, "dataset-length", (("for path in data_files:", "for path in data_files[:1]:"),)
     ),
-    Mutant("labels-shifted", 36, "labels", ((LABEL, "        label = (self.labels[index] + 1) % 8\n"),)),
+    Mutant("labels-shifted", 56, "cause-shifted", ((LABEL, "        label = (self.labels[index] + 1) % 8\n"),)),
     Mutant("labels-off-by-one-item", 36, "labels", ((LABEL, "        label = self.labels[index - 1]\n"),)),
     Mutant("labels-all-the-same", 36, "labels", ((LABEL, "        label = self.labels[0]\n"),)),
     Mutant("labels-as-text", 36, "label-type", ((LABEL, "        label = str(self.labels[index])\n"),)),
@@ -283,17 +283,17 @@ MUTANTS = (
     Mutant(
         "head-not-in-the-optimizer",
         40,
-        "nothing-trained",
+        "learning-other-parameters",
         ((OPTIMIZER, "torch.optim.Adam([torch.zeros(1, requires_grad=True)])"),),
     ),
-    Mutant("step-missing", 40, "nothing-trained", ((STEP, "        loss.backward()\n"),)),
-    Mutant("backward-missing", 40, "nothing-trained", ((STEP, "        optimizer.step()\n"),)),
+    Mutant("step-missing", 40, "learning-no-step", ((STEP, "        loss.backward()\n"),)),
+    Mutant("backward-missing", 40, "learning-no-gradient", ((STEP, "        optimizer.step()\n"),)),
     Mutant("loss-detached", 40, "raised", ((STEP, STEP.replace("loss", "loss.detach()")),)),
-    Mutant("uphill", 40, "nothing-trained", ((STEP, STEP.replace("loss", "(-loss)")),)),
+    Mutant("uphill", 40, "learning-negative-loss", ((STEP, STEP.replace("loss", "(-loss)")),)),
     Mutant(
         "gradient-never-zeroed",
         60,
-        "accuracy-low",
+        "learning-unstable",
         (("        optimizer.zero_grad()\n", ""), ('{"lr": 5e-3}', '{"lr": 3e-1}')),
     ),
     Mutant(
@@ -309,9 +309,9 @@ MUTANTS = (
         ),
         equivalent="the head learns more slowly, and still enough",
     ),
-    Mutant("nll-without-log-softmax", 60, "accuracy-low", ((TRAIN, TRAIN.replace("CrossEntropyLoss", "NLLLoss")),)),
+    Mutant("nll-without-log-softmax", 60, "learning-negative-loss", ((TRAIN, TRAIN.replace("CrossEntropyLoss", "NLLLoss")),)),
     Mutant("learning-rate-absurd", 40, "accuracy-nan", (('{"lr": 5e-3}', '{"lr": 1e37}'),)),
-    Mutant("learning-rate-tiny", 40, "nothing-trained", (('{"lr": 5e-3}', '{"lr": 1e-8}'),)),
+    Mutant("learning-rate-tiny", 40, "learning-slow", (('{"lr": 5e-3}', '{"lr": 1e-8}'),)),
     Mutant(
         "labels-shuffled-in-training",
         40,
@@ -334,14 +334,14 @@ MUTANTS = (
             ),
         ),
     ),
-    Mutant("returns-the-untrained-model", 40, "nothing-trained", returned("build_model()")),
+    Mutant("returns-the-untrained-model", 40, "learning-other-parameters", returned("build_model()")),
     Mutant("returns-class", 40, "not-a-model", returned("FinetuneNet")),
     Mutant("returns-state-dict", 40, "not-a-model", returned("model.state_dict()")),
     Mutant("returns-nothing", 40, "not-a-model", returned("None")),
     Mutant(
         "other-normalisation-at-test",
-        40,
-        "nothing-trained",
+        60,
+        "cause-train-transform",
         (
             (
                 "return Preprocess()",

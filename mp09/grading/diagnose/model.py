@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mp09.grading import rubric
-from mp09.grading.diagnose.causes import Cause
+from mp09.grading.diagnose.causes import FOUND, Cause
 from mp09.grading.diagnose.record import Diagnosis
 
 ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # relative error of rounding: half a unit in the last place
@@ -154,7 +154,7 @@ def accuracy(
     if agreement < rubric.AGREEMENT:
         wanted = "the same class for an image each time, whatever comes before it and beside it"
         got = "another class for some of the images, in another order and with another batch size"
-        if cause:
+        if cause and cause.key in FOUND:  # it was put right by what was changed
             return Diagnosis(cause.key, wanted, f"{got}; accuracy {value:.4f}, and {cause.found}", cause.remedy)
         return Diagnosis("not-a-function", wanted, got, NOT_A_FUNCTION)
     if value >= top:
