@@ -109,8 +109,8 @@ def _contents(image: np.ndarray | None, true: np.ndarray) -> str:
     if image is None or image.size != true.size:
         return ""
     order = {(32, 32, 3): (2, 0, 1), (32, 3, 32): (1, 0, 2)}.get(image.shape, tuple(range(image.ndim)))
-    values = image.transpose(order).reshape(1, 3, 32, 32).astype(np.float64)
-    values = values / 255 if image.dtype.kind in "iu" else values
+    scale = 255 if image.dtype.kind in "iu" else 1
+    values = image.transpose(order).reshape(1, 3, 32, 32).astype(np.float64) / scale
     if _same(values, true[None]):
         return " The pixels themselves are those of the file."
     remedy = next((remedy for matches, _, remedy in IMAGES if matches(values, true[None])), "")
