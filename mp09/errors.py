@@ -12,6 +12,10 @@ class DataError(Mp09Error):
     """An image, archive, batch file or data folder is missing, damaged or not what it should be."""
 
 
+class LeftAsideWarning(UserWarning):
+    """Files lie among images and are none that can be read; the command line prints this as one line."""
+
+
 class DownloadError(DataError):
     """The official archive could not be fetched."""
 

@@ -7,15 +7,18 @@ What loads PyTorch or takes time is imported inside the functions, so that `--he
 import argparse
 import io
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
-from mp09.errors import Mp09Error
+from mp09.errors import LeftAsideWarning, Mp09Error
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output
 from mp09.precision import force
 
 # These packages have commands; they stand in the order of `--help`. The function `add` of the module of the same name
 # here adds a package's commands to the parser.
+_show_as_python_does = warnings.showwarning
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
 
 
@@ -32,6 +35,21 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning that is meant for users as one line, and any other as Python does."""
+    if issubclass(category, LeftAsideWarning):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        _show_as_python_does(message, category, filename, lineno, file, line)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command, and return its exit code.
 
@@ -46,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a program that calls this may have put something else in its stead
             stream.reconfigure(errors="replace")  # a name that a terminal can't show must not end a command
     try:
-        with force(getattr(args, "precision", None)):
+        with force(getattr(args, "precision", None)), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # what Pillow warns of is no fault, or an error of ours
+            warnings.showwarning = _show
             code = args.run(args)
         sys.stdout.flush()  # otherwise a full disk would only be noticed at Python's end
         return code

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mp09.data.cifar import CLASSES
+from mp09.data.image_files import SUFFIXES, decode_image, is_image, tell_left_aside
 from mp09.data.imageset import NamedImages
 from mp09.errors import DataError
 
@@ -22,7 +23,6 @@ Progress = Callable[[str, int, int], None]  # what is done, how much, of how muc
 Files = dict[tuple[str, str], list[tuple[str, bytes]]]  # maps (split, class) to [(file name, bytes)]
 
 SPLITS = "train", "test"
-SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 # Maps the sha256 of all image bytes, in sorted order, to the name that scores on these images carry.
 KNOWN = {
@@ -44,35 +44,38 @@ def read_files(source: Path, progress: Progress | None = None, *, classes: Seque
     """
     source = Path(source)
     found: Files = {(split, name): [] for split in SPLITS for name in classes}
-    total = 0
+    total, others = 0, []
     for name, content in _entries(source):
         path = PurePosixPath(name)
         *_, split, folder, file = ("", "", "", *path.parts)
         if file.startswith("."):  # hidden files, e.g. those that macOS adds to archives
             continue
-        if (split, folder) in found and path.suffix.lower() in SUFFIXES:
+        if (split, folder) in found and not is_image(file):
+            others.append(file)
+        elif (split, folder) in found:
             found[split, folder].append((file, content))
             total += 1
             if progress and total % 500 == 0:
                 progress("reading", total, 0)
+    tell_left_aside(source, others)
     for (split, name), files in found.items():
         if not files:
             raise DataError(
                 f"{source}: no images in {split}/{name}. Expected folders train/<class> and test/<class> "
-                f"with .jpg or .png files for each of: {', '.join(classes)}."
+                f"with {', '.join(SUFFIXES)} files for each of: {', '.join(classes)}."
             )
         files.sort()
     return found
 
 
 def describe(files: Files, stem: str) -> str:
-    """Return what scores on these images are called: the name of a known collection, or else `stem` and file type."""
+    """Return what scores on these images are called: the name of a known collection, or else `stem` and file format."""
     digest = hashlib.sha256()
     for key in sorted(files):
         for _, content in files[key]:
             digest.update(content)
     suffix = PurePosixPath(files["train", CLASSES[0]][0][0]).suffix.lower()
-    return KNOWN.get(digest.hexdigest(), f"{stem} ({SUFFIXES[suffix]})")
+    return KNOWN.get(digest.hexdigest(), f"{stem} ({Image.registered_extensions()[suffix]})")
 
 
 def decode_files(
@@ -133,14 +136,10 @@ def decode(name: str, content: bytes) -> np.ndarray:
     Raises:
         DataError: the file is not a readable image, or has another size than 32x32.
     """
-    try:
-        with Image.open(io.BytesIO(content)) as file:
-            image = file.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise many kinds of errors on damaged files
-        raise DataError(f"{name}: not a readable image ({error}). Replace or remove it.") from error
-    if image.size != (32, 32):
-        raise DataError(f"{name}: expected 32x32 pixels, got {image.width}x{image.height}.")
-    return np.asarray(image).transpose(2, 0, 1)
+    image = decode_image(io.BytesIO(content), name)
+    if image.shape != (3, 32, 32):
+        raise DataError(f"{name}: expected 32x32 pixels, got {image.shape[2]}x{image.shape[1]}.")
+    return image
 
 
 def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -154,9 +153,9 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
     for path in source.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
+        if path.is_file():
             try:
-                yield path.relative_to(source).as_posix(), path.read_bytes()
+                yield path.relative_to(source).as_posix(), path.read_bytes() if is_image(path.name) else b""
             except OSError as error:
                 raise DataError(f"{path}: could not be read ({error.strerror}).") from error
 

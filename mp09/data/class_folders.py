@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mp09.data.archives import Progress
-from mp09.data.image_files import SUFFIXES, read_image
+from mp09.data.image_files import SUFFIXES, is_image, read_image, tell_left_aside
 from mp09.data.imageset import ImageSet
 from mp09.errors import DataError
 from mp09.files import checksum
@@ -50,15 +50,24 @@ class Listing:
         return Listing(tuple(self.files[i] for i in indices), self.labels[indices], self.classes)
 
 
-def list_images(folder: Path) -> Listing:
+def list_images(folder: Path, *, beside: tuple[str, ...] = ()) -> Listing:
     """List the images of every class, at any depth of its sub-folder and in ImageFolder's order.
 
-    Hidden files and folders are left out. Raises DataError when there is no such folder, when it has no class folders,
-    or when some of them have no images.
+    Hidden files and folders are left out. LeftAsideWarning tells of other files that are no images.
+
+    Args:
+        folder: has one sub-folder for each class.
+        beside: endings of other files that belong there, and of which nothing is told.
+
+    Raises:
+        DataError: there is no such folder, it has no class folders, or some of them have no images.
     """
     folder = Path(folder)
     classes = _class_folders(folder)
-    found = [_images_below(folder / name) for name in classes]
+    below = [_files_below(folder / name) for name in classes]
+    found = [[file for file in files if is_image(file.name)] for files in below]
+    others = [file.name for file in chain.from_iterable(below) if not file.name.lower().endswith((*SUFFIXES, *beside))]
+    tell_left_aside(folder, others)
     if empty := [name for name, files in zip(classes, found, strict=True) if not files]:
         raise DataError(
             f"{folder}: {len(empty)} of {len(classes)} class folders have no images ({', '.join(SUFFIXES)}): "
@@ -196,7 +205,7 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
         raise DataError(f"{folder}: expected a folder with one sub-folder a class ({error.strerror}).") from error
     classes = tuple(sorted(entry.name for entry in entries if entry.is_dir()))
     if not classes:
-        loose = sum(_is_image(entry.name) for entry in entries)
+        loose = sum(is_image(entry.name) for entry in entries)
         found = f"{loose} images directly in it. Move each into a sub-folder of its class." if loose else "none."
         raise DataError(f"{folder}: expected one sub-folder a class, found {found}")
     if "train" in classes and set(classes) <= set(chain.from_iterable(SPLITS.values())):
@@ -204,19 +213,27 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     return classes
 
 
-def _images_below(folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> list[Path]:
+    """List all files below a folder, hidden ones left out. A link to a folder is followed once, and never upwards."""
+
     def fail(error: OSError) -> None:
         raise DataError(f"{error.filename}: could not be read ({error.strerror}).") from error
 
     found = []
+    seen = {os.path.realpath(path) for path in (folder, *folder.absolute().parents)}
     for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [(parent, name) for name in names if _is_image(name)]
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and _first_time(parent, name, seen)]
+        found += [(parent, name) for name in names if not name.startswith(".")]
     return [Path(parent, name) for parent, name in sorted(found)]
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def _first_time(parent: str, name: str, seen: set[str]) -> bool:
+    """Return whether a folder was not met before, under any path."""
+    real = os.path.realpath(os.path.join(parent, name))
+    if real in seen:
+        return False
+    seen.add(real)
+    return True
 
 
 def _in_threads(work: Callable[[int], None], count: int, *, what: str, workers: int, progress: Progress | None) -> None:

@@ -23,6 +23,7 @@ from mp09.errors import DataError
 from mp09.files import atomic_write, checksum, write_text
 
 WNIDS = "wnids.txt"
+BOXES = (".txt",)  # endings of the files with bounding boxes, which nobody needs
 VAL_FOLDER = "val_by_class"
 COMPLETE = ".complete"  # is written last into VAL_FOLDER; holds the sha256 of the annotations
 
@@ -49,8 +50,8 @@ def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
             f"{root}: not Tiny ImageNet (wnids.txt, train/, val/). Make it from its archive: python -m mp09 "
             "tiny-imagenet prepare tiny-imagenet-200.zip"
         )
-    train = list_images(root / "train")
-    val = list_images(create_val_folder(root))
+    train = list_images(root / "train", beside=BOXES)
+    val = list_images(create_val_folder(root), beside=BOXES)
     check_same_classes(root, {"train": train, VAL_FOLDER: val})
     return train, val
 

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from mp09.errors import ProtocolError
-from mp09.grading.sandbox.conversation import ErrorReport, Evaluated, Question, Record
+from mp09.grading.sandbox.conversation import TRANSFORMS, ErrorReport, Evaluated, Question, Record
 from mp09.grading.sandbox.protocol import Json, Message
 
 TEXT_LIMIT = 2000  # characters that are kept of a text
@@ -57,6 +57,8 @@ def checked(question: Question[Record], reply: Message[Json]) -> Message[Record]
         raise ProtocolError(f"an answer of {shapes.total()} arrays")
     if question.answer is Evaluated:
         predictions = reply.arrays.get("predictions")
+        if not isinstance(fields, Evaluated) or fields.transform not in TRANSFORMS:
+            raise ProtocolError("an answer with an unknown transform")
         if predictions is None or predictions.dtype != np.int64 or predictions.ndim != 1:
             raise ProtocolError("the predictions are not a row of whole numbers")
     return Message(reply.id, fields, reply.arrays)

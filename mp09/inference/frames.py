@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mp09.data.image_files import SUFFIXES, read_image
+from mp09.data.image_files import SUFFIXES, is_image, other_format, read_image, tell_left_aside
 from mp09.errors import DataError, FrameError
 from mp09.inference.opencv import cv2
 
@@ -252,7 +252,9 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
     if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
         return Camera(int(str(source)))
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        found = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        files = [file for file in found if is_image(file.name)]
+        tell_left_aside(path, [file.name for file in found if not file.name.lower().endswith(SUFFIXES)])
         if not files:
             raise FrameError(f"{path}: no images in this folder ({', '.join(SUFFIXES)}).")
         return ImageFiles(str(path), files)
@@ -260,4 +262,6 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
         raise FrameError(f"{source}: expected a camera's number, a video, an image or a folder; found no such file.")
     if path.suffix.lower() in SUFFIXES:
         return ImageFiles(path.name, [path])
+    if other := other_format(path):
+        raise FrameError(f"{path.name}: an image in a format that can't be read ({other}). Convert it to JPEG.")
     return Live(Video(path)) if live else Video(path)

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mp09.data.image_files import read_image
+from mp09.data.image_files import SUFFIXES, is_image, read_image
 from mp09.data.labels import NAMES
 from mp09.data.provenance import SOURCE_FILE
 from mp09.errors import DataError, StreamError
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream is the .jpg, .jpeg and .png files of a folder, sorted by name and repeated as often as needed.
+    """A stream is the image files of a folder, sorted by name and repeated as often as needed.
 
     Attributes:
         images: the folder. Images in folders below it do not count.
@@ -42,7 +40,7 @@ class Stream:
             entries = sorted(path for path in Path(self.images).iterdir() if not path.name.startswith("."))
         except OSError as error:
             raise StreamError(f"{self.images}: expected a folder with images ({error.strerror}).") from error
-        files = [path for path in entries if path.suffix.lower() in SUFFIXES]
+        files = [path for path in entries if is_image(path.name)]
         if not files:
             raise StreamError(f"{self.images}: no images ({', '.join(SUFFIXES)}) in this folder.")
         return files

@@ -127,7 +127,7 @@ def test_empty_class_folders_are_counted_and_named(folder):
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"gone: could not be read \(No such file or directory\)"):
-        class_folders._images_below(tmp_path / "gone")
+        class_folders._files_below(tmp_path / "gone")
 
 
 # Listing the splits

@@ -98,9 +98,12 @@ class TensorTypes:
     types: dict[str, str]
 
 
+TRANSFORMS = ("", "test", "train", "ToTensor()", "none")
+
+
 @dataclass(frozen=True)
 class Evaluated:
-    """Names the transform of the evaluated images: "test" or "train" for the submission's own, "ToTensor()", or "none".
+    """Names the transform of the evaluated images, one of TRANSFORMS: "test" or "train" for the submission's own, "ToTensor()", or "none".
 
     It is "" where no image came from the submission's dataset.
     """
