@@ -12,8 +12,8 @@ class DataError(Mp09Error):
     """An image, archive, batch file or data folder is missing, damaged or not what it should be."""
 
 
-class LeftAsideWarning(UserWarning):
-    """Files lie among images and are none that can be read; the command line prints this as one line."""
+class Mp09Warning(UserWarning):
+    """Tells of something that is no error, but that users should know; the command line prints it as one line."""
 
 
 class DownloadError(DataError):

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
-from mp09.errors import LeftAsideWarning, Mp09Error
+from mp09.errors import Mp09Error, Mp09Warning
 from mp09.grading.ending import INTERRUPTED, TERMINATED, Terminated, drop_output
 from mp09.precision import force
 
@@ -44,7 +44,7 @@ def _show(
     line: str | None = None,
 ) -> None:
     """Print a warning that is meant for users as one line, and any other as Python does."""
-    if issubclass(category, LeftAsideWarning):
+    if issubclass(category, Mp09Warning):
         print(f"note: {message}", file=sys.stderr)
     else:
         _show_as_python_does(message, category, filename, lineno, file, line)

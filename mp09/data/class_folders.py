@@ -53,7 +53,7 @@ class Listing:
 def list_images(folder: Path, *, beside: tuple[str, ...] = ()) -> Listing:
     """List the images of every class, at any depth of its sub-folder and in ImageFolder's order.
 
-    Hidden files and folders are left out. LeftAsideWarning tells of other files that are no images.
+    Hidden files and folders are left out. Mp09Warning tells of other files that are no images.
 
     Args:
         folder: has one sub-folder for each class.

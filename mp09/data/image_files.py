@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mp09.errors import DataError, LeftAsideWarning
+from mp09.errors import DataError, Mp09Warning
 
 SUFFIXES = (  # torchvision's IMG_EXTENSIONS, and further names for JPEG and GIF
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
@@ -84,7 +84,7 @@ def tell_left_aside(place: object, names: Iterable[str]) -> None:
     endings = [f"{spelt[key]} ({number})" if len(count) > 1 else spelt[key] for key, number in count.most_common()]
     files, them = ("file", "it is an image") if count.total() == 1 else ("files", "they are images")
     words = f"{place}: {count.total()} {files} left aside: {', '.join(endings)}; convert to JPEG if {them}"
-    warnings.warn(words, LeftAsideWarning, stacklevel=3)
+    warnings.warn(words, Mp09Warning, stacklevel=3)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

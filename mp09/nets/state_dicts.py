@@ -6,6 +6,7 @@ Tensors of auxiliary heads, which are for training from scratch, are left out.
 import math
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -14,23 +15,57 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from mp09.errors import ModelError
+from mp09.errors import ModelError, Mp09Warning
 
 AUXILIARY = ("AuxLogits", "aux1", "aux2")
+# Training scripts save the state dict under one of these keys; of several the first is taken.
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "weights",
+    "ema",
+    "model_ema",
+    "state_dict_ema",
+)
 SHOWN = 5  # names in an error message at most
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from a .safetensors file, or from a checkpoint of PyTorch that holds tensors only.
+    """Read a state dict from a .safetensors file, or from a checkpoint of PyTorch that holds plain values only.
+
+    The state dict may lie under one of WRAPPERS, and its names may share prefixes, which are taken away; Mp09Warning
+    tells of both.
 
     Raises:
         ModelError: the file can't be read or holds something else.
     """
     path = Path(path)
+    found = _read(path)
+    under = []
+    while isinstance(found, dict) and not _holds_tensors(found):
+        key = next((key for key in WRAPPERS if isinstance(found.get(key), dict)), None)
+        if key is None:
+            break
+        under.append(key)
+        found = found[key]
+    if not isinstance(found, dict) or not _holds_tensors(found):
+        raise ModelError(f"{path}: expected a state dict (names of tensors), got {_described(found)}.")
+    if prefix := _strip_prefixes(found):
+        under.append(f"without the prefix {prefix!r}")
+    if under:
+        names = [f"those under {key!r}" if key in WRAPPERS else key for key in under]
+        warnings.warn(f"{path}: the weights are taken {', '.join(names)}", Mp09Warning, stacklevel=2)
+    return found
+
+
+def _read(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: could not be read as weights: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
@@ -41,13 +76,34 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file raises almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path}: could not be read as weights: {reason}") from error
-    for wrapper in ("state_dict", "model"):  # training scripts save the state dict in one of these
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{path}: expected a state dict (names of tensors), got {type(state).__name__}.")
-    consume_prefix_in_state_dict_if_present(state, "module.")  # DistributedDataParallel puts it before each name
-    return state
+
+
+def _holds_tensors(found: object) -> bool:
+    return isinstance(found, dict) and bool(found) and all(isinstance(value, Tensor) for value in found.values())
+
+
+def _described(found: object) -> str:
+    """Say what a file holds instead of a state dict, and under which keys there are tensors."""
+    if not isinstance(found, dict):
+        return type(found).__name__
+    keys = [repr(key) for key, value in found.items() if isinstance(value, Tensor) or _holds_tensors(value)]
+    shown = ", ".join(keys[:SHOWN]) + (", …" if len(keys) > SHOWN else "")
+    return f"a dict whose tensors are under {shown}" if keys else "a dict without tensors"
+
+
+def _strip_prefixes(state: dict[str, Tensor]) -> str:
+    """Take away, one after the other, the prefixes that all names share, and return them in one text.
+
+    DistributedDataParallel, torch.compile and models around a model put them there.
+    """
+    stripped = ""
+    while (
+        len(state) > 1 and len(firsts := {name.partition(".")[0] for name in state}) == 1 and not firsts & state.keys()
+    ):
+        prefix = f"{firsts.pop()}."
+        consume_prefix_in_state_dict_if_present(state, prefix)
+        stripped += prefix
+    return stripped
 
 
 def image_size(state: dict[str, Tensor]) -> int | None:

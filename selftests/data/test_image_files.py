@@ -12,7 +12,7 @@ from mp09.cli import main
 from mp09.data.archives import read_files
 from mp09.data.class_folders import list_images
 from mp09.data.image_files import other_format, read_image
-from mp09.errors import DataError, FrameError, LeftAsideWarning
+from mp09.errors import DataError, FrameError, Mp09Warning
 from mp09.inference.frames import open_source
 
 HEIC = struct.pack(">I", 24) + b"ftypheic" + bytes(100)
@@ -64,7 +64,7 @@ def test_what_is_left_aside_is_counted_by_ending(tmp_path):
     made(tmp_path / "cat" / "a.png")
     for name in ("b.HEIC", "c.heic", "d.HEIC", "notes.txt", ".hidden", "Thumbs.db", "README"):
         (tmp_path / "cat" / name).write_bytes(b"")
-    with pytest.warns(LeftAsideWarning) as told:
+    with pytest.warns(Mp09Warning) as told:
         list_images(tmp_path)
     (words,) = (str(one.message) for one in told)
     assert words.startswith(f"{tmp_path}: 5 files left aside: ")
@@ -84,7 +84,7 @@ def test_an_archive_tells_of_what_is_left_aside(tmp_path):
     for split in ("train", "test"):
         made(tmp_path / split / "ship" / "a.png")
     (tmp_path / "train" / "ship" / "b.heic").write_bytes(HEIC)
-    with pytest.warns(LeftAsideWarning, match=r"1 file left aside: \.heic; convert to JPEG if it is an image"):
+    with pytest.warns(Mp09Warning, match=r"1 file left aside: \.heic; convert to JPEG if it is an image"):
         read_files(tmp_path, classes=["ship"])
 
 

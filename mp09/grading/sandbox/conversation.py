@@ -103,9 +103,9 @@ TRANSFORMS = ("", "test", "train", "ToTensor()", "none")
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Names the transform of the evaluated images, one of TRANSFORMS: "test" or "train" for the submission's own, "ToTensor()", or "none".
+    """Names the transform of the evaluated images, one of TRANSFORMS.
 
-    It is "" where no image came from the submission's dataset.
+    It is "test" or "train" for the submission's own, and "" where no image came from the submission's dataset.
     """
 
     transform: str
