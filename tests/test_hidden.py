@@ -44,7 +44,7 @@ class Hidden(SubmissionTest):
             self.advise(model.ADVICE_STATISTICS)
         if backbone.dropped:
             self.advise(model.ADVICE_DROPPED)
-        self.expect(model.frozen(backbone, accuracy=self.submission.accuracy(), cause=self.submission.cause))
+        self.expect(model.frozen(backbone, accuracy=self.submission.accuracy(), evidence=self.submission.evidence))
 
     @number("3.4")
     @partial_credit(rubric.ACCURACY)
@@ -54,6 +54,6 @@ class Hidden(SubmissionTest):
         """Accuracy on the test images: ten points each at 0.75, 0.80, 0.85 and 0.90"""
         accuracy, agreement = self.submission.accuracy(), self.submission.agreement()
         self.score = rubric.accuracy_points(accuracy, agreement)
-        self.advise(model.transform_advice(self.submission.transform))
+        self.advise(model.transform_advice(self.submission.evaluated))
         self.advise(model.test_advice(self.submission.tested))
-        self.expect(model.accuracy(accuracy, self.submission.predictions(), agreement, self.submission.cause))
+        self.expect(model.accuracy(accuracy, self.submission.predictions(), agreement, self.submission.evidence.cause))

@@ -60,7 +60,7 @@ class Practice(SubmissionTest):
     def test_frozen(self):
         """Practice: run_model() leaves the pretrained weights as they were"""
         submission = self.submission
-        self.expect(model.frozen(submission.backbone(), accuracy=submission.accuracy(), cause=submission.cause))
+        self.expect(model.frozen(submission.backbone(), accuracy=submission.accuracy(), evidence=submission.evidence))
 
     @number("2.4")
     @weight(rubric.PRACTICE)
@@ -69,6 +69,5 @@ class Practice(SubmissionTest):
     def test_accuracy(self):
         """Practice: the trained model reaches 90 % on the test images"""
         submission = self.submission
-        self.expect(
-            model.accuracy(submission.accuracy(), submission.predictions(), submission.agreement(), submission.cause)
-        )
+        accuracy, predictions, agreement = submission.accuracy(), submission.predictions(), submission.agreement()
+        self.expect(model.accuracy(accuracy, predictions, agreement, submission.evidence.cause))

@@ -20,7 +20,7 @@ from mp09.classroom.contents import FILE, FOLDER, LINK, Tree, Unreadable, folder
 from mp09.classroom.student_submission import StudentSubmission, keyed, short_name
 from mp09.errors import ClassError
 from mp09.grading import rubric
-from mp09.grading.diagnose.submitted_file import LINKED, SUBMITTED
+from mp09.grading.diagnose.submitted_file import LINKED, SUBMITTED, almost_submitted
 from mp09.grading.replies import readable
 
 METADATA = "submission_metadata.yml"
@@ -119,7 +119,7 @@ def _canvas(tree: Tree, top: dict[str, str]) -> tuple[list[StudentSubmission], l
         if name:
             students.setdefault((name.student, name.user), {})[as_given] = name
         else:
-            submissions.append(StudentSubmission(as_given, as_given, problem=AMBIGUOUS))
+            submissions.append(StudentSubmission(as_given, _in_line(as_given), problem=AMBIGUOUS))
     for (student, user), files in students.items():
         own = renamed(tree, {name.file: (as_given, top[as_given]) for as_given, name in files.items()})
         late = any(name.late for name in files.values())
@@ -169,8 +169,11 @@ def _in_line(text: str) -> str:
 
 
 def _source(tree: Tree) -> bytes | None:
-    """Return the least deep submitted.py of a submission, or else the one in its only zip, or None."""
-    zips, links = [], False
+    """Return the least deep submitted.py of a submission, or else the one in its only zip, or None.
+
+    Without any, a file is taken whose name is almost that, if it is the only one in the least deep folder with such.
+    """
+    zips, almost, links = [], None, False
     for level in tree.levels():
         found = [name for name in level if name.split("/")[-1] == SUBMITTED and level[name] in (FILE, LINK)]
         if any(level[name] == LINK for name in found):
@@ -179,8 +182,12 @@ def _source(tree: Tree) -> bytes | None:
             raise Unreadable(f"several files could be meant: {', '.join(found)}")
         if found:
             return tree.read(found[0], rubric.SOURCE_LIMIT)
-        zips += [name for name, kind in level.items() if kind == FILE and name.lower().endswith(".zip")]
+        files = [name for name, kind in level.items() if kind == FILE]
+        almost = almost or almost_submitted(files)
+        zips += [name for name in files if name.lower().endswith(".zip")]
         links |= LINK in level.values()
+    if almost:
+        return tree.read(almost, rubric.SOURCE_LIMIT)
     if len(zips) == 1:
         return _source(zip_tree(zips[0], io.BytesIO(tree.read(zips[0], ZIP_BYTES)), nested=True))
     if links:

@@ -166,7 +166,7 @@ class _Run:
             near_step=rubric.near_step(accuracy),
             remarks=tuple(self.sandbox.remarks),
             file_remark=self.submission.workers.remark,
-            transform=self.submission.transform,
+            transform=self.submission.evaluated.transform,
             memory_mib=self.submission.workers.peak_memory >> 20,
             accounting=self.submission.workers.accounting,
             seconds=round(time.monotonic() - self.started, 1),

@@ -20,7 +20,7 @@ CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))  # MEAN and STD of s
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # of torchvision's models
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 AT_TEST = "Give test images the preprocessing that training images get, without random changes."
-IN_FILES = "The dataset, or the test transform, turns the images round; compare one with the file by plt.imshow."
+IN_FILES = "The dataset or one of the transforms turns images round: show one of each by plt.imshow."
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ INTERVENTIONS = (
         lambda evaluation: evaluation.force_eval_mode(),
         "every layer in eval mode",
         "Some layer is in train mode after model.eval(). Look for a train() method of your own that does not pass the "
-        "mode on, and for a call of .train() in forward().",
+        "mode on.",
     ),
     Intervention(
         "cause-train-mode",

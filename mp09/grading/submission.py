@@ -13,12 +13,13 @@ from mp09.data.imageset import ImageSet
 from mp09.data.provenance import holdout_file
 from mp09.grading import rubric
 from mp09.grading.diagnose import calls, causes, model
-from mp09.grading.diagnose.causes import Cause
+from mp09.grading.diagnose.causes import Evidence
 from mp09.grading.diagnose.dataset import Samples
 from mp09.grading.diagnose.record import Failed
+from mp09.grading.interventions import REFIT
 from mp09.grading.orders import Orders, Pass
 from mp09.grading.sandbox import conversation
-from mp09.grading.sandbox.conversation import TENSORS, TRAIN, TrainingFacts
+from mp09.grading.sandbox.conversation import TENSORS, TRAIN, Evaluated, TrainingFacts
 from mp09.grading.sandbox.host import arrays_of
 from mp09.grading.worker_pair import WorkerPair
 from mp09.grading.working_copy import COUNTED, DATA_FOLDER, REPEATED, SAMPLED, SCORED
@@ -38,7 +39,7 @@ class Submission:
         scored: the images that the accuracy is measured on: those held out, or else the public ones.
         workers: the processes that run the submission, and their answers.
         measured_accuracy: what `accuracy` returned, 0 to 1; None before.
-        transform: the transform that test images went through; see `GradeReport`.
+        evaluated: which transform test images went through.
     """
 
     def __init__(self, workers: WorkerPair, data: Path):
@@ -51,7 +52,8 @@ class Submission:
         self.workers, self._data, self._orders = workers, data, Orders()  # with a new secret
         self._read_truth()
         self.measured_accuracy: float | None = None
-        self.transform = ""
+        self.evaluated = Evaluated("", "")
+        self._passes: dict[str, np.ndarray] = {}
 
     def close(self) -> None:
         """End the workers, and forget their answers."""
@@ -129,28 +131,36 @@ class Submission:
         return self.measured_accuracy
 
     @property
-    def cause(self) -> Cause | None:
-        """What costs accuracy, found by experiment; None where 0.90 is reached, or nothing explains what is missing."""
-        return None if self.accuracy() >= rubric.ACCURACY_STEPS[-1] else self._cause
+    def evidence(self) -> Evidence:
+        """What costs accuracy, found by experiment; no cause where 0.90 is reached, or nothing explains the rest."""
+        accuracy = self.accuracy()
+        return Evidence(accuracy) if accuracy >= rubric.ACCURACY_STEPS[-1] else self._evidence
 
     @cached_property
-    def _cause(self) -> Cause | None:
-        """Find the cause after all else was asked, because an experiment that takes too long costs the worker."""
+    def _evidence(self) -> Evidence:
+        """Make the experiments after all else was asked, because one that takes too long costs the worker."""
         _ = self.tested
-        with suppress(Failed):
-            self.backbone()
         sample = self._orders.experiments(len(self.scored))
-        file = self.workers.write_question("model", SAMPLED, self.scored.images[sample])
-        ends = time.monotonic() + rubric.EXPERIMENTS_S
+        known = self.predictions()[sample]
+        try:
+            old_head = self._backbone.old_head
+            file = self.workers.write_question("model", SAMPLED, self.scored.images[sample])
+        except Failed:
+            return Evidence(self.accuracy())
+        started = time.monotonic()
 
         def ask(changes: Sequence[str]) -> np.ndarray | None:
-            question = conversation.experiment(
-                file, len(sample), rubric.BATCH_SIZE, list(changes), self._files(*TRAIN_FILES)
+            limit_s = (
+                rubric.FIRST_EXPERIMENTS_S if len(changes) == 1 and changes[0] != REFIT.key else rubric.EXPERIMENTS_S
             )
+            short = self.workers.left_s < 2 * rubric.LIMITS_S["experiment"]
+            if short or time.monotonic() - started > limit_s:
+                return None
+            train = self._files(*TRAIN_FILES)
+            question = conversation.experiment(file, len(sample), rubric.BATCH_SIZE, list(changes), train)
             with suppress(Failed):
-                if time.monotonic() < ends:
-                    classes = self.workers.ask("model", question, key=" ".join(changes)).arrays["predictions"]
-                    return classes if classes.shape == sample.shape else None
+                classes = self.workers.ask("model", question, key=" ".join(changes)).arrays["predictions"]
+                return classes if classes.shape == sample.shape else None
             return None
 
         def facts() -> TrainingFacts | None:
@@ -158,7 +168,7 @@ class Submission:
                 return self.workers.ask("model", conversation.facts(file, min(len(sample), rubric.BATCH_SIZE))).fields
             return None
 
-        return causes.find(ask, facts, self.predictions()[sample], self.scored.labels[sample])
+        return causes.find(ask, facts, known, self.scored.labels[sample], old_head=old_head)
 
     def agreement(self) -> float:
         """Return the share of the repeated images that got the same class both times, 0 to 1."""
@@ -166,15 +176,20 @@ class Submission:
         return float(np.mean(self.predictions()[positions] == repeated))
 
     def _predict(self, name: str, asked: Pass) -> np.ndarray:
-        """Return the classes of `scored` images, which the worker gets in a batch file with dummies for labels."""
-        self._train()
-        file = self.workers.write_question("model", name, self.scored.images[asked.positions])
-        question = conversation.predict(file, len(asked.positions), asked.batch_size)
-        reply = self.workers.ask("model", question, key=name)
-        predictions, self.transform = reply.arrays["predictions"], reply.fields.transform
-        if predictions.shape != asked.positions.shape:
-            raise Failed(model.prediction_count(len(asked.positions), predictions.shape))
-        return predictions
+        """Return the classes of `scored` images, which the worker gets in a batch file with dummies for labels.
+
+        They are kept, because the worker may end later.
+        """
+        if name not in self._passes:
+            self._train()
+            file = self.workers.write_question("model", name, self.scored.images[asked.positions])
+            question = conversation.predict(file, len(asked.positions), asked.batch_size)
+            reply = self.workers.ask("model", question, key=name)
+            predictions, self.evaluated = reply.arrays["predictions"], reply.fields
+            if predictions.shape != asked.positions.shape:
+                raise Failed(model.prediction_count(len(asked.positions), predictions.shape))
+            self._passes[name] = predictions
+        return self._passes[name]
 
     def _counted_files(self) -> list[tuple[str, int]]:
         """Return path and number of images of test_batch, and of a file that nobody has seen."""
@@ -190,11 +205,16 @@ class Submission:
         try:
             self._train()
             value = self.workers.ask("model", conversation.tested(file, count)).fields.value
-            reply = self.workers.ask("model", conversation.predict(file, count, rubric.BATCH_SIZE), key="tested")
+            right, in_train_mode = (
+                self.workers.ask("model", question, key=file).arrays["predictions"] == labels
+                for question in (
+                    conversation.predict(file, count, rubric.BATCH_SIZE),
+                    conversation.experiment(file, count, rubric.BATCH_SIZE, ["cause-train-mode"], []),
+                )
+            )
         except Failed:
             return None
-        predictions = reply.arrays["predictions"]
-        return model.Tested(value, predictions == labels) if predictions.shape == labels.shape else None
+        return model.Tested(value, right, in_train_mode) if right.shape == in_train_mode.shape == labels.shape else None
 
     # What the grader itself knows -----------------------------------------------------------------------------------
 

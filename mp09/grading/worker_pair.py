@@ -83,6 +83,11 @@ class WorkerPair:
         """Return the most memory that a worker took, with all its processes, in bytes."""
         return max(self._peak_memory, *(worker.peak_memory for worker in self._workers.values()), 0)
 
+    @property
+    def left_s(self) -> float:
+        """Return how many seconds are left for the whole submission."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def _end(self, group: str) -> None:
         self._peak_memory = self.peak_memory
         self._workers.pop(group).close()
@@ -116,7 +121,7 @@ class WorkerPair:
 
     def _send(self, worker: Worker, question: Question[Record]) -> Message[Record]:
         operation = question.operation
-        limit_s, left_s = rubric.LIMITS_S[operation], max(0.0, self._deadline - time.monotonic())
+        limit_s, left_s = rubric.LIMITS_S[operation], self.left_s
         tick = partial(self._waiting, operation) if self._waiting else None
         try:
             reply = worker.request(question, timeout_s=min(limit_s, left_s), waiting=tick)

@@ -4,12 +4,13 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from mp09.errors import GradingError
-from mp09.files import list_inside, open_inside, read_at_most
+from mp09.files import list_inside, open_inside
 from mp09.grading import rubric
 from mp09.grading.diagnose import submitted_file
 from mp09.grading.diagnose.record import Failed
@@ -87,17 +88,17 @@ def read_submission(source: Path) -> GivenFile:
     try:
         file, name = _open_submission(source)
         with file:
-            content = read_at_most(file, rubric.SOURCE_LIMIT)
+            content = file.read(rubric.SOURCE_LIMIT + 1)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise Failed(submitted_file.linked()) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENXIO):
             raise Failed(submitted_file.no_file(source.name)) from error
         raise GradingError(f"{source}: submitted.py could not be read: {error}") from error
-    if content is None:
-        raise Failed(submitted_file.too_large())
     if problem := submitted_file.not_python(content):
         raise Failed(problem)
+    if len(content) > rubric.SOURCE_LIMIT:
+        raise Failed(submitted_file.too_large())
     return GivenFile(content, "" if name == SUBMITTED else f"{readable(name)!r} was taken for submitted.py")
 
 
@@ -110,29 +111,30 @@ def _open_submission(source: Path) -> tuple[BinaryIO, str]:
     """
     if source.is_file():
         return open_inside(source.resolve().parent, source.resolve().name), SUBMITTED
-    if file := _open_in(source, ""):
-        return file
-    found, others, links = [], [], False
-    for name, mode in list_inside(source):
-        links |= stat.S_ISLNK(mode)
-        if stat.S_ISREG(mode) and not name.startswith("."):
-            others.append(readable(name))
-        if stat.S_ISDIR(mode) and (file := _open_in(source, name)):
-            found.append(file)
-    if len(found) == 1:
-        return found[0]
-    for opened, _ in found:
-        opened.close()
-    if links and not found:
-        raise OSError(errno.ELOOP, "no file to grade", str(source))
+    entries = list(list_inside(source))
+    folders = [name for name, mode in entries if stat.S_ISDIR(mode)]
+    for matches in (exactly_submitted, submitted_file.almost_submitted):
+        if file := _open_in(source, "", matches):
+            return file
+        found = [file for name in folders if (file := _open_in(source, name, matches))]
+        if len(found) == 1:
+            return found[0]
+        for opened, _ in found:
+            opened.close()
+        if not found and any(stat.S_ISLNK(mode) for _, mode in entries):
+            raise OSError(errno.ELOOP, "no file to grade", str(source))
+    others = [readable(name) for name, mode in entries if stat.S_ISREG(mode) and not name.startswith(".")]
     raise Failed(submitted_file.no_file(source.name, sorted(others)))
 
 
-def _open_in(source: Path, folder: str) -> tuple[BinaryIO, str] | None:
-    """Open submitted.py, or the file that is almost called so, in a folder; return None when there is neither."""
+def exactly_submitted(names: Sequence[str]) -> str | None:
+    return SUBMITTED if SUBMITTED in names else None
+
+
+def _open_in(source: Path, folder: str, matches: Callable[[Sequence[str]], str | None]) -> tuple[BinaryIO, str] | None:
+    """Open the file of a folder whose name matches, and return its name as well; return None when there is none."""
     try:
-        names = [name for name, _ in list_inside(source, folder)]
-        name = SUBMITTED if SUBMITTED in names else submitted_file.almost_submitted(names)
+        name = matches([name for name, _ in list_inside(source, folder)])
         return (open_inside(source, f"{folder}/{name}".lstrip("/")), name) if name else None
     except OSError as error:
         absent = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # the last stands for a folder or pipe of this name

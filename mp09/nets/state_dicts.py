@@ -97,9 +97,10 @@ def _strip_prefixes(state: dict[str, Tensor]) -> str:
     DistributedDataParallel, torch.compile and models around a model put them there.
     """
     stripped = ""
-    while (
-        len(state) > 1 and len(firsts := {name.partition(".")[0] for name in state}) == 1 and not firsts & state.keys()
-    ):
+    while len(state) > 1:
+        firsts = {name.partition(".")[0] for name in state}
+        if len(firsts) > 1 or firsts & state.keys():
+            break
         prefix = f"{firsts.pop()}."
         consume_prefix_in_state_dict_if_present(state, prefix)
         stripped += prefix

@@ -31,8 +31,23 @@ def test_other_names_are_left_out(name):
 
 
 def test_a_file_may_not_say_that_it_is_somebody_elses():
-    theirs, forged = "anna_77_901_submitted.py", "mallory_99_950_anna_77_5_submitted.py"
+    theirs, forged = "anna_77_901_submitted.py", "mallory_99_950_anna_77_9999_submitted.py"
     assert read_names([theirs, forged])[forged] is None
+
+
+FORGED = ("77_5_submitted.py", "77_9999_submitted.py", "77_text.html", "anna_77_5_submitted.py")
+
+
+@pytest.mark.parametrize("file", FORGED)
+def test_a_file_that_begins_with_a_students_number_is_not_that_students(file):
+    name = f"mallory_99_950_{file}"
+    found = read_names(["anna_77_901_submitted.py", name])[name]
+    assert found is None or found.user == "99"
+
+
+def test_a_file_that_begins_with_a_number_is_read():
+    name = "anna_77_901_1_submitted.py"
+    assert read_names([name])[name] == CanvasName("anna", "77", False, "1_submitted.py")
 
 
 def test_the_other_files_of_a_student_tell_how_a_name_is_read():

@@ -34,6 +34,8 @@ WEIGHTS = "'collections.OrderedDict' object"
         ),
         ("AttributeError", "'dict' object has no attribute 'eval'", "checkpoint-is-a-dict"),
         ("TypeError", f"{WEIGHTS} is not callable", "checkpoint-is-a-dict"),
+        ("TypeError", "'dict' object is not callable", "raised"),
+        ("EOFError", "", "raised"),
         ("AttributeError", "'dict' object has no attribute 'iteritems'", "raised"),
         ("AttributeError", "module 'torch' has no attribute 'load_state_dict'", "raised"),
         ("IndexError", "list index out of range", "raised"),

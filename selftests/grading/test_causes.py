@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mp09.grading.diagnose import causes, learning
-from mp09.grading.diagnose.causes import Cause, explains, find
+from mp09.grading.diagnose.causes import Cause, Evidence, explains, find
 from mp09.grading.interventions import INTERVENTIONS, REFIT
 from mp09.grading.sandbox.conversation import TrainingFacts
 
@@ -31,8 +31,8 @@ def answers(accuracy: float) -> np.ndarray:
     return np.where(np.arange(len(LABELS)) < accuracy * len(LABELS), LABELS, -1)
 
 
-def cause(plain: float, changed: dict[tuple[str, ...], float], facts: TrainingFacts | None = FACTS) -> Cause | None:
-    """Find the cause when the model has these accuracies with these changes, and `plain` with any others."""
+def found_with(plain: float, changed: dict[tuple[str, ...], float], facts: TrainingFacts | None = FACTS) -> Evidence:
+    """Return what is found when the model has these accuracies with these changes, and `plain` with any others."""
     asked.clear()
 
     def ask(changes):
@@ -40,6 +40,10 @@ def cause(plain: float, changed: dict[tuple[str, ...], float], facts: TrainingFa
         return answers(changed.get(tuple(changes), plain))
 
     return find(ask, lambda: facts, answers(plain), LABELS)
+
+
+def cause(plain: float, changed: dict[tuple[str, ...], float], facts: TrainingFacts | None = FACTS) -> Cause | None:
+    return found_with(plain, changed, facts).cause
 
 
 asked: list[tuple[str, ...]] = []
@@ -55,8 +59,8 @@ def test_a_change_explains_what_it_recovers_half_of(before, after, enough):
 
 @pytest.mark.parametrize("one", INTERVENTIONS, ids=lambda one: one.key)
 def test_the_change_that_helps_is_named_with_its_figure(one):
-    found = cause(0.1, {(one.key,): 0.93})
-    assert found == Cause(one.key, f"0.93 with {one.found}", one.remedy, 0.93)
+    found = found_with(0.1, {(one.key,): 0.93})
+    assert found == Evidence(0.93, Cause(one.key, f"0.93 with {one.found}", one.remedy))
 
 
 def test_of_two_that_help_the_better_is_named():
@@ -94,36 +98,36 @@ def test_two_changes_of_one_subject_are_not_tried_together():
 )
 def test_outputs_that_are_numbered_otherwise_are_seen_without_asking(classes, key):
     found = find(lambda _: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS)
-    assert (found.key, found.known) == (key, 1.0)
+    assert (found.cause.key, found.known) == (key, 1.0)
 
 
 def test_a_change_and_another_numbering_are_both_named():
     found = find(
         lambda changes: LABELS + 1 if changes == ("cause-bytes",) else answers(0.1), lambda: None, answers(0.1), LABELS
     )
-    assert (found.key, found.known) == ("cause-bytes", 1.0)
-    assert found.found == "1.00 with the file's images in 0..255 and outputs numbered from 1"
+    assert (found.cause.key, found.known) == ("cause-bytes", 1.0)
+    assert found.cause.found == "1.00 with the file's images in 0..255 and outputs numbered from 1"
 
 
 def test_guesses_in_their_best_order_explain_nothing():
     guesses = np.random.default_rng(0).integers(0, 8, len(LABELS))
-    assert find(lambda _: guesses, lambda: FACTS, guesses, LABELS).key == "cause-features"
+    assert find(lambda _: guesses, lambda: FACTS, guesses, LABELS).cause.key == "cause-features"
 
 
 def test_a_head_that_learned_too_little_is_told_from_features_that_are_bad():
     assert cause(0.3, {(REFIT.key,): 0.92}).key == "learning-short"
-    found = cause(0.3, {(REFIT.key,): 0.6})
-    assert (found.key, found.found, found.known) == ("cause-features", f"0.60 with {REFIT.found}", 0.3)
+    found = found_with(0.3, {(REFIT.key,): 0.6})
+    assert (found.cause.key, found.cause.found, found.known) == ("cause-features", f"0.60 with {REFIT.found}", 0.3)
 
 
 @pytest.mark.parametrize(
     ("key", "words"), [("cause-normalised", "Look at the dataset"), ("cause-statistics", "eval mode")]
 )
 def test_what_was_wrong_in_training_and_at_test_is_named(key, words):
-    found = cause(0.3, {(REFIT.key,): 0.5, (key, REFIT.key): 0.93})
-    assert (found.key, found.known) == (key, 0.3)
-    assert words in found.remedy
-    assert "and a new linear head" in found.found
+    found = found_with(0.3, {(REFIT.key,): 0.5, (key, REFIT.key): 0.93})
+    assert (found.cause.key, found.known) == (key, 0.3)
+    assert words in found.cause.remedy
+    assert "and a new linear head" in found.cause.found
 
 
 def test_nothing_is_named_where_a_new_head_is_no_better():
@@ -131,16 +135,37 @@ def test_nothing_is_named_where_a_new_head_is_no_better():
 
 
 def test_without_answers_nothing_is_named():
-    assert find(lambda _: None, lambda: None, answers(0.3), LABELS) is None
+    assert find(lambda _: None, lambda: None, answers(0.3), LABELS) == Evidence(0.3)
     assert cause(0.3, {(REFIT.key,): 0.92}, facts=None) is None
 
 
+def test_what_is_known_is_the_best_of_all_experiments():
+    assert found_with(0.15, {("cause-train-mode",): 0.52}) == Evidence(0.52, cause(0.15, {}))
+
+
+def test_the_checkpoints_own_head_knows_nothing_by_itself():
+    classes = np.array([0, 1, 2, 4, 6, 7, 8, 9])[LABELS]
+    found = find(lambda _: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS, old_head=True)
+    assert found.cause.key == "cause-old-head"
+    assert found.known == np.mean(classes == LABELS)
+
+
+def test_a_head_that_was_never_touched_is_named_though_features_are_not_the_best():
+    assert cause(0.1, {(REFIT.key,): 0.84}, replace(FACTS, steps=0, untouched=True)).key == "learning-no-step"
+
+
+@pytest.mark.parametrize("change", [{"first_loss": 0.9}, {"first_loss": 6.0}])
+def test_only_losses_like_cross_entropy_are_compared_with_it(change):
+    facts = replace(FACTS, least_loss=0.4, last_loss=0.4, **change)
+    assert learning.why_not_learned(facts, 0.5)[0] == "learning-short"
+
+
 REASONS = {
-    "learning-no-step": {"steps": 0},
-    "learning-other-parameters": {"other_parameters": True},
+    "learning-no-step": {"steps": 0, "untouched": True},
+    "learning-other-parameters": {"other_parameters": True, "untouched": True},
     "learning-no-gradient": {"without_gradient": 50},
-    "learning-softmax": {"sums_to_one": True},
     "learning-negative-loss": {"last_loss": -3.0},
+    "learning-softmax": {"sums_to_one": True},
     "cause-mismatch": {"least_loss": 0.4, "last_loss": 0.4},
     "learning-exploded": {"largest_weight": None},
     "learning-unstable": {"last_loss": 0.9},
@@ -153,14 +178,14 @@ REASONS = {
 @pytest.mark.parametrize("key", REASONS)
 def test_facts_of_a_training_are_explained(key):
     facts = replace(FACTS, **REASONS[key])
-    found, remedy = learning.why_not_learned(facts)
+    found, remedy = learning.why_not_learned(facts, 0.5)
     assert found == key
     assert ("50 steps with Adam of learning rate 0.001" in remedy) == bool(facts.steps)
 
 
 def test_a_few_steps_are_too_few():
     facts = replace(FACTS, steps=1, least_loss=2.1, last_loss=2.1)
-    assert learning.why_not_learned(facts)[0] == "learning-slow"
+    assert learning.why_not_learned(facts, 0.5)[0] == "learning-slow"
 
 
 def test_every_reason_is_reached():
@@ -169,7 +194,7 @@ def test_every_reason_is_reached():
 
 def test_a_training_without_a_loss_is_described():
     facts = replace(FACTS, steps=1, rate=None, first_loss=None, least_loss=None, last_loss=None)
-    assert learning.why_not_learned(facts)[1].endswith("(1 step with Adam)")
+    assert learning.why_not_learned(facts, 0.5)[1].endswith("(1 step with Adam)")
 
 
 @pytest.mark.parametrize("key", ["cause-half", "learning-slow"])

@@ -9,9 +9,10 @@ import pytest
 
 from mp09.grading import rubric
 from mp09.grading.diagnose import calls, causes, dataset, learning, model
-from mp09.grading.diagnose.causes import Cause
+from mp09.grading.diagnose.causes import Cause, Evidence
 from mp09.grading.diagnose.dataset import MEAN, ORIGINAL_LABELS, STD, Samples
 from mp09.grading.interventions import INTERVENTIONS
+from mp09.grading.sandbox.conversation import Evaluated
 from selftests.conftest import ROOT
 
 RNG = np.random.default_rng(0)
@@ -220,17 +221,14 @@ def test_frozen_earns_nothing_when_nothing_was_trained():
 
 
 def test_frozen_earns_its_points_when_something_else_costs_accuracy():
-    moved = Cause("cause-statistics", "0.93 with ...", "Keep the frozen part in eval mode.", known=0.93)
-    backbone = trained(fc_weight=RNG.normal(size=(8, 64)))
-    assert model.frozen(backbone, accuracy=0.125, cause=moved) is None
-    assert "Keep the frozen part" in str(model.frozen(backbone, accuracy=0.125, cause=replace(moved, known=0.4)))
+    moved = Evidence(0.93, Cause("cause-statistics", "0.93 with ...", "Keep the frozen part in eval mode."))
+    assert model.frozen(trained(), accuracy=0.125, evidence=moved) is None
+    assert "Keep the frozen part" in str(model.frozen(trained(), accuracy=0.125, evidence=replace(moved, known=0.4)))
 
 
-def test_the_head_of_the_checkpoint_is_no_trained_one():
-    known = Cause("cause-ten-classes", "0.93 with ...", "Use the labels 0..7.", known=0.93)
-    assert model.frozen(trained(), accuracy=0.25, cause=known).key == "nothing-trained"
-    another = {**CHECKPOINT, "head.weight": RNG.normal(size=(8, 10))}
-    assert model.frozen(model.compare_backbone(CHECKPOINT, another), accuracy=0.25, cause=known) is None
+def test_the_head_of_the_checkpoint_is_told_from_a_new_one():
+    assert trained().old_head
+    assert not trained(fc_weight=RNG.normal(size=(8, 64))).old_head
 
 
 PREDICTIONS = RNG.integers(0, 8, 100)
@@ -258,6 +256,8 @@ def test_the_number_of_predictions_is_explained():
 # Of 120 images in batches of 64, 100 are named rightly: 56 of the first batch, and 44 of the 56 of the last.
 RIGHT = np.repeat([False, True, False, True], [8, 56, 12, 44])
 
+IN_TRAIN_MODE = np.arange(120) < 30
+
 
 @pytest.mark.parametrize(
     ("value", "words"),
@@ -268,12 +268,13 @@ RIGHT = np.repeat([False, True, False, True], [8, 56, 12, 44])
         (100, "the number of right images"),
         (44 / 56, "the accuracy of the last batch"),
         (44 / 120, "what the last batch adds"),
+        (0.25, "the accuracy in train mode"),
         (0.5, "model.eval()"),
         (math.nan, "model.eval()"),
     ],
 )
 def test_what_test_returns_is_advice(value, words):
-    advice = model.test_advice(model.Tested(value, RIGHT))
+    advice = model.test_advice(model.Tested(value, RIGHT, IN_TRAIN_MODE))
     assert (advice is None) if words is None else words in advice
 
 
@@ -285,8 +286,9 @@ def test_a_test_that_fails_gets_no_advice():
     ("transform", "words"), [("test", None), ("ToTensor()", "with ToTensor() alone"), ("none", "without")]
 )
 def test_the_transform_of_test_images_is_named(transform, words):
-    advice = model.transform_advice(transform)
+    advice = model.transform_advice(Evaluated(transform, "TypeError: x"))
     assert (advice is None) if words is None else words in advice
+    assert advice is None or "(TypeError: x)" in advice
 
 
 def test_accuracy_points_are_ten_a_step():
@@ -305,6 +307,9 @@ def test_every_diagnosis_has_its_section():
         key for _, key, _ in calls.EXCEPTIONS
     }
     keys |= {key for _, key, _ in dataset.IMAGES}
-    keys |= {one.key for one in (*INTERVENTIONS, *causes.NUMBERINGS, *learning.REASONS)} | {"cause-features"}
+    keys |= {one.key for one in (*INTERVENTIONS, *causes.NUMBERINGS, *learning.REASONS)} | {
+        "cause-features",
+        "cause-old-head",
+    }
     sections = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs" / "student.md").read_text(), re.M))
     assert keys == sections

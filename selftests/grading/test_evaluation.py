@@ -50,7 +50,7 @@ def session():
     session.module = ModuleType("submitted")
     session.module.build_dataset = lambda files, transform=None: Items(files[0], transform)
     session.module.get_preprocess_transform = lambda mode: ToTensor()
-    session.model = Model()
+    session.model = Model().eval()
     parts = (torch.ones(3), torch.zeros(3), torch.tensor([0.5, 0.4, 0.3]), torch.full((3,), 0.1))
     session.norms = [Norm(*parts)]
     return session
@@ -126,12 +126,18 @@ def test_the_transform_for_training_is_used(session, small_data):
 
 
 def test_layers_that_stay_in_train_mode_are_put_into_eval_mode(session, small_data):
+    seen = []
     session.model.eval = lambda: session.model.train()
-    answers(session, small_data)
-    assert session.model.norm.num_batches_tracked > 0
-    before = state(session.model)
-    answers(session, small_data, "cause-eval-mode")
-    assert torch.equal(session.model.norm.running_mean, before["norm.running_mean"])
+    session.model.norm.register_forward_pre_hook(lambda norm, _: seen.append(norm.training))
+    answers(session, small_data, count=16)
+    answers(session, small_data, "cause-eval-mode", count=16)
+    assert seen == [True, False]
+
+
+def test_a_transform_for_training_that_does_not_fit_is_refused(session, small_data):
+    session.module.get_preprocess_transform = lambda mode: None
+    with pytest.raises(Refused, match="the transform for training"):
+        answers(session, small_data, "cause-train-transform")
 
 
 def test_a_new_head_learns_from_the_training_images(session, small_data):
@@ -166,8 +172,9 @@ def test_a_dataset_that_gives_tensors_by_itself_needs_no_transform(session, smal
     session.module.build_dataset = lambda files, transform=None: Items(
         files[0], Compose([ToTensor(), transform]) if transform else ToTensor()
     )
-    dataset, name = dataset_of(session, str(small_data / "test_batch"), "test")
+    dataset, name, problem = dataset_of(session, str(small_data / "test_batch"), "test")
     assert (name, dataset[0][0].shape) == ("none", (3, 32, 32))
+    assert problem.startswith("TypeError: pic should be PIL Image or ndarray")
 
 
 def test_without_a_transform_that_fits_the_first_error_is_told(session, small_data):
@@ -194,7 +201,7 @@ def trained(model, steps, *, backward=True, rate=0.1):
 
 def test_steps_and_losses_are_seen():
     model = nn.Linear(5, 8)
-    facts = trained(model, 30).facts([model], sums_to_one=False)
+    facts = trained(model, 30).facts(model, [model], sums_to_one=False)
     assert (facts.steps, facts.without_gradient, facts.optimizer, facts.rate) == (30, 0, "SGD", 0.1)
     assert facts.first_loss > facts.last_loss == facts.least_loss > 0
     assert not facts.other_parameters
@@ -202,7 +209,7 @@ def test_steps_and_losses_are_seen():
 
 def test_what_is_missing_is_seen():
     model = nn.Linear(5, 8)
-    facts = trained(model, 3, backward=False).facts([nn.Linear(5, 8)], sums_to_one=True)
+    facts = trained(model, 3, backward=False).facts(nn.Linear(5, 8), [nn.Linear(5, 8)], sums_to_one=True)
     assert (facts.steps, facts.without_gradient, facts.first_loss) == (3, 3, None)
     assert facts.other_parameters
     assert facts.sums_to_one
@@ -213,13 +220,13 @@ def test_nothing_is_watched_afterwards():
     watch = trained(nn.Linear(5, 8), 1)
     assert torch.Tensor.backward is before
     torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()
-    assert watch.facts([], sums_to_one=False).steps == 1
+    assert watch.facts(nn.Identity(), [], sums_to_one=False).steps == 1
 
 
 def test_a_weight_that_is_no_number_is_none():
     model = nn.Linear(5, 8)
     nn.init.constant_(model.weight, torch.nan)
-    facts = TrainingWatch().facts([model], sums_to_one=False)
+    facts = TrainingWatch().facts(model, [model], sums_to_one=False)
     assert (facts.largest_weight, facts.steps, facts.rate) == (None, 0, None)
 
 

@@ -54,12 +54,12 @@ def test_what_test_returns_is_any_number_or_none(value):
 @pytest.mark.parametrize("predictions", [np.zeros(3), np.zeros((3, 1), np.int64), np.array(3)])
 def test_predictions_are_a_row_of_whole_numbers(predictions):
     with pytest.raises(ProtocolError, match="row of whole numbers"):
-        checked(PREDICT, Message("id", {"transform": "test"}, {"predictions": predictions}))
+        checked(PREDICT, Message("id", {"transform": "test", "problem": ""}, {"predictions": predictions}))
 
 
 def test_only_known_transforms_are_named():
     with pytest.raises(ProtocolError, match="an unknown transform"):
-        checked(PREDICT, Message("id", {"transform": "mine"}, {"predictions": np.zeros(3, np.int64)}))
+        checked(PREDICT, Message("id", {"transform": "mine", "problem": ""}, {"predictions": np.zeros(3, np.int64)}))
 
 
 def test_an_exception_of_the_submission_is_raised_in_readable_words():

@@ -151,7 +151,19 @@ def test_a_name_that_is_almost_right_is_taken_and_told(given, name):
 def test_of_two_names_that_are_almost_right_none_is_taken(given):
     for name in ("submitted (1).py", "submitted (2).py"):
         (given / name).write_bytes(b"x")
-    assert "submitted (1).py, submitted (2).py" in explained(given)
+    assert "'submitted (1).py', 'submitted (2).py'" in explained(given)
+
+
+def test_the_right_name_in_a_folder_comes_before_an_almost_right_one(given):
+    (given / "mp09").mkdir()
+    (given / "mp09" / "submitted.py").write_bytes(b"right")
+    (given / "submitted_1.py").write_bytes(b"almost")
+    assert read_submission(given) == GivenFile(b"right")
+
+
+def test_a_notebook_is_a_notebook_even_if_it_is_large(given):
+    (given / "submitted.py").write_bytes(b'{"cells": [' + b" " * rubric.SOURCE_LIMIT)
+    assert diagnosis(given) == "not-python"
 
 
 def test_the_right_name_needs_no_words(given):
@@ -163,7 +175,7 @@ def test_the_right_name_needs_no_words(given):
 @pytest.mark.parametrize("name", ["submitted.txt", "my_submitted.py", "submitted_old.py", "submitted.py.bak"])
 def test_other_names_are_not_taken(given, name):
     (given / name).write_bytes(b"x")
-    assert f"none in 'given', but {name}" in explained(given)
+    assert f"none in 'given', but {name!r}" in explained(given)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +188,7 @@ def test_other_names_are_not_taken(given, name):
 )
 def test_what_was_handed_in_instead_is_named(given, name, words):
     (given / name).write_bytes(b"x")
-    assert f"but {name}" in explained(given)
+    assert f"but {name!r}" in explained(given)
     assert words in explained(given)
 
 
@@ -207,7 +219,7 @@ def test_what_is_no_python_is_named(given, kind, name):
     assert words in explained(source)
 
 
-@pytest.mark.parametrize("content", [b'{"cells": 1}.get("cells")', b'{"cells": [', b"\xef\xbb\xbfimport torch", b""])
+@pytest.mark.parametrize("content", [b'{"cells": None}.get("cells")', b'{"a": [', b"\xef\xbb\xbfimport torch", b""])
 def test_what_may_be_python_is_graded(given, content):
     (given / "submitted.py").write_bytes(content)
     assert read_submission(given).content == content

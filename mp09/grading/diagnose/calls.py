@@ -17,8 +17,9 @@ NETWORK = ("URLError", "HTTPError", "gaierror", "ConnectionError", "ConnectionRe
 OWN_MACHINE = re.compile(r"'(/content/|/kaggle/|/Users/|/home/|[A-Za-z]:[\\/])")
 # What is done to a model, and was done to its weights: the attributes of nn.Module that students use.
 WEIGHTS_ALONE = re.compile(
-    r"'(collections\.)?(Ordered[Dd]ict|dict)' object (is not callable|has no attribute '"
-    r"(load_state_dict|eval|train|to|cuda|parameters|named_parameters|modules|children|requires_grad_|fc|conv1|layer\d)')"
+    r"'(collections\.)?OrderedDict' object is not callable|"
+    r"'(collections\.)?(OrderedDict|dict)' object has no attribute '"
+    r"(load_state_dict|eval|train|to|cuda|parameters|named_parameters|modules|children|requires_grad_|fc|conv1|layer\d)'"
 )
 TWO_DEVICES = ("same device", "weight type", "must have its parameters and buffers on device")
 CALLS = {
@@ -184,7 +185,7 @@ EXCEPTIONS: list[tuple[Callable[[ErrorReport], bool], str, str]] = [
         "Nobody is there to answer input(): take it out.",
     ),
     (
-        lambda e: e.type == "EOFError",
+        lambda e: e.type == "EOFError" and any(words in e.message for words in ("Ran out of input", "No data left")),
         "end-of-file",
         "The file was read to its end already. A second pickle.load finds nothing: load once, and keep the result.",
     ),

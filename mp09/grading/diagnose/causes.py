@@ -31,13 +31,18 @@ IN_TRAINING_TOO = (
     "In training and at test alike, the backbone gets images in another form than those it was trained on. Look at the "
     "dataset and at both transforms."
 )
+OLD_HEAD = (
+    "The last layer is still that of resnet18.pt, which knows ten classes, cat and dog included. Put a new "
+    "nn.Linear(512, 8) in its place, use it in forward(), and train it."
+)
 FEATURES = (
-    "The features that reach the head can't tell the classes apart. Is resnet18.pt loaded and frozen, does the head "
-    "get what the average pooling gives, and are images normalised with MEAN and STD?"
+    "The features that reach the head don't tell the classes apart well enough. Is resnet18.pt loaded and frozen, does "
+    "the head get what the average pooling gives, and are images normalised with MEAN and STD?"
 )
 
 # Returns the classes of the sample, int64 (N,), with these interventions made; None when there is no answer.
 Ask = Callable[[Sequence[str]], np.ndarray | None]
+AskFacts = Callable[[], TrainingFacts | None]  # tells what was seen of the training; None when there is no answer
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,24 @@ class Cause:
         key: an anchor in docs/student.md.
         found: what was found, e.g. "0.93 with the file's images in 0..1".
         remedy: what it means, and what to do.
-        known: the accuracy that the trained model itself reached with something changed, 0 to 1.
     """
 
     key: str
     found: str
     remedy: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Holds what experiments showed.
+
+    Attributes:
+        known: the best accuracy that the trained model itself reached with anything changed, 0 to 1.
+        cause: what costs accuracy; None where nothing explains it.
+    """
+
     known: float
+    cause: Cause | None = None
 
 
 def _in_best_order(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -107,13 +123,14 @@ def _in_best_order(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.where(possible, ORDERS[totals.argmax()][np.where(possible, classes, 0)], -1)
 
 
+TEN_CLASSES = Numbering(
+    "cause-ten-classes",
+    lambda classes, _: np.where((classes >= 0) & (classes < len(OF_TEN)), OF_TEN[np.clip(classes, 0, 9)], -1),
+    "outputs numbered like CIFAR-10's ten classes",
+    "Your labels are those of ten classes, cat and dog included. Use the labels 0..7 as they stand in the files.",
+)
 NUMBERINGS = (
-    Numbering(
-        "cause-ten-classes",
-        lambda classes, _: np.where((classes >= 0) & (classes < len(OF_TEN)), OF_TEN[np.clip(classes, 0, 9)], -1),
-        "outputs numbered like CIFAR-10's ten classes",
-        "Your labels are those of ten classes, cat and dog included. Use the labels 0..7 as they stand in the files.",
-    ),
+    TEN_CLASSES,
     Numbering(
         "cause-shifted",
         lambda classes, _: (classes - 1) % len(CLASSES),
@@ -141,58 +158,98 @@ def explains(before: float, after: float) -> bool:
     return after - before >= max(LEAST_GAIN, LEAST_SHARE * (GOAL - before))
 
 
-def find(ask: Ask, facts: Callable[[], TrainingFacts | None], classes: np.ndarray, labels: np.ndarray) -> Cause | None:
-    """Return what costs accuracy, or None when nothing explains it.
+def find(ask: Ask, facts: AskFacts, classes: np.ndarray, labels: np.ndarray, *, old_head: bool = False) -> Evidence:
+    """Find out what costs accuracy.
 
     Args:
         ask: evaluates the model on the sample, with interventions.
-        facts: tells what was seen of the training; None when there is no answer.
+        facts: tells what was seen of the training.
         classes: the classes of the sample without any intervention, int64 (N,).
         labels: the true ones, int64 (N,).
+        old_head: whether the last layer is the checkpoint's own, which knows ten classes without any training.
     """
+    search = _Search(ask, labels)
+    start = search.numbered((), classes)
     accuracy = float(np.mean(classes == labels))
-    best = _search(ask, labels, accuracy, _numbered((), classes, labels))
-    known = best.accuracy
+    best = search.best(accuracy, start)
     if explains(accuracy, best.accuracy):
+        if old_head and best.numbering is TEN_CLASSES:
+            return Evidence(accuracy, Cause("cause-old-head", f"{best.accuracy:.2f} with {best.words}", OLD_HEAD))
         remedy = " ".join(part.remedy for part in best.parts)
-        return Cause(best.parts[0].key, f"{best.accuracy:.2f} with {best.words}", remedy, known)
-    refit = _try(ask, labels, (REFIT.key,))
+        return Evidence(search.known, Cause(best.parts[0].key, f"{best.accuracy:.2f} with {best.words}", remedy))
+    return Evidence(search.known, _cause_below(search, facts, accuracy))
+
+
+def _cause_below(search: "_Search", facts: AskFacts, accuracy: float) -> Cause | None:
+    """Return what costs accuracy where the model itself can't do better: the head's learning, or what is below it."""
+    refit = search.tried((REFIT.key,))
     if refit is None:
         return None
     found = f"{refit.accuracy:.2f} with {REFIT.found}"
-    if refit.accuracy > GOAL - LEAST_GAIN:
-        seen = facts() if explains(accuracy, refit.accuracy) else None
-        return _cause_in_learning(seen, found, known) if seen else None
-    with_others = [_try(ask, labels, (key, REFIT.key)) for key in IN_TRAINING]
-    better = _best([refit, *filter(None, with_others)])
+    seen = facts() if explains(accuracy, refit.accuracy) else None
+    if refit.accuracy > GOAL - LEAST_GAIN or (seen and seen.untouched):
+        if seen is None:
+            return None
+        key, remedy = why_not_learned(seen, accuracy)
+        return Cause(key, found, f"{REFIT.remedy} {remedy}")
+    with_others = [search.tried((key, REFIT.key)) for key in IN_TRAINING]
+    better = _most_helpful([refit, *filter(None, with_others)])
     if explains(refit.accuracy, better.accuracy):
         part = better.parts[0]
         remedy = part.remedy if isinstance(part, Intervention) and part.subject == "model" else IN_TRAINING_TOO
-        return Cause(part.key, f"{better.accuracy:.2f} with {better.words} and a new linear head", remedy, known)
-    return Cause("cause-features", found, FEATURES, known)
+        return Cause(part.key, f"{better.accuracy:.2f} with {better.words} and a new linear head", remedy)
+    return Cause("cause-features", found, FEATURES)
 
 
-def _cause_in_learning(seen: TrainingFacts, found: str, known: float) -> Cause:
-    key, remedy = why_not_learned(seen)
-    return Cause(key, found, f"{REFIT.remedy} {remedy}", known)
+class _Search:
+    """Makes experiments on one model.
 
-
-def _search(ask: Ask, labels: np.ndarray, accuracy: float, start: Experiment) -> Experiment:
-    """Return the experiment with at most two interventions that explains most.
-
-    A second one is made where the first leaves something to explain, and taken if it explains that.
+    Attributes:
+        known: the best accuracy of an experiment that left the model its head.
     """
-    if _enough(start):
-        return start
-    one = _best([start, *_one_more(ask, labels, start)])
-    if one is start or _enough(one):
-        return one
-    two = _best([one, *_one_more(ask, labels, one)])
-    alone = explains(accuracy, two.accuracy) and not explains(accuracy, one.accuracy)
-    return two if alone or explains(one.accuracy, two.accuracy) else one
+
+    def __init__(self, ask: Ask, labels: np.ndarray):
+        self._ask, self._labels = ask, labels
+        self.known = 0.0
+
+    def best(self, accuracy: float, start: Experiment) -> Experiment:
+        """Return the experiment with at most two interventions that explains most.
+
+        A second one is made where the first leaves something to explain, and taken if it explains that.
+        """
+        if _enough(start):
+            return start
+        one = _most_helpful([start, *self._one_more(start)])
+        if one is start or _enough(one):
+            return one
+        two = _most_helpful([one, *self._one_more(one)])
+        alone = explains(accuracy, two.accuracy) and not explains(accuracy, one.accuracy)
+        return two if alone or explains(one.accuracy, two.accuracy) else one
+
+    def _one_more(self, before: Experiment) -> list[Experiment]:
+        """Try each intervention besides those that are made already; two never have the same subject."""
+        taken = {BY_KEY[key].subject for key in before.changes}
+        tried = [self.tried((*before.changes, one.key)) for one in INTERVENTIONS if one.subject not in taken]
+        return [experiment for experiment in tried if experiment]
+
+    def tried(self, changes: tuple[str, ...]) -> Experiment | None:
+        classes = self._ask(changes)
+        return None if classes is None else self.numbered(changes, classes)
+
+    def numbered(self, changes: tuple[str, ...], classes: np.ndarray) -> Experiment:
+        """Return the experiment with these classes, numbered in another way if that explains their accuracy."""
+        found = Experiment(changes, float(np.mean(classes == self._labels)))
+        for numbering in NUMBERINGS:
+            accuracy = float(np.mean(numbering.renumber(classes, self._labels) == self._labels))
+            if explains(found.accuracy, accuracy):
+                found = replace(found, accuracy=accuracy, numbering=numbering)
+                break
+        if REFIT.key not in changes:
+            self.known = max(self.known, found.accuracy)
+        return found
 
 
-def _best(experiments: list[Experiment]) -> Experiment:
+def _most_helpful(experiments: list[Experiment]) -> Experiment:
     """Return the experiment after the first that recovers most, and of several about as good the one listed first.
 
     It is the first when nothing recovers anything.
@@ -202,28 +259,6 @@ def _best(experiments: list[Experiment]) -> Experiment:
     return next((one for one in others if one.accuracy > max(start.accuracy, most - SIMILAR)), start)
 
 
-def _one_more(ask: Ask, labels: np.ndarray, before: Experiment) -> list[Experiment]:
-    """Try each intervention besides those that are made already; two never have the same subject."""
-    taken = {BY_KEY[key].subject for key in before.changes}
-    tried = [_try(ask, labels, (*before.changes, one.key)) for one in INTERVENTIONS if one.subject not in taken]
-    return [experiment for experiment in tried if experiment]
-
-
 def _enough(experiment: Experiment) -> bool:
     """Return whether so little is missing that a further change could not explain it."""
     return experiment.accuracy > GOAL - LEAST_GAIN and bool(experiment.parts)
-
-
-def _try(ask: Ask, labels: np.ndarray, changes: tuple[str, ...]) -> Experiment | None:
-    classes = ask(changes)
-    return None if classes is None else _numbered(changes, classes, labels)
-
-
-def _numbered(changes: tuple[str, ...], classes: np.ndarray, labels: np.ndarray) -> Experiment:
-    """Return the experiment with these classes, numbered in another way if that explains their accuracy."""
-    experiment = Experiment(changes, float(np.mean(classes == labels)))
-    for numbering in NUMBERINGS:
-        accuracy = float(np.mean(numbering.renumber(classes, labels) == labels))
-        if explains(experiment.accuracy, accuracy):
-            return replace(experiment, accuracy=accuracy, numbering=numbering)
-    return experiment

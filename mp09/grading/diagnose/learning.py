@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from mp09.grading.sandbox.conversation import TrainingFacts
 
-FLAT = 0.9  # a loss that is still above this part of its first value has hardly fallen
+FLAT = 1.8  # the cross-entropy of a head that has learned hardly more than to guess, which is log 8 = 2.08
+WORSE = 3.0  # the cross-entropy of a head that is surely wrong
 RISEN = 1.5  # a loss that is above so many times its least value does not settle
+FAR_BELOW = 0.75  # an accuracy that does not go with such a loss
 LOW = 0.5  # the cross-entropy of a head that names about 85 % of its images rightly
 FEW_STEPS = 20  # no head learns much in fewer
 LARGE = 100.0  # no weight of a head that learned well comes near this
@@ -17,88 +19,102 @@ class Reason:
     """Describes why a head did not learn; the key is an anchor in docs/student.md."""
 
     key: str
-    fits: Callable[[TrainingFacts], bool]
+    fits: Callable[[TrainingFacts, float], bool]  # gets the accuracy, too
     remedy: str
 
 
-def _hardly_fell(facts: TrainingFacts) -> bool:
-    return facts.first_loss is not None and facts.least_loss is not None and facts.least_loss > FLAT * facts.first_loss
+def _is_cross_entropy(facts: TrainingFacts) -> bool:
+    """Return whether the first loss is about that of guessing, log 8, as cross-entropy of 8 or 10 classes begins."""
+    return facts.first_loss is not None and 1.5 < facts.first_loss < 5.0
+
+
+def _knows_training_images(facts: TrainingFacts) -> bool:
+    return _is_cross_entropy(facts) and facts.last_loss is not None and facts.last_loss < LOW
+
+
+def _guesses(facts: TrainingFacts) -> bool:
+    """Return whether the loss never became much better than that of guessing."""
+    return _is_cross_entropy(facts) and facts.least_loss is not None and facts.least_loss > FLAT
 
 
 def _rises(facts: TrainingFacts) -> bool:
-    return facts.last_loss is not None and facts.least_loss is not None and facts.last_loss > RISEN * facts.least_loss
+    if facts.last_loss is None or facts.least_loss is None:
+        return False
+    return facts.last_loss > RISEN * abs(facts.least_loss) or (facts.last_loss > WORSE and facts.steps >= FEW_STEPS)
 
 
 REASONS = (
     Reason(
         "learning-no-step",
-        lambda facts: facts.steps == 0,
+        lambda facts, accuracy: facts.steps == 0 and facts.untouched,
         "No optimizer took a step while run_model() ran. For each batch call zero_grad(), backward() and step().",
     ),
     Reason(
         "learning-other-parameters",
-        lambda facts: facts.other_parameters,
+        lambda facts, accuracy: facts.other_parameters and facts.untouched,
         "The optimizer held no parameter of the model that run_model() returned. Give it the parameters of this very "
         "model, and return the model that was trained.",
     ),
     Reason(
         "learning-no-gradient",
-        lambda facts: facts.without_gradient == facts.steps,
+        lambda facts, accuracy: facts.steps > 0 and facts.without_gradient == facts.steps,
         "No parameter had a gradient when the optimizer took its steps. Call loss.backward() before optimizer.step().",
     ),
     Reason(
-        "learning-softmax",
-        lambda facts: facts.sums_to_one,
-        "The outputs for an image sum to 1, so there is a softmax in the model. nn.CrossEntropyLoss contains one "
-        "already, and with two the gradients are small: return logits.",
-    ),
-    Reason(
         "learning-negative-loss",
-        lambda facts: facts.last_loss is not None and facts.last_loss < 0,
+        lambda facts, accuracy: facts.last_loss is not None and facts.last_loss < 0,
         "The loss fell below 0, which nn.CrossEntropyLoss of logits never does. Look for a wrong sign, and for "
         "nn.NLLLoss, which takes the result of log_softmax.",
     ),
     Reason(
+        "learning-softmax",
+        lambda facts, accuracy: facts.sums_to_one,
+        "The outputs for an image sum to 1, so there is a softmax in the model. If the loss is "
+        "nn.CrossEntropyLoss, it contains one already, and with two the gradients are small: return logits.",
+    ),
+    Reason(
         "cause-mismatch",
-        lambda facts: facts.last_loss is not None and facts.last_loss < LOW and not _rises(facts),
+        lambda facts, accuracy: (
+            _is_cross_entropy(facts) and facts.last_loss is not None and facts.last_loss < LOW and accuracy < FAR_BELOW
+        ),
         "The loss says that the head knows its training images. So test images get to the model in another form than "
         "those, or it knows only few images by heart.",
     ),
     Reason(
         "learning-exploded",
-        lambda facts: facts.largest_weight is None or facts.largest_weight > LARGE,
+        lambda facts, accuracy: facts.largest_weight is None or facts.largest_weight > LARGE,
         "The weights of a linear layer have become huge, or are no numbers. Choose a smaller learning rate (0.001 "
         "suits Adam), and call zero_grad() for each batch.",
     ),
     Reason(
         "learning-unstable",
-        _rises,
+        lambda facts, accuracy: _rises(facts),
         "The loss rises again after it has fallen. Choose a smaller learning rate (0.001 suits Adam), and call "
         "zero_grad() for each batch.",
     ),
     Reason(
         "learning-labels",
-        lambda facts: facts.steps >= FEW_STEPS and _hardly_fell(facts) and not facts.untouched,
+        lambda facts, accuracy: facts.steps >= FEW_STEPS and _guesses(facts) and not facts.untouched,
         "The weights changed, and still the loss hardly fell. In training, the labels don't belong to their images, or "
         "the loss is of something else than the model's logits.",
     ),
     Reason(
         "learning-slow",
-        lambda facts: facts.steps < FEW_STEPS or _hardly_fell(facts) or facts.untouched,
+        lambda facts, accuracy: facts.steps < FEW_STEPS or _guesses(facts) or facts.untouched,
         "The head is almost as it was at its start. Take more steps, or larger ones: 0.001 is a learning rate that "
         "suits Adam, and SGD needs about 0.1.",
     ),
     Reason(
         "learning-short",
-        lambda facts: True,
+        lambda facts, accuracy: True,
         "The loss was still falling, or settled too high. Train for another epoch, and try other learning rates.",
     ),
 )
 
 
-def why_not_learned(facts: TrainingFacts) -> tuple[str, str]:
+def why_not_learned(facts: TrainingFacts, accuracy: float) -> tuple[str, str]:
     """Return the key of the first reason that fits, and what to do with the facts that speak for it."""
-    reason = next(reason for reason in REASONS if reason.fits(facts))
+    reason = next(reason for reason in REASONS if reason.fits(facts, accuracy))
     return reason.key, f"{reason.remedy} {_seen(facts)}".strip()
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mp09.grading import rubric
-from mp09.grading.diagnose.causes import FOUND, Cause
+from mp09.grading.diagnose.causes import FOUND, Cause, Evidence
 from mp09.grading.diagnose.record import Diagnosis
+from mp09.grading.sandbox.conversation import Evaluated
 
 ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # relative error of rounding: half a unit in the last place
 ADVICE_STATISTICS = (
     "The backbone's BatchNorm statistics moved: in train() mode they follow the batches, frozen weights or not. "
     "Keep the frozen part in eval() mode while training."
 )
+NOTHING = Evidence(known=0.0)
 NOT_A_FUNCTION = (
     'Random changes belong to training only: no augmentation in get_preprocess_transform("test"), dropout and '
     "BatchNorm in eval mode, nothing counted between calls."
@@ -34,7 +36,7 @@ class BackboneComparison:
         changed: those of which the model has a version that was trained.
         absent: those that are missing, while the model has a tensor of the same shape that is nothing like them.
         dropped: those that the model has nothing for, as when a layer was left out.
-        old_head: whether the checkpoint's own last layer is there, unchanged, and no other linear layer.
+        old_head: whether the checkpoint's own last layer is there, unchanged.
         moved_statistics: whether running statistics of BatchNorm changed.
     """
 
@@ -81,7 +83,6 @@ def compare_backbone(
     kept = [name for name in unchanged if "running_" not in name and name not in changed]
     head = checkpoint.get("fc.weight")
     old_head = head is not None and _take(head, left.get(head.shape, []))
-    old_head &= not any(len(shape) == 2 and tensors for shape, tensors in left.items())
     return BackboneComparison(kept, changed, absent, dropped, moved, old_head)
 
 
@@ -105,7 +106,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.vdot(a, b)) / size if size > 0 else 0.0
 
 
-def frozen(backbone: BackboneComparison, *, accuracy: float, cause: Cause | None = None) -> Diagnosis | None:
+def frozen(backbone: BackboneComparison, *, accuracy: float, evidence: Evidence = NOTHING) -> Diagnosis | None:
     """Explain what was not frozen, or that nothing was trained.
 
     A classifier that knows the classes as soon as something else is put right was trained, whatever its accuracy.
@@ -113,7 +114,7 @@ def frozen(backbone: BackboneComparison, *, accuracy: float, cause: Cause | None
     Args:
         backbone: what became of the pretrained weights.
         accuracy: the measured accuracy, 0 to 1.
-        cause: what costs accuracy.
+        evidence: what experiments showed.
     """
     wanted = "every weight that came from resnet18.pt to be unchanged after run_model(), and a trained classifier"
     if not backbone.unchanged and not backbone.changed:
@@ -132,8 +133,8 @@ def frozen(backbone: BackboneComparison, *, accuracy: float, cause: Cause | None
             f"{what} changed during training although it should be frozen",
             "Set requires_grad = False for the backbone's parameters, and give the optimizer only the classifier's.",
         )
-    known = accuracy if cause is None or backbone.old_head else max(accuracy, cause.known)
-    if known < rubric.TRAINED_ACCURACY:
+    cause = evidence.cause
+    if max(accuracy, evidence.known) < rubric.TRAINED_ACCURACY:
         got = f"an unchanged backbone, and a classifier with an accuracy of {accuracy:.4f}"
         return Diagnosis("nothing-trained", wanted, got, cause.remedy if cause else UNTRAINED)
     return None
@@ -155,7 +156,8 @@ def accuracy(
         wanted = "the same class for an image each time, whatever comes before it and beside it"
         got = "another class for some of the images, in another order and with another batch size"
         if cause and cause.key in FOUND:  # it was put right by what was changed
-            return Diagnosis(cause.key, wanted, f"{got}; accuracy {value:.4f}, and {cause.found}", cause.remedy)
+            found = f"{got}; accuracy {value:.4f}, and {cause.found}"
+            return Diagnosis(cause.key, wanted, found, f"{cause.remedy} {NOT_A_FUNCTION}")
         return Diagnosis("not-a-function", wanted, got, NOT_A_FUNCTION)
     if value >= top:
         return None
@@ -165,7 +167,7 @@ def accuracy(
         remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
     if cause:
-        return Diagnosis(cause.key, wanted, f"{got}; {cause.found}", cause.remedy)
+        return Diagnosis(cause.key, wanted, f"{got}; on {rubric.EXPERIMENT_IMAGES} of them {cause.found}", cause.remedy)
     if len(set(predictions.tolist())) == 1:
         remedy = "Every image gets the same class: the head was not trained, or its learning rate was far too high."
         return Diagnosis("accuracy-constant", wanted, got, remedy)
@@ -179,16 +181,13 @@ def prediction_count(expected: int, shape: tuple[int, ...]) -> Diagnosis:
     return Diagnosis("prediction-count", f"{expected} predictions", f"{shape}", remedy)
 
 
-def transform_advice(transform: str) -> str | None:
-    """Return advice when test images did not go through the submission's own transform.
-
-    Args:
-        transform: which one they went through; see `GradeReport`.
-    """
-    if transform in ("", "test"):
+def transform_advice(evaluated: Evaluated) -> str | None:
+    """Return advice when test images did not go through the submission's own transform."""
+    if evaluated.transform in ("", "test"):
         return None
-    words = "without a transform" if transform == "none" else f"with {transform} alone"
-    return f'Test images were evaluated {words}: get_preprocess_transform("test") gave nothing that fits the dataset.'
+    words = "without a transform" if evaluated.transform == "none" else f"with {evaluated.transform} alone"
+    reason = f" ({evaluated.problem})" if evaluated.problem else ""
+    return f'Test images were evaluated {words}: get_preprocess_transform("test") gave nothing that fits{reason}.'
 
 
 @dataclass(frozen=True)
@@ -198,10 +197,12 @@ class Tested:
     Attributes:
         value: what test() returned; None if that is no number.
         right: which images the model names rightly in eval mode, bool (N,), in the order of the loader.
+        in_train_mode: the same in train mode.
     """
 
     value: float | None
     right: np.ndarray
+    in_train_mode: np.ndarray
 
 
 def test_advice(tested: Tested | None) -> str | None:
@@ -217,6 +218,7 @@ def test_advice(tested: Tested | None) -> str | None:
         float(right.sum()): "the number of right images; divide by the number of all",
         float(last.mean()): "the accuracy of the last batch alone; add up over all batches",
         float(last.sum() / len(right)): "what the last batch adds; count over all batches",
+        float(tested.in_train_mode.mean()): "the accuracy in train mode; call model.eval() in test()",
     }
     if abs(value - share) <= TOLERANCE:
         return None

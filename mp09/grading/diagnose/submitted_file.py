@@ -1,6 +1,5 @@
 """Explain why there is no file that can be graded, or why it is none that Python can read."""
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ HAND_IN = "Hand in the one file submitted.py, under exactly this name and not in
 SHOWN = 5  # names of other files that are shown
 # What browsers and systems make of the name of a file that is there already, and of capital letters.
 ALMOST = re.compile(r"submitted *(\(\d+\)|[-_ ]\d+|[-_ ]*(- *)?copy)?\.py", re.IGNORECASE)
+NOTEBOOK = re.compile(rb'\s*\{\s*"(cells|metadata|nbformat|nbformat_minor)"\s*:\s*[\[{\d]')
 ENDINGS = {
     (".ipynb",): "A notebook is not graded. Write your functions into submitted.py, and hand that in.",
     (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".7z", ".rar"): "An archive is not graded. Hand in the submitted.py "
@@ -28,8 +28,8 @@ BEGINNINGS = {
 
 
 def almost_submitted(names: Sequence[str]) -> str | None:
-    """Return the only name that differs from submitted.py in no more than what systems add to it, or None."""
-    close = [name for name in names if ALMOST.fullmatch(name)]
+    """Return the only name or path that differs from submitted.py in no more than what systems add, or None."""
+    close = [name for name in names if ALMOST.fullmatch(name.rpartition("/")[2])]
     return close[0] if len(close) == 1 else None
 
 
@@ -42,7 +42,7 @@ def no_file(name: str, found: Sequence[str] = ()) -> Diagnosis:
     """
     if not found:
         return Diagnosis("no-file", "a file named submitted.py", f"none in {name!r}", HAND_IN)
-    names = ", ".join(found[:SHOWN]) + (" and more" if len(found) > SHOWN else "")
+    names = ", ".join(map(repr, found[:SHOWN])) + (" and more" if len(found) > SHOWN else "")
     remedy = next((words for endings, words in ENDINGS.items() if all(n.lower().endswith(endings) for n in found)), "")
     return Diagnosis("no-file", "a file named submitted.py", f"none in {name!r}, but {names}", remedy or HAND_IN)
 
@@ -77,9 +77,4 @@ def not_python(content: bytes) -> Diagnosis | None:
 
 
 def _is_notebook(content: bytes) -> bool:
-    if not content.lstrip().startswith(b"{") or b'"cells"' not in content:
-        return False
-    try:
-        return isinstance(json.loads(content), dict)
-    except (ValueError, RecursionError):
-        return False
+    return bool(NOTEBOOK.match(content))

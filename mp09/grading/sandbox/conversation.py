@@ -105,24 +105,29 @@ TRANSFORMS = ("", "test", "train", "ToTensor()", "none")
 class Evaluated:
     """Names the transform of the evaluated images, one of TRANSFORMS.
 
-    It is "test" or "train" for the submission's own, and "" where no image came from the submission's dataset.
+    Attributes:
+        transform: It is "test" or "train" for the submission's own, and "" where no image came from the submission's
+            dataset.
+        problem: Why the submission's own was not used, if it raised an exception.
     """
 
     transform: str
+    problem: str
 
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """Tells what was seen of a training. A loss is a mean over a tenth of all losses; None where there are none.
+    """Tells what was seen of a training. A loss is None where there are none.
 
     Attributes:
         steps: How often an optimizer took a step.
         without_gradient: At how many of them no parameter had a gradient.
         optimizer, rate: The last optimizer's class, and its largest learning rate.
         other_parameters: Whether that optimizer held no parameter of the returned model.
-        first_loss, least_loss, last_loss: The loss at the beginning, at its best and at the end.
+        first_loss: The very first loss.
+        least_loss, last_loss: The loss at its best and at the end, as means over a tenth of all losses.
         untouched: Whether the last linear layer looks as it was made.
-        largest_weight: The largest absolute weight of a linear layer; None if it is not finite, or there is none.
+        largest_weight: The largest absolute weight of a linear layer; None if it is not finite.
         sums_to_one: Whether the outputs for an image are shares of 1.
     """
 

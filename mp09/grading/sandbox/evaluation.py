@@ -22,9 +22,9 @@ from mp09.grading.sandbox.plain_values import Refused, describe, logits_in
 from mp09.grading.sandbox.session import Session
 
 CLASSES = 8
-BATCH_SIZE = 64  # in train mode, where the answers of BatchNorm depend on it
 REFIT_IMAGES = 1600  # training images that a new head learns from
 REFIT_STEPS = 60
+PROBLEM = 200  # characters that are kept of an exception
 DECAY = 1e-3  # of the new head's weights, for features of mean 0 and standard deviation 1
 
 
@@ -54,7 +54,11 @@ class Evaluation(ExitStack):
         self._refit = False
         self._head: Callable[[Tensor], Tensor] | None = None
         self._after_eval: list[Callable[[], object]] = []
-        self.transform = ""
+        self.transform = self.problem = ""
+
+    def __enter__(self) -> Evaluation:
+        self.enter_context(kept_state(self._session))
+        return super().__enter__()
 
     # What may be changed --------------------------------------------------------------------------------------------
 
@@ -76,18 +80,14 @@ class Evaluation(ExitStack):
 
     def force_eval_mode(self) -> None:
         """Put every module into eval mode, whatever a train() method of the submission does."""
-        self.enter_context(kept_state(self._session))
         self._after_eval.append(self._force_eval_mode)
 
     def run_in_train_mode(self) -> None:
-        """Run the model in train mode, in batches of 64."""
-        self.enter_context(kept_state(self._session))
-        self._batch_size = BATCH_SIZE
+        """Run the model in train mode."""
         self._after_eval.append(self._session.model.train)
 
     def restore_statistics(self) -> None:
         """Give those BatchNorm layers whose weights are the checkpoint's its running statistics, too."""
-        self.enter_context(kept_state(self._session))
         restored = [norm.restore(module) for module in self._modules() for norm in self._session.norms]
         if not any(restored):
             raise Refused("output", "no BatchNorm layer of the checkpoint is in the model")
@@ -146,7 +146,9 @@ class Evaluation(ExitStack):
             pixels = torch.from_numpy(read_batch(Path(file)).images[:count]).float() / 255
             batches = iter([part] for part in self._feed(pixels).split(self._batch_size))
         else:
-            dataset, self.transform = dataset_of(self._session, file, self._mode)
+            dataset, self.transform, self.problem = dataset_of(self._session, file, self._mode)
+            if self._mode == "train" and self.transform != "train":
+                raise Refused("output", "the transform for training does not fit the dataset")
             images = Subset(dataset, range(count))  # they are there, whatever the dataset's len() says
             batches = iter(DataLoader(images, batch_size=self._batch_size))
         self._session.reseed()
@@ -174,8 +176,9 @@ def kept_state(session: Session) -> Iterator[None]:
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
-        for buffer, value in buffers:
-            buffer.copy_(value)
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
 
 
 class FirstLinear(ExitStack):
@@ -224,7 +227,7 @@ def linear_head(features: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def dataset_of(session: Session, file: str, mode: str) -> tuple[Any, str]:
+def dataset_of(session: Session, file: str, mode: str) -> tuple[Any, str, str]:
     """Build the submission's dataset of a batch file with the first transform that its first item can be made with.
 
     Args:
@@ -233,24 +236,25 @@ def dataset_of(session: Session, file: str, mode: str) -> tuple[Any, str]:
         mode: what the submission's transform is for, "train" or "test".
 
     Returns:
-        The dataset, and the name of the transform: `mode` for the submission's own, else "ToTensor()" or "none".
+        The dataset; the name of the transform: `mode` for the submission's own, else "ToTensor()" or "none"; and the
+        exception of a transform before it, in words.
     """
     build = session.function("build_dataset")
     transforms = {mode: _own_transform(session, mode), "ToTensor()": ToTensor(), "none": None}
-    problem: Exception | None = None
+    problems: list[Exception] = []
     for name, transform in transforms.items():
         if transform is None and name == mode:
             continue
-        dataset = build([file], transform=transform)
         try:
+            dataset = build([file], transform=transform)
             item = dataset[0]
         except Exception as error:  # whatever a submission raises
-            problem = problem or error
+            problems.append(error)
             continue
-        if name != "none" or isinstance(item[0], Tensor):
-            return dataset, name
-    assert problem is not None  # ToTensor() failed, or was not reached because the submission's own worked
-    raise problem
+        if name != "none" or (isinstance(item, (tuple, list)) and item and isinstance(item[0], Tensor)):
+            words = f"{type(problems[0]).__name__}: {problems[0]}" if problems else ""
+            return dataset, name, words[:PROBLEM]
+    raise problems[0]
 
 
 def _own_transform(session: Session, mode: str) -> Any:

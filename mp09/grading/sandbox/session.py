@@ -32,7 +32,11 @@ class Norm:
         if not isinstance(module, nn.BatchNorm2d) or module.running_mean is None or module.running_var is None:
             return False
         for own, true in ((module.weight, self.weight), (module.bias, self.bias)):
-            if own.shape != true.shape or not torch.allclose(own.detach().float().cpu(), true, rtol=1e-2, atol=1e-3):
+            if (
+                own is None
+                or own.shape != true.shape
+                or not torch.allclose(own.detach().float().cpu(), true, rtol=1e-2, atol=1e-3)
+            ):
                 return False
         module.running_mean.copy_(self.mean)
         module.running_var.copy_(self.variance)

@@ -55,11 +55,12 @@ class TrainingWatch(AbstractContextManager["TrainingWatch"]):
         parameters = chain.from_iterable(group["params"] for group in optimizer.param_groups)
         self._without_gradient += all(parameter.grad is None for parameter in parameters)
 
-    def facts(self, models: list[nn.Module], *, sums_to_one: bool) -> TrainingFacts:
-        """Return what is known about the training of the models that run_model() returned.
+    def facts(self, model: nn.Module, models: list[nn.Module], *, sums_to_one: bool) -> TrainingFacts:
+        """Return what is known about the training of the model that run_model() returned.
 
         Args:
-            models: the returned model, and models that it uses.
+            model: the returned model.
+            models: this one, and models that it uses.
             sums_to_one: whether the outputs for an image are shares of 1.
         """
         groups = self._optimizer.param_groups if self._optimizer else []
@@ -67,18 +68,18 @@ class TrainingWatch(AbstractContextManager["TrainingWatch"]):
         losses = [float(loss) for loss in self._losses]
         tenth = max(1, len(losses) // SHARE)
         means = [sum(losses[i : i + tenth]) / tenth for i in range(0, len(losses) - tenth + 1, tenth)]
-        linear = [module for model in models for module in model.modules() if isinstance(module, nn.Linear)]
+        linear = [module for module in nn.Module.modules(model) if isinstance(module, nn.Linear)]
         return TrainingFacts(
             steps=self._steps,
             without_gradient=self._without_gradient,
             optimizer=type(self._optimizer).__name__ if self._optimizer else "",
             rate=_finite(max((float(group.get("lr", 0.0)) for group in groups), default=None)),
-            other_parameters=not any(id(parameter) in trained for model in models for parameter in model.parameters()),
-            first_loss=_finite(means[0] if means else None),
+            other_parameters=not any(id(parameter) in trained for used in models for parameter in used.parameters()),
+            first_loss=_finite(losses[0] if losses else None),
             least_loss=_finite(min(means, default=None)),
             last_loss=_finite(means[-1] if means else None),
             untouched=bool(linear) and untouched(linear[-1]),
-            largest_weight=_finite(max((float(module.weight.detach().abs().max()) for module in linear), default=None)),
+            largest_weight=_finite(max((float(module.weight.detach().abs().max()) for module in linear), default=0.0)),
             sums_to_one=sums_to_one,
         )
 

@@ -155,7 +155,7 @@ def predict(session: Session, file: str, count: int, batch_size: int) -> tuple[E
     """
     evaluation = Evaluation(session, file, count, batch_size)
     classes = evaluation.classes()
-    return Evaluated(evaluation.transform), {"predictions": classes}
+    return Evaluated(evaluation.transform, evaluation.problem), {"predictions": classes}
 
 
 def experiment(
@@ -166,18 +166,18 @@ def experiment(
         for key in changes:
             BY_KEY[key].change(evaluation)
         classes = evaluation.classes()
-        return Evaluated(evaluation.transform), {"predictions": classes}
+        return Evaluated(evaluation.transform, ""), {"predictions": classes}
 
 
 def facts(session: Session, file: str, count: int) -> tuple[TrainingFacts, Arrays]:
     """Return what is known about the training, and about the outputs for the first `count` images of a file."""
     sums_to_one = Evaluation(session, file, count, count).sums_to_one()
-    return session.watch.facts(session.models_in_use(), sums_to_one=sums_to_one), {}
+    return session.watch.facts(session.model, session.models_in_use(), sums_to_one=sums_to_one), {}
 
 
 def tested(session: Session, file: str, count: int) -> tuple[ReturnedNumber, Arrays]:
     """Return what test() says about the first `count` images of a batch file."""
-    dataset, _ = dataset_of(session, file, "test")
+    dataset, _, _ = dataset_of(session, file, "test")
     subset = Subset(dataset, range(min(count, count_of(dataset))))
     with kept_state(session):  # test() may run the model in train mode
         value = session.function("test")(DataLoader(subset, batch_size=64), session.model)

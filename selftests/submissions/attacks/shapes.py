@@ -14,6 +14,11 @@ def _other_name(folder: Path, untrained: str) -> None:
     (folder / "submitted (1).py").write_text(untrained)
 
 
+def _two_other_names(folder: Path, untrained: str) -> None:
+    for number in (1, 2):
+        (folder / f"submitted ({number}).py").write_text(untrained)
+
+
 def _nested(folder: Path, untrained: str) -> None:
     (folder / "mp09").mkdir()
     (folder / "mp09" / "submitted.py").write_text(untrained)
@@ -82,7 +87,8 @@ EXIT = "import os; os._exit(77)"
 
 SHAPES = {
     "no-file": (0, lambda folder, untrained: None),
-    "other-name": (0, _other_name),
+    "other-name": (40, _other_name),
+    "two-other-names": (0, _two_other_names),
     "nested": (40, _nested),
     "nested-twice": (0, _nested_twice),
     "directory": (0, _directory),
