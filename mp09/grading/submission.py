@@ -138,8 +138,7 @@ class Submission:
 
     @cached_property
     def _evidence(self) -> Evidence:
-        """Make the experiments after all else was asked, because one that takes too long costs the worker."""
-        _ = self.tested
+        """Make the experiments when all that gives points was asked: one that takes too long costs the worker."""
         sample = self._orders.experiments(len(self.scored))
         known = self.predictions()[sample]
         try:

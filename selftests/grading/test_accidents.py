@@ -9,6 +9,7 @@ from mp09.grading import rubric
 from mp09.grading.sandbox.conversation import LOAD
 from mp09.grading.sandbox.host import WorkerEnded
 from mp09.grading.sandbox.sandbox import Sandbox, Settings
+from mp09.release.cases import BRIEF, edited
 from selftests.grading.test_grade import REFERENCE
 
 
@@ -113,3 +114,23 @@ def test_the_reference_is_not_importable(submit):
 
 def test_input_finds_nobody(submit):
     assert submit("input('name?')")["1.1"].diagnosis == "input"
+
+
+OTHER_AT_TEST = ("return Preprocess()", 'return Preprocess() if mode == "train" else transforms.ToTensor()')
+LOW = edited(REFERENCE, [*BRIEF, OTHER_AT_TEST])
+TEST = "def test(test_dataloader: DataLoader, model: nn.Module) -> float:\n"
+
+
+@pytest.mark.parametrize("line", ["pass", "import os; os._exit(1)", "while True: pass"])
+def test_what_ends_the_worker_after_the_evaluation_costs_no_points(submit, monkeypatch, line):
+    monkeypatch.setitem(rubric.LIMITS_S, "tested", 3.0)
+    tests = submit(edited(LOW, [(TEST, f"{TEST}    {line}\n")]), only=None)
+    assert (tests["3.4"].status, tests["3.4"].diagnosis) == ("failed", "cause-train-transform")
+    assert tests["3.3"].score == 20
+
+
+def test_an_experiment_that_takes_too_long_costs_no_points(submit, monkeypatch):
+    monkeypatch.setitem(rubric.LIMITS_S, "experiment", 0.01)
+    tests = submit(LOW, only=None)
+    assert (tests["3.4"].status, tests["3.4"].diagnosis) == ("failed", "accuracy-chance")
+    assert tests["3.1"].status == "passed"

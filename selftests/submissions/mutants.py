@@ -374,7 +374,61 @@ MUTANTS = (
         (("    return correct / count\n", "    print(correct / count)\n"),),
         advice="test() returned no number",
     ),
+    Mutant(
+        "test-counts-the-last-batch",
+        100,
+        "",
+        (("            correct += (predictions", "            correct = (predictions"),),
+        advice="what the last batch adds",
+    ),
+    Mutant(
+        "tensors-without-a-transform",
+        90,
+        "raised",
+        (
+            NO_BATCHES,
+            (TURN, "image = Preprocess()(self.images[index].transpose(1, 2, 0))"),
+            ("    return Preprocess()", "    return transforms.ToTensor()"),
+            ('transform=get_preprocess_transform("train"))', "transform=None)"),
+        ),
+        advice="Test images were evaluated without a transform",
+    ),
     # Code that does not get as far as a result
+    Mutant(
+        "reads-a-file-twice",
+        0,
+        "end-of-file",
+        (('pickle.load(file, encoding="bytes"))', 'pickle.load(file, encoding="bytes") and pickle.load(file))'),),
+    ),
+    Mutant("weights-for-a-model", 40, "checkpoint-is-a-dict", ((LOAD, 'torch.load("resnet18.pt").eval()'),)),
+    Mutant("network-for-weights", 40, "no-network", ((LOAD, 'torch.hub.load_state_dict_from_url("http://10.0.0.1/a.pth")'),)),
+    Mutant(
+        "line-of-a-notebook", 0, "notebook-code", (("import pickle\n", "%matplotlib inline\nimport pickle\n"),)
+    ),
+    Mutant(
+        "exported-notebook",
+        0,
+        "notebook-code",
+        (("import pickle\n", 'get_ipython().run_line_magic("matplotlib", "inline")\nimport pickle\n'),),
+    ),
+    Mutant(
+        "mps-hard-coded",
+        40,
+        "no-gpu",
+        (('torch.device("cuda" if torch.cuda.is_available() else "cpu")', 'torch.device("mps")'),),
+    ),
+    Mutant(
+        "path-of-colab",
+        40,
+        "missing-file",
+        (("DATA = Path(__file__).resolve().parent", 'DATA = Path("/content/drive/MyDrive")'),),
+    ),
+    Mutant(
+        "writes-elsewhere",
+        40,
+        "no-permission",
+        (("    torch.manual_seed(0)  #", '    Path("/mp09-log.txt").write_text("")  #'),),
+    ),
     Mutant(
         "cuda-hard-coded",
         40,
