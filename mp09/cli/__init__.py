@@ -66,6 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with force(getattr(args, "precision", None)), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # what Pillow warns of is no fault, or an error of ours
+            warnings.filterwarnings("ignore", "The value of the smallest subnormal")  # it is: torch flushes them to 0
             warnings.showwarning = _show
             code = args.run(args)
         sys.stdout.flush()  # otherwise a full disk would only be noticed at Python's end

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from mp09.recipes.feature_sets import features_of
 from mp09.recipes.train import load_trained
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
+
+needs_ax = pytest.mark.skipif(not find_spec("ax"), reason="Ax needs Python 3.11")
 
 
 def test_train_export_and_use(small_data, tmp_path, capsys):
@@ -79,6 +82,7 @@ def test_features_of_several_views_and_their_logistic_regression(small_data, tmp
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@needs_ax
 def test_tune_searches_and_judges_on_test_images(small_data, tmp_path, capsys):
     options = ("--data", small_data, "--cache", tmp_path / "cache", "--device", "cpu", "--per-class", 40)
     assert run("tune", "--trials", 3, "--epochs", 2, "--out", tmp_path / "tune", *options) == 0
@@ -208,6 +212,7 @@ def test_random_weights_are_found_again(folders, tmp_path):
 
 @pytest.mark.proof  # of what needs Ray, `make test` runs features/test_on_ray.py alone
 @pytest.mark.usefixtures("untraced")
+@needs_ax
 def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
     pytest.importorskip("ray")
     options = ("--data", small_data, "--cache", tmp_path / "cache", "--per-class", 20, "--executor", "ray")
@@ -219,6 +224,7 @@ def test_a_cluster_computes_features_and_trials(small_data, tmp_path, capsys):
     assert "int8 is for this machine's processor" in capsys.readouterr().err
 
 
+@needs_ax
 def test_another_search_is_refused(small_data, tmp_path, capsys):
     options = ("tune", "--data", small_data, "--cache", tmp_path / "cache", "--out", tmp_path / "tune", "--trials", 1)
     assert run(*options, "--per-class", 20) == 0
