@@ -50,7 +50,7 @@ class Listing:
         return Listing(tuple(self.files[i] for i in indices), self.labels[indices], self.classes)
 
 
-def list_images(folder: Path, *, beside: tuple[str, ...] = ()) -> Listing:
+def list_images(folder: Path, *, beside: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> Listing:
     """List the images of every class, at any depth of its sub-folder and in ImageFolder's order.
 
     Hidden files and folders are left out. Mp09Warning tells of other files that are no images.
@@ -58,12 +58,13 @@ def list_images(folder: Path, *, beside: tuple[str, ...] = ()) -> Listing:
     Args:
         folder: has one sub-folder for each class.
         beside: endings of other files that belong there, and of which nothing is told.
+        skip: names of sub-folders that are no classes.
 
     Raises:
         DataError: there is no such folder, it has no class folders, or some of them have no images.
     """
     folder = Path(folder)
-    classes = _class_folders(folder)
+    classes = tuple(name for name in _class_folders(folder) if name not in skip)
     below = [_files_below(folder / name) for name in classes]
     found = [[file for file in files if is_image(file.name)] for files in below]
     others = [file.name for file in chain.from_iterable(below) if not file.name.lower().endswith((*SUFFIXES, *beside))]

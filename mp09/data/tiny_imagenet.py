@@ -24,6 +24,7 @@ from mp09.files import atomic_write, checksum, write_text
 
 WNIDS = "wnids.txt"
 BOXES = (".txt",)  # endings of the files with bounding boxes, which nobody needs
+ANNOTATIONS = "val_annotations.txt"
 VAL_FOLDER = "val_by_class"
 COMPLETE = ".complete"  # is written last into VAL_FOLDER; holds the sha256 of the annotations
 
@@ -41,8 +42,11 @@ def is_tiny_imagenet(root: Path) -> bool:
 def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
     """List the training images and the validation images, with wnids as classes.
 
-    If there is no `val_by_class` yet, it is made. Raises DataError when something is missing, or when the classes of
-    the two splits differ.
+    If there is no `val_by_class` yet, it is made. Where other scripts have sorted the validation images into
+    `val/<wnid>` or `val/images/<wnid>` and removed the annotations, those folders are taken as they are.
+
+    Raises:
+        DataError: something is missing, or the classes of the two splits differ.
     """
     root = Path(root)
     if not is_tiny_imagenet(root):
@@ -51,9 +55,18 @@ def open_tiny_imagenet(root: Path) -> tuple[Listing, Listing]:
             "tiny-imagenet prepare tiny-imagenet-200.zip"
         )
     train = list_images(root / "train", beside=BOXES)
-    val = list_images(create_val_folder(root), beside=BOXES)
-    check_same_classes(root, {"train": train, VAL_FOLDER: val})
+    folder = _sorted_val_folder(root) or create_val_folder(root)
+    val = list_images(folder, beside=BOXES, skip=("images",))
+    check_same_classes(root, {"train": train, folder.relative_to(root).as_posix(): val})
     return train, val
+
+
+def _sorted_val_folder(root: Path) -> Path | None:
+    """Return the folder whose sub-folders are wnids, where the annotations are gone; None where they are there."""
+    if (root / "val" / ANNOTATIONS).exists():
+        return None
+    folders = (root / "val", root / "val" / "images")
+    return next((folder for folder in folders if any(_WNID.fullmatch(path.name) for path in folder.glob("n*/"))), None)
 
 
 def create_val_folder(root: Path) -> Path:
@@ -70,7 +83,7 @@ def create_val_folder(root: Path) -> Path:
         DataError: annotations or images are missing or malformed, or the folder can't be written.
     """
     folder = Path(root) / VAL_FOLDER
-    annotations = Path(root) / "val" / "val_annotations.txt"
+    annotations = Path(root) / "val" / ANNOTATIONS
     lines = _lines(annotations)
     made_from = checksum(annotations)
     if (folder / COMPLETE).is_file():

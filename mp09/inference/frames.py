@@ -34,7 +34,7 @@ class Frame:
     Attributes:
         image: uint8 (H, W, 3), planes R, G, B, values 0 to 255.
         number: counts from 0, dropped frames included.
-        seconds: the time since the first frame; 0 for image files.
+        seconds: the time since the first frame; 0 for image files. A video's frames need not be equally far apart.
         name: the name of the image file, or that of the source with the number.
     """
 
@@ -128,8 +128,13 @@ class Video(_Capture):
 
     def __iter__(self) -> Generator[Frame]:
         number, expected = 0, int(self._capture.get(cv2().CAP_PROP_FRAME_COUNT))
+        first = last = 0.0
         while (image := self._read()) is not None:
-            yield Frame(image, number, number / self.rate, f"{self.name} {number}")
+            shown = self._capture.get(cv2().CAP_PROP_POS_MSEC) / 1000  # when the file says that the frame is shown
+            first = first if number else shown
+            # Some kinds of file don't say it; then frames follow each other at the average rate.
+            last = shown - first if shown - first > last else number and last + 1 / self.rate
+            yield Frame(image, number, last, f"{self.name} {number}")
             number += 1
         if not number:
             raise FrameError(f"{self.name}: has no frame that can be read. Fetch it again, or record it anew.")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mp09.errors import DataError, FrameError
 from mp09.inference import frames
-from mp09.inference.frames import Camera, Frame, newest, open_source
+from mp09.inference.frames import Camera, Frame, Video, newest, open_source
 from selftests.inference.conftest import COLOURS, RATE, plain, write_video
 
 
@@ -95,6 +95,30 @@ def test_a_file_that_is_no_video_is_an_error(content, tmp_path):
     (tmp_path / "film.mp4").write_bytes(content)
     with pytest.raises(FrameError, match=r"film\.mp4: not a video that OpenCV can read\. Convert it"):
         open_source(tmp_path / "film.mp4")
+
+
+def test_frames_of_a_video_have_the_times_at_which_they_are_shown(tmp_path):
+    """A moving GIF says for each frame how long it is shown; as a video it has a variable rate."""
+    first, *more = (Image.fromarray(plain(name)) for name in (*COLOURS, "red"))
+    first.save(tmp_path / "film.gif", save_all=True, append_images=more, duration=[1000, 100, 2000, 100])
+    with Video(tmp_path / "film.gif") as source:
+        assert [frame.seconds for frame in source] == [0.0, 1.0, 1.1, 3.1]
+
+
+def test_frames_of_a_video_that_tells_no_times_are_equally_far_apart(video):
+    with open_source(video) as source:
+        source._capture = Timeless(source._capture)
+        assert [round(frame.seconds, 3) for frame in source][:4] == [0.0, 0.05, 0.1, 0.15]
+
+
+class Timeless:
+    """Reads a video as OpenCV does with kinds of files that hold no times."""
+
+    def __init__(self, capture):
+        self.read, self.release, self._get = capture.read, capture.release, capture.get
+
+    def get(self, key):
+        return 0.0 if key == cv2.CAP_PROP_POS_MSEC else self._get(key)
 
 
 def test_a_video_without_frames_is_an_error(tmp_path):
