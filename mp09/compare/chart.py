@@ -17,6 +17,7 @@ from mp09.compare.records import Comparison, Row
 from mp09.compare.tables import published_weights
 from mp09.errors import CompareError
 from mp09.files import atomic_write
+from mp09.plot_text import plottable
 
 FILE = "chart.png"
 BLUE, DARK = "#1f77b4", "0.25"
@@ -112,7 +113,7 @@ def save(comparison: Comparison, folder: Path) -> Path:
 def _height(comparison: Comparison) -> _Height:
     rows, settings = comparison.rows, comparison.settings
     if any(row.top1 for row in rows):
-        label = f"top-1 %, {settings.count} images of {settings.images} (95 % interval)"
+        label = f"top-1 %, {settings.count} images of {plottable(str(settings.images))} (95 % interval)"
         return _Height(label, lambda row: 100 * row.top1.value if row.top1 else None)
     if any(row.published for row in rows):
         return _Height(
@@ -158,7 +159,9 @@ def _explain_areas(axes: Axes, rows: Sequence[Row], *, low: bool) -> None:
 
 
 def _explain_numbers(axes: Axes, names: Sequence[str]) -> None:
-    lines = [Line2D([], [], linestyle="", label=f"{number}  {_cut(name)}") for number, name in enumerate(names, 1)]
+    lines = [
+        Line2D([], [], linestyle="", label=f"{number}  {plottable(_cut(name))}") for number, name in enumerate(names, 1)
+    ]
     for text in axes.legend(
         handles=lines, frameon=False, handlelength=0, fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1)
     ).get_texts():

@@ -7,6 +7,7 @@ assignment's eight classes: see `archives.py` for both.
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,8 +65,12 @@ def list_images(folder: Path, *, beside: tuple[str, ...] = (), skip: tuple[str, 
         DataError: there is no such folder, it has no class folders, or some of them have no images.
     """
     folder = Path(folder)
-    classes = tuple(name for name in _class_folders(folder) if name not in skip)
-    below = [_files_below(folder / name) for name in classes]
+    by_class: dict[str, str] = {}  # a name may be written in several ways in Unicode, of which one counts
+    for name in _class_folders(folder):
+        if name not in skip and by_class.setdefault(unicodedata.normalize("NFC", name), name) != name:
+            raise DataError(f"{folder}: two class folders are called {name!r}, in two ways of Unicode. Rename one.")
+    classes = tuple(sorted(by_class))
+    below = [_files_below(folder / by_class[name]) for name in classes]
     found = [[file for file in files if is_image(file.name)] for files in below]
     others = [file.name for file in chain.from_iterable(below) if not file.name.lower().endswith((*SUFFIXES, *beside))]
     tell_left_aside(folder, others)
@@ -205,6 +210,8 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     except OSError as error:
         raise DataError(f"{folder}: expected a folder with one sub-folder a class ({error.strerror}).") from error
     classes = tuple(sorted(entry.name for entry in entries if entry.is_dir()))
+    if unfit := [name for name in classes if not name.isprintable()]:
+        raise DataError(f"{folder}: the name of the class folder {unfit[0]!r} can't be shown as text. Rename it.")
     if not classes:
         loose = sum(is_image(entry.name) for entry in entries)
         found = f"{loose} images directly in it. Move each into a sub-folder of its class." if loose else "none."
@@ -258,4 +265,6 @@ def _root(listing: Listing) -> Path:
     if (listing.labels != listing.labels[0]).any():
         return common
     name = listing.classes[listing.labels[0]]  # with a single class, the common folder is the class folder or below it
-    return next(folder.parent for folder in (common, *common.parents) if folder.name == name)
+    return next(
+        folder.parent for folder in (common, *common.parents) if unicodedata.normalize("NFC", folder.name) == name
+    )

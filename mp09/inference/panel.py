@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mp09.inference.predictor import Prediction
+from mp09.plot_text import plottable
 
 WIDTH = 40  # letters in a line
 
@@ -16,11 +17,11 @@ def panel(image: np.ndarray, prediction: Prediction, title: str) -> Figure:
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
         axes.axis("off")
-    lines = [fill(line, WIDTH, subsequent_indent="    ") for line in top_lines(prediction)]
+    lines = [fill(plottable(line), WIDTH, subsequent_indent="    ") for line in top_lines(prediction)]
     text = left.text(0.04, 0.5, "\n".join(lines), va="center", fontsize=14, linespacing=1.6, parse_math=False)
     text.set_in_layout(False)  # so that long names don't make the image small
     right.imshow(image)
-    right.set_title(fill(title, WIDTH), parse_math=False)
+    right.set_title(fill(plottable(title), WIDTH), parse_math=False)
     return figure
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from mp09.errors import TrainingError
 from mp09.files import atomic_write
+from mp09.plot_text import plottable
 from mp09.training.history import History
 
 FORMATS = ("png", "svg")
@@ -84,8 +85,9 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequenc
     image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     figure.colorbar(image, label="share of the true class", shrink=0.8)
     if count <= CLASSES_WITH_NUMBERS:
-        axes.set_xticks(range(count), classes, rotation=45, ha="right")
-        axes.set_yticks(range(count), classes)
+        names = [plottable(name) for name in classes]
+        axes.set_xticks(range(count), names, rotation=45, ha="right", parse_math=False)
+        axes.set_yticks(range(count), names, parse_math=False)
         for row, column in np.ndindex(count, count):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(table[row, column]), ha="center", va="center", color=colour, fontsize=8)
@@ -124,9 +126,8 @@ def mistakes(
     for axes, index in zip(panels, worst, strict=False):
         axes.imshow(images[index].transpose(1, 2, 0))
         guess = predicted[index]
-        axes.set_title(
-            f"{classes[labels[index]]},\ntaken for {classes[guess]} ({probabilities[index, guess]:.0%})", fontsize=9
-        )
+        words = f"{classes[labels[index]]},\ntaken for {classes[guess]} ({probabilities[index, guess]:.0%})"
+        axes.set_title(plottable(words), fontsize=9, parse_math=False)
     figure.suptitle(f"{len(wrong)} of {len(labels)} wrong" + (", the surest first" if len(wrong) else ""))
     return figure
 

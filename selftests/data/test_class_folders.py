@@ -1,6 +1,9 @@
+import os
 import shutil
 import subprocess
+import sys
 import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +126,41 @@ def test_empty_class_folders_are_counted_and_named(folder):
         DataError, match=r"7 of 10 class folders have no images \(\.jpg, .*: empty0, .*, empty4 and 2 more"
     ):
         list_images(folder)
+
+
+def test_a_name_in_another_form_of_unicode_is_the_same_class(folder, tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    for split, name in (("train", composed), ("val", decomposed)):
+        shutil.copytree(next(folder.glob("*/")), tmp_path / split / name)
+        shutil.copytree(next(folder.glob("*/")), tmp_path / split / "tea")
+    listings = open_folders(tmp_path)
+    assert {listing.classes for listing in listings.values()} == {("café", "tea")}
+
+
+def test_two_class_folders_of_one_name_are_refused(folder, tmp_path):
+    for form in ("NFC", "NFD"):
+        shutil.copytree(next(folder.glob("*/")), tmp_path / unicodedata.normalize(form, "café"))
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system has one form of Unicode")
+    with pytest.raises(DataError, match="two class folders are called 'café', in two ways of Unicode"):
+        list_images(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+@pytest.mark.parametrize("name", [b"caf\xe9", b"two\nlines"])
+def test_a_class_folder_whose_name_is_no_text_is_refused(folder, tmp_path, name):
+    shutil.copytree(next(folder.glob("*/")), os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    with pytest.raises(DataError, match=r"the name of the class folder '.*' can't be shown as text\. Rename it"):
+        list_images(tmp_path)
+
+
+def test_a_file_whose_name_is_no_text_is_an_image_like_others(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    some = next(file for file in copy.rglob("*.*") if file.is_file())
+    before = len(list_images(copy))
+    shutil.copy(some, os.fsencode(some.parent) + b"/caf\xe9\n" + os.fsencode(some.suffix))
+    assert len(list_images(copy)) == before + 1
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
