@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, RandomSampler, default_collate
 
 from mp09.data import class_folders, tiny_imagenet
 from mp09.data.cifar import META_FILE, TEST_FILE, TRAIN_FILES, read_batch
@@ -176,10 +176,18 @@ def loader(
     """
     if isinstance(found, ImageSet):
         return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), batch_size, shuffle=shuffle)
-    workers = torch.get_num_threads()
     files = _Files(found, preprocess)
+    # The order has a generator of its own, which `fit` seeds for each epoch. Starting the workers takes numbers from
+    # another one, so that a run that is resumed, and starts them later, sees the same order.
+    order = RandomSampler(files, generator=torch.Generator()) if shuffle else None
     return _Reader(
-        files, batch_size, shuffle=shuffle, num_workers=workers, persistent_workers=True, collate_fn=_together
+        files,
+        batch_size,
+        sampler=order,
+        num_workers=torch.get_num_threads(),
+        persistent_workers=True,
+        collate_fn=_together,
+        generator=torch.Generator(),
     )
 
 

@@ -86,7 +86,9 @@ class Shard:
 
 def generator_of(loader: Loader) -> torch.Generator | None:
     """Return the random generator that decides a DataLoader's order, where it has its own; `fit` seeds it."""
-    return loader.generator if isinstance(loader, (DataLoader, Shard)) else None
+    if isinstance(loader, DataLoader):
+        return getattr(loader.sampler, "generator", None) or loader.generator
+    return loader.generator if isinstance(loader, Shard) else None
 
 
 class _Parts:

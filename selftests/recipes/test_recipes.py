@@ -256,3 +256,12 @@ def test_what_is_called_tiny_imagenet_has_to_be_it(folders, capsys):
 def test_whole_models_learn_on_tiny_imagenet_without_views(tmp_path):
     options = ("--model", "resnet18-32", "--learn", 1, "--epochs", 1, "--augment", "flip", "--device", "cpu")
     assert run("train", "--data", f"tiny-imagenet:{tiny_set(tmp_path)}", "--out", tmp_path / "run", *options) == 0
+
+
+def test_a_run_on_files_that_is_resumed_is_the_run_that_was_not_stopped(folders, tmp_path):
+    options = ("--data", folders, "--learn", 8, "--weights", "none", "--schedule", "constant", "--precision", "float32")
+    for out, *epochs in (("straight", 2), ("resumed", 1, 2)):
+        for count in epochs:
+            assert run("train", *options, "--device", "cpu", "--epochs", count, "--out", tmp_path / out) == 0
+    straight, resumed = (load_trained(tmp_path / out)[0].state_dict() for out in ("straight", "resumed"))
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in straight.items())
