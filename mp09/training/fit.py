@@ -10,6 +10,7 @@ or do without persistent workers.)
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,18 @@ def _settings(options: FitOptions, *, loss: Loss | None, augment: Augmentation |
 
 
 def _name(thing: object) -> str | None:
-    """Return the name of a function, or of something's class, for a checkpoint."""
-    return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
+    """Return the name of a function, or of something's class, for a checkpoint.
+
+    Plain values that a function was made with belong to it, such as the 4 of `crop_and_flip(4)`.
+    """
+    if thing is None:
+        return None
+    if isinstance(thing, partial):
+        return f"{_name(thing.func)} with {thing.args} {thing.keywords}"
+    name = str(getattr(thing, "__qualname__", type(thing).__qualname__))
+    held = [cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()]
+    plain = [value for value in held if isinstance(value, (bool, int, float, str))]
+    return f"{name} with {plain}" if plain else name
 
 
 def _plain(card: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from torch import nn
 
 from mp09.errors import TrainingError
 from mp09.training import checkpoint
+from mp09.training import fit as fit_module
+from mp09.training.augment import crop_and_flip
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
 from mp09.training.options import FitOptions
@@ -202,3 +205,16 @@ def test_another_loss_augmentation_or_rate_of_a_ready_optimizer_is_refused(tmp_p
         fresh(augment=torch.neg)
     with pytest.raises(TrainingError, match=r"lr 0.1 \(now 0.5\)"):
         fresh(lr=0.5)
+
+
+def shifted(images, by):
+    return images + by
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [(crop_and_flip(4), crop_and_flip(12)), (partial(shifted, by=1), partial(shifted, by=2))],
+)
+def test_what_an_augmentation_was_made_with_belongs_to_it(own, other):
+    assert fit_module._name(own) != fit_module._name(other)
+    assert fit_module._name(crop_and_flip(4)) == fit_module._name(crop_and_flip(4))
