@@ -140,7 +140,7 @@ class Submission:
     def _evidence(self) -> Evidence:
         """Make the experiments when all that gives points was asked: one that takes too long costs the worker."""
         sample = self._orders.experiments(len(self.scored))
-        known = self.predictions()[sample]
+        classes = self.predictions()[sample]
         try:
             old_head = self._backbone.old_head
             file = self.workers.write_question("model", SAMPLED, self.scored.images[sample])
@@ -158,8 +158,8 @@ class Submission:
             train = self._files(*TRAIN_FILES)
             question = conversation.experiment(file, len(sample), rubric.BATCH_SIZE, list(changes), train)
             with suppress(Failed):
-                classes = self.workers.ask("model", question, key=" ".join(changes)).arrays["predictions"]
-                return classes if classes.shape == sample.shape else None
+                found = self.workers.ask("model", question, key=" ".join(changes)).arrays["predictions"]
+                return found if found.shape == sample.shape else None
             return None
 
         def facts() -> TrainingFacts | None:
@@ -167,7 +167,7 @@ class Submission:
                 return self.workers.ask("model", conversation.facts(file, min(len(sample), rubric.BATCH_SIZE))).fields
             return None
 
-        return causes.find(ask, facts, known, self.scored.labels[sample], old_head=old_head)
+        return causes.find(ask, facts, classes, self.scored.labels[sample], old_head=old_head)
 
     def agreement(self) -> float:
         """Return the share of the repeated images that got the same class both times, 0 to 1."""

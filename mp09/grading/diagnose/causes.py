@@ -168,13 +168,13 @@ def find(ask: Ask, facts: AskFacts, classes: np.ndarray, labels: np.ndarray, *, 
         labels: the true ones, int64 (N,).
         old_head: whether the last layer is the checkpoint's own, which knows ten classes without any training.
     """
-    search = _Search(ask, labels)
+    search = _Search(ask, labels, old_head)
     start = search.numbered((), classes)
     accuracy = float(np.mean(classes == labels))
     best = search.best(accuracy, start)
     if explains(accuracy, best.accuracy):
         if old_head and best.numbering is TEN_CLASSES:
-            return Evidence(accuracy, Cause("cause-old-head", f"{best.accuracy:.2f} with {best.words}", OLD_HEAD))
+            return Evidence(search.known, Cause("cause-old-head", f"{best.accuracy:.2f} with {best.words}", OLD_HEAD))
         remedy = " ".join(part.remedy for part in best.parts)
         return Evidence(search.known, Cause(best.parts[0].key, f"{best.accuracy:.2f} with {best.words}", remedy))
     return Evidence(search.known, _cause_below(search, facts, accuracy))
@@ -205,11 +205,11 @@ class _Search:
     """Makes experiments on one model.
 
     Attributes:
-        known: the best accuracy of an experiment that left the model its head.
+        known: the best accuracy of an experiment that left the model its head, and that shows what was learned.
     """
 
-    def __init__(self, ask: Ask, labels: np.ndarray):
-        self._ask, self._labels = ask, labels
+    def __init__(self, ask: Ask, labels: np.ndarray, old_head: bool):
+        self._ask, self._labels, self._old_head = ask, labels, old_head
         self.known = 0.0
 
     def best(self, accuracy: float, start: Experiment) -> Experiment:
@@ -244,7 +244,7 @@ class _Search:
             if explains(found.accuracy, accuracy):
                 found = replace(found, accuracy=accuracy, numbering=numbering)
                 break
-        if REFIT.key not in changes:
+        if REFIT.key not in changes and not (self._old_head and found.numbering is TEN_CLASSES):
             self.known = max(self.known, found.accuracy)
         return found
 
