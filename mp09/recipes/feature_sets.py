@@ -6,6 +6,8 @@ This is the work of `python -m mp09 features`.
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from mp09.cluster import connected
@@ -34,6 +36,7 @@ def features_of(
     options: ExtractOptions = ExtractOptions(),
     *,
     views: int = 1,
+    calibration: Tensor | None = None,
     progress: Progress = no_progress,
 ) -> FeatureSet:
     """Compute features (views * N, D): of the images as they are, then mirrored, then moved and mirrored at random.
@@ -42,15 +45,13 @@ def features_of(
         found: The N images.
         what: What the progress calls them, such as "train".
         views: How many of these views there are. From the third on, each is moved anew.
+        calibration: What `calibration_of` gives, the same for all parts of a data set.
 
     The other arguments and the errors are those of `extract`; fewer views than one are a FeatureError, too.
     """
     if views < 1:
         raise FeatureError(f"views: expected 1 or more, got {views}.")
-    key = calibration = None
-    if isinstance(found, Listing):
-        key = None if options.cache is None else class_folders.digest(found)
-        calibration = sample(found, backbone.preprocess, CALIBRATION) if options.precision == INT8 else None
+    key = class_folders.digest(found) if isinstance(found, Listing) and options.cache is not None else None
     sets = [
         extract(
             backbone,
@@ -64,6 +65,19 @@ def features_of(
         for number in range(views)
     ]
     return sets[0] if views == 1 else stack(sets)
+
+
+def calibration_of(backbone: Backbone, train: Images, options: ExtractOptions) -> Tensor | None:
+    """Return training images uint8 (n, 3, H, W) by which int8's steps are chosen; None for other precisions.
+
+    They are chosen once, so that training, validation and test images go through one and the same model.
+    """
+    if options.precision != INT8:
+        return None
+    if isinstance(train, Listing):
+        return sample(train, backbone.preprocess, CALIBRATION)
+    chosen = np.linspace(0, len(train) - 1, min(CALIBRATION, len(train))).astype(int)
+    return torch.from_numpy(train.images[chosen])
 
 
 def _view(number: int) -> View | None:
@@ -131,8 +145,17 @@ def features(
         if ray:
             compute = OnCluster(ray, gpus=options.device.startswith("cuda"))
             options = replace(options, device="cpu", compute=compute)
+        calibration = calibration_of(base, data.train, options)
         found = {
-            name: features_of(base, part, name, options, views=views if name == "train" else 1, progress=progress)
+            name: features_of(
+                base,
+                part,
+                name,
+                options,
+                views=views if name == "train" else 1,
+                calibration=calibration,
+                progress=progress,
+            )
             for name, part in parts.items()
             if part is not None
         }

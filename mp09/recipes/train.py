@@ -22,7 +22,7 @@ from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.precision import AUTO
 from mp09.recipes.datasets import Data, digest, loader
-from mp09.recipes.feature_sets import features_of
+from mp09.recipes.feature_sets import calibration_of, features_of
 from mp09.recipes.input_options import InputOptions
 from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions
@@ -108,12 +108,15 @@ def train(
         card = _reworded(card, OLDER_WORDS)
     watch = of_epochs(progress, say, options.epochs)
     extraction = ExtractOptions(options.device, options.precision, cache)
+    calibration = calibration_of(base, data.train, extraction)
     if on_features:
         say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
         if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
             say("On this processor --precision int8 computes them several times as fast, a little coarser.")
-        features = features_of(base, data.train, "train", extraction, views=inputs.views, progress=progress)
-        valid = features_of(base, data.valid, "valid", extraction, progress=progress)
+        features = features_of(
+            base, data.train, "train", extraction, views=inputs.views, calibration=calibration, progress=progress
+        )
+        valid = features_of(base, data.valid, "valid", extraction, calibration=calibration, progress=progress)
         card["features"] = [features.key, valid.key]
         history = train_head(
             head,
@@ -136,7 +139,7 @@ def train(
         checkpoint.load_model(out, whole, "best")
         extraction = replace(extraction, cache=None)  # once the backbone learns, its features are of no use later
     judged_on, judged = ("test", data.test) if data.test is not None else ("validation", data.valid)
-    found = features_of(base, judged, judged_on, extraction, progress=progress)
+    found = features_of(base, judged, judged_on, extraction, calibration=calibration, progress=progress)
     probabilities = probabilities_of(head, found)
     draw(out, history, judged, found.labels, probabilities, data)
     right = float((probabilities.argmax(axis=1) == found.labels).mean())

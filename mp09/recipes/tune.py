@@ -22,7 +22,7 @@ from mp09.features.heads import accuracy, train_head
 from mp09.nets.backbones import backbone
 from mp09.nets.classifier import make_head
 from mp09.recipes.datasets import Data
-from mp09.recipes.feature_sets import ClusterOptions, features_of
+from mp09.recipes.feature_sets import ClusterOptions, calibration_of, features_of
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import no_progress
 from mp09.training import plots
@@ -96,8 +96,9 @@ def tune(
     if options.epochs < 1:
         raise TrainingError(f"epochs: expected 1 or more, got {options.epochs}.")
     base = backbone(model.name, model.weights)
-    train = features_of(base, data.train, "train", extraction, progress=progress)
-    valid = features_of(base, data.valid, "valid", extraction, progress=progress)
+    calibration = calibration_of(base, data.train, extraction)
+    train = features_of(base, data.train, "train", extraction, calibration=calibration, progress=progress)
+    valid = features_of(base, data.valid, "valid", extraction, calibration=calibration, progress=progress)
     classes, epochs, seed = len(data.classes), options.epochs, options.seed
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=classes, epochs=epochs, seed=seed)
     with connected(cluster.address) if cluster.use else nullcontext() as ray:
@@ -118,7 +119,7 @@ def tune(
         plots.save(tuning.contour(found, seed=seed), out / "contour")
     judged = None
     if data.test is not None:
-        test = features_of(base, data.test, "test", extraction, progress=progress)
+        test = features_of(base, data.test, "test", extraction, calibration=calibration, progress=progress)
         head, _ = trained_head(best.parameters, train, classes, epochs=epochs, seed=seed)
         judged = accuracy(head, test)
     return Tuned(found, best, judged)

@@ -3,6 +3,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,7 +101,9 @@ def test_the_second_time_comes_from_the_cache(base, tmp_path):
     assert json.loads((tmp_path / first.key / "card.json").read_text())["preprocess"]["size"] == 32
 
 
-@pytest.mark.parametrize("change", ["weights", "images", "labels", "preprocess", "precision", "view", "calibration"])
+@pytest.mark.parametrize(
+    "change", ["weights", "images", "labels", "preprocess", "precision", "view", "calibration", "batch size"]
+)
 def test_whatever_matters_changes_the_key(tmp_path, change):
     base, data, options = backbone("resnet18-32"), IMAGES, {}
     keys = {of(base, data, cache=tmp_path).key}
@@ -117,6 +120,9 @@ def test_whatever_matters_changes_the_key(tmp_path, change):
     elif change == "calibration":
         options |= {"precision": "int8", "calibration": torch.zeros(4, 3, 32, 32, dtype=torch.uint8)}
         keys = {of(base, data, cache=tmp_path, precision="int8").key}
+    elif change == "batch size":
+        options |= {"view": MIRRORED, "batch_size": 7}
+        keys = {of(base, data, cache=tmp_path, view=MIRRORED).key}
     else:
         options["view"] = MIRRORED
     keys.add(of(base, data, cache=tmp_path, **options).key)
@@ -129,6 +135,19 @@ def test_all_who_write_one_entry_at_once_get_it(tmp_path):
         found = list(pool.map(lambda _: cache.write(tmp_path, made, {}), range(8)))
     assert all(np.array_equal(entry.features, made.features) for entry in found)
     assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+def test_a_cache_may_be_made_ready_while_others_write_into_it(tmp_path):
+    made = FeatureSet(RANDOM.random((10, 4), dtype=np.float32), np.zeros(10, np.int64), "k")
+
+    def work(number):
+        for index in range(50):
+            cache.write(tmp_path, replace(made, key=f"{number}-{index}"), {})
+            cache.ready(tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(list(tmp_path.iterdir())) == 400
 
 
 def test_views_are_stacked(base):

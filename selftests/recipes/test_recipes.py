@@ -157,6 +157,17 @@ def test_views_of_images_that_are_augmented_are_refused(folders, tmp_path, capsy
     assert "views: 2 of each image need a frozen backbone" in capsys.readouterr().err
 
 
+def test_all_parts_go_through_one_int8_model(small_data, tmp_path):
+    options = ("--data", small_data, "--cache", tmp_path, "--device", "cpu", "--per-class", 20, "--precision", "int8")
+    assert run("features", *options) == 0
+    cards = [json.loads(path.read_text()) for path in tmp_path.glob("*/card.json")]
+    assert (len(cards), len({card["images"] for card in cards}), len({card["calibration"] for card in cards})) == (
+        3,
+        3,
+        1,
+    )
+
+
 def test_int8_without_features_is_refused(folders, tmp_path, capsys):
     assert run("train", "--data", folders, "--out", tmp_path, "--precision", "int8", "--learn", 1) == 2
     assert "precision: int8 is for features, which need a frozen backbone" in capsys.readouterr().err
