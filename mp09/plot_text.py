@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def plottable(text: str) -> str:
     """Return a text in which matplotlib's font has every character, line breaks aside.
 
-    A letter with an accent loses the accent. Another character becomes its name, such as "cat face", or where that is
-    long, as for Chinese, its number, such as "U+732B".
+    A letter with an accent loses the accent. A symbol becomes its name, such as "(cat face)", and a letter of another
+    alphabet its number, such as "U+732B". Marks that are not seen are left out.
     """
     return "".join(
         char if char == "\n" or _known(char) else _spelt(char) for char in unicodedata.normalize("NFC", text)
@@ -20,11 +20,13 @@ def plottable(text: str) -> str:
 
 
 def _spelt(char: str) -> str:
+    if unicodedata.category(char) == "Cf":
+        return ""
     plain = "".join(part for part in unicodedata.normalize("NFKD", char) if _known(part))
     if plain:
         return plain
-    name = unicodedata.name(char, "")
-    return f"({name.lower()})" if name and not any(digit in name for digit in "0123456789") else f"U+{ord(char):04X}"
+    is_symbol = unicodedata.category(char).startswith("S")
+    return f"({unicodedata.name(char).lower()})" if is_symbol else f"U+{ord(char):04X}"
 
 
 def _known(char: str) -> bool:

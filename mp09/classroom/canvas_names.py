@@ -4,9 +4,10 @@
     NAME[_LATE]_USER_text.html           what was typed; _link.html is an address
     anon_CODE[_LATE]_ATTACHMENT_FILE     when grading is anonymous; LATE_anon_CODE_... stands for the same
 
-A name of a student or group may end in numbers, so the last two numbers before the file are taken. Where numbers stand
-in several places, one of them belongs to a name that a person has chosen: to a group's, or to the file's. Then the
-name is read like others of the same student, or else not at all, because a file's name must not decide whose it is.
+A group's name may end in numbers, and a file's name may begin with some, or hold any. So one name can often be read in
+several ways. Which is right follows from the other files of the class: from other names of the same student, or from
+the size of Canvas' numbers. Where that leaves a doubt, a name is not read, because a file's name must not decide whose
+it is.
 """
 
 import re
@@ -19,6 +20,8 @@ ANONYMOUS = re.compile(
 NUMBERS = re.compile(r"(?:_\d+){2,}(?=_.)")  # what stands before a file
 PAGE = re.compile(r"_(?P<user>\d+)_(?P<page>(?:text|link)\.html)$")
 LATE = "_LATE"
+FACTOR = 10  # numbers of one class differ by no larger factor
+OTHER_SCHOOL = 10**13  # users of a school that shares this Canvas have numbers from here on
 REPEATED = re.compile(r"-\d+(?=\.\w+$)")  # Canvas numbers files that are submitted again: submitted-2.py
 
 
@@ -31,14 +34,14 @@ class CanvasName:
         user: the number of the student in Canvas; "" when grading is anonymous.
         late: whether Canvas marks the submission as late.
         file: the student's own name for the file, without the number of a repetition.
-        run: where in the name the numbers begin that were read.
+        attachment: Canvas' number for the file; 0 where the name has none.
     """
 
     student: str
     user: str
     late: bool
     file: str
-    run: int = field(default=0, compare=False)
+    attachment: int = field(default=0, compare=False)
 
 
 def read_names(names: Iterable[str]) -> dict[str, CanvasName | None]:
@@ -48,48 +51,57 @@ def read_names(names: Iterable[str]) -> dict[str, CanvasName | None]:
     """
     readings = {name: found for name in names if (found := _readings(name))}
     sure = [found[0] for found in readings.values() if len(found) == 1]
-    students = {(one.student, one.user) for one in sure}
-    owners = {one.user: one.student for one in sure if one.user}
-    return {name: _chosen(found, students, owners) for name, found in readings.items()}
+    return {name: found[0] if len(found) == 1 else _chosen(found, sure) for name, found in readings.items()}
 
 
-def _chosen(found: list[CanvasName], students: set[tuple[str, str]], owners: dict[str, str]) -> CanvasName | None:
-    """Choose a reading: that of a student who has other files, or else the last, if its number is nobody else's."""
-    known = [one for one in found if (one.student, one.user) in students]
-    if len(known) == 1:
-        return known[0]
-    last = found[-1]
-    together = all(one.student.startswith(found[0].student) and one.run == last.run for one in found)
-    return last if not known and together and owners.get(last.user, last.student) == last.student else None
+def _chosen(found: list[CanvasName], sure: list[CanvasName]) -> CanvasName | None:
+    """Choose one of several readings, or none, by what is sure about the other files of the class.
+
+    It is the reading as a student who has other files. Or else it is the only one whose numbers are like those of the
+    others; where these tell nothing, the last. A number that belongs to somebody else is nobody's.
+    """
+    known = [one for one in found if any((one.student, one.user) == (other.student, other.user) for other in sure)]
+    alike = [one for one in found if _is_alike(one, sure)]
+    fitting = known or (alike if any(one.user for one in sure) else found[-1:])
+    if len(fitting) != 1:
+        return None
+    owners = {other.student for other in sure if other.user == fitting[0].user}
+    return fitting[0] if owners <= {fitting[0].student} else None
+
+
+def _is_alike(one: CanvasName, sure: list[CanvasName]) -> bool:
+    """Return whether the numbers of a reading have about the size of those that are sure."""
+    users = [int(other.user) for other in sure if other.user]
+    attachments = [other.attachment for other in sure if other.attachment]
+    fits = _within(int(one.user), users) or int(one.user) >= OTHER_SCHOOL
+    return fits and (not one.attachment or not attachments or _within(one.attachment, attachments))
+
+
+def _within(number: int, numbers: list[int]) -> bool:
+    return bool(numbers) and min(numbers) / FACTOR <= number <= max(numbers) * FACTOR
 
 
 def _readings(name: str) -> list[CanvasName]:
-    """Return every way in which a name can be read, from left to right.
-
-    Canvas numbers files later than people, so an attachment has the larger number, where one reading has that.
-    """
+    """Return every way in which a name can be read, from left to right."""
     if match := ANONYMOUS.fullmatch(name):
         late = bool(match["late"] or match["later"])
         return [CanvasName(match["name"], "", late, _file(match["file"] or "text.html"))]
-    found, plausible = [], []
+    page = PAGE.search(name)
+    found = []
     for run in NUMBERS.finditer(name):
         numbers = run[0].split("_")[1:]
         for index in range(len(numbers) - 1):
             student = "_".join([name[: run.start()], *numbers[:index]])
             file = "_".join([*numbers[index + 2 :], name[run.end() + 1 :]])
-            one = _reading(student, numbers[index], file, run.start())
-            found.append(one)
-            if int(numbers[index + 1]) > int(numbers[index]):
-                plausible.append(one)
-    if match := PAGE.search(name):
-        one = _reading(name[: match.start()], match["user"], match["page"], match.start())
-        found.append(one)
-        plausible.append(one)
-    return [one for one in plausible or found if one.student]
+            if not (page and file == page["page"]):  # it has no attachment
+                found.append(_reading(student, numbers[index], file, int(numbers[index + 1])))
+    if page:
+        found.append(_reading(name[: page.start()], page["user"], page["page"], 0))
+    return [one for one in found if one.student]
 
 
-def _reading(student: str, user: str, file: str, run: int) -> CanvasName:
-    return CanvasName(student.removesuffix(LATE), user, student.endswith(LATE), _file(file), run)
+def _reading(student: str, user: str, file: str, attachment: int) -> CanvasName:
+    return CanvasName(student.removesuffix(LATE), user, student.endswith(LATE), _file(file), attachment)
 
 
 def _file(name: str) -> str:

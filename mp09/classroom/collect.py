@@ -171,9 +171,9 @@ def _in_line(text: str) -> str:
 def _source(tree: Tree) -> bytes | None:
     """Return the least deep submitted.py of a submission, or else the one in its only zip, or None.
 
-    Without any, a file is taken whose name is almost that, if it is the only one in the least deep folder with such.
+    Without any, a file is taken whose name is almost that, if it is the only one.
     """
-    zips, almost, links = [], None, False
+    files, links = [], False
     for level in tree.levels():
         found = [name for name in level if name.split("/")[-1] == SUBMITTED and level[name] in (FILE, LINK)]
         if any(level[name] == LINK for name in found):
@@ -182,11 +182,10 @@ def _source(tree: Tree) -> bytes | None:
             raise Unreadable(f"several files could be meant: {', '.join(found)}")
         if found:
             return tree.read(found[0], rubric.SOURCE_LIMIT)
-        files = [name for name, kind in level.items() if kind == FILE]
-        almost = almost or almost_submitted(files)
-        zips += [name for name in files if name.lower().endswith(".zip")]
+        files += [name for name, kind in level.items() if kind == FILE]
         links |= LINK in level.values()
-    if almost:
+    zips = [name for name in files if name.lower().endswith(".zip")]
+    if almost := almost_submitted(files):
         return tree.read(almost, rubric.SOURCE_LIMIT)
     if len(zips) == 1:
         return _source(zip_tree(zips[0], io.BytesIO(tree.read(zips[0], ZIP_BYTES)), nested=True))

@@ -18,8 +18,10 @@ from mp09.precision import force
 
 # These packages have commands; they stand in the order of `--help`. The function `add` of the module of the same name
 # here adds a package's commands to the parser.
-_show_as_python_does = warnings.showwarning
 COMMANDS = ("data", "grading", "release", "classroom", "recipes", "nets", "inference", "compare", "streaming")
+
+
+_show_as_python_does = warnings.showwarning
 
 
 def make_parser() -> argparse.ArgumentParser:

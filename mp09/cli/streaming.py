@@ -13,9 +13,7 @@ def add(commands: Commands) -> None:
 def _add_stream(commands: Commands) -> None:
     about = "stream images through a model in improv, and write what it predicts for each of them"
     parser = commands.add_parser("stream", help=about, description=about)
-    parser.add_argument(
-        "--images", type=Path, required=True, metavar="DIR", help="the folder of the .jpg or .png images"
-    )
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the folder of the images")
     parser.add_argument(
         "--labels",
         type=Path,

@@ -26,6 +26,7 @@ from mp09.files import checksum
 SPLITS = {"train": ("train",), "valid": ("val", "valid", "validation"), "test": ("test",)}  # the first of each is used
 MEMORY_LIMIT = 2 * 2**30  # bytes of all images together
 WORKERS = 4  # threads that decode images
+NO_TEXT = ("Cc", "Cs", "Zl", "Zp")  # kinds of characters: control codes, what is not UTF-8, and line breaks
 BLOCK = 64  # images that a thread takes at a time
 
 
@@ -210,7 +211,7 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     except OSError as error:
         raise DataError(f"{folder}: expected a folder with one sub-folder a class ({error.strerror}).") from error
     classes = tuple(sorted(entry.name for entry in entries if entry.is_dir()))
-    if unfit := [name for name in classes if not name.isprintable()]:
+    if unfit := [name for name in classes if any(unicodedata.category(char) in NO_TEXT for char in name)]:
         raise DataError(f"{folder}: the name of the class folder {unfit[0]!r} can't be shown as text. Rename it.")
     if not classes:
         loose = sum(is_image(entry.name) for entry in entries)
@@ -228,7 +229,8 @@ def _files_below(folder: Path) -> list[Path]:
         raise DataError(f"{error.filename}: could not be read ({error.strerror}).") from error
 
     found = []
-    seen = {os.path.realpath(path) for path in (folder, *folder.absolute().parents)}
+    real = Path(os.path.realpath(folder))
+    seen = {str(path) for path in (real, *real.parents)}
     for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         folders[:] = [name for name in sorted(folders) if not name.startswith(".") and _first_time(parent, name, seen)]
         found += [(parent, name) for name in names if not name.startswith(".")]

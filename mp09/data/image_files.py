@@ -12,9 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mp09.errors import DataError, Mp09Warning
 
-SUFFIXES = (  # torchvision's IMG_EXTENSIONS, and further names for JPEG and GIF
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
-)
+# These are torchvision's IMG_EXTENSIONS, and further names for JPEG and GIF.
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP", "GIF")  # tried on the content; EPS would start Ghostscript
 SIXTEEN_BITS = ("PNG", "PPM")  # formats whose whole numbers have 16 bits at most, though Pillow may give them 32
 # What can't be read: how such files begin, after four bytes, and how their names end.
@@ -27,6 +26,7 @@ OTHER_SUFFIXES = {
     ".svg": "SVG",
     ".psd": "a Photoshop document",
 }
+SHOWN = 5  # endings in a message
 JUNK = ("thumbs.db", "desktop.ini")  # made by Windows, and not by people
 
 
@@ -76,12 +76,13 @@ def tell_left_aside(place: object, names: Iterable[str]) -> None:
     spelt: dict[str, str] = {}
     for name in names:
         if not name.startswith(".") and name.lower() not in JUNK:
-            ending = PurePath(name).suffix
+            ending = "".join(char for char in PurePath(name).suffix if char.isprintable())
             count[ending.lower()] += 1
             spelt.setdefault(ending.lower(), ending or "without an ending")
     if not count:
         return
-    endings = [f"{spelt[key]} ({number})" if len(count) > 1 else spelt[key] for key, number in count.most_common()]
+    endings = [f"{spelt[key]} ({number})" if len(count) > 1 else spelt[key] for key, number in count.most_common(SHOWN)]
+    endings += [f"and {len(count) - SHOWN} more"] if len(count) > SHOWN else []
     files, them = ("file", "it is an image") if count.total() == 1 else ("files", "they are images")
     words = f"{place}: {count.total()} {files} left aside: {', '.join(endings)}; convert to JPEG if {them}"
     warnings.warn(words, Mp09Warning, stacklevel=3)

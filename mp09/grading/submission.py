@@ -19,7 +19,7 @@ from mp09.grading.diagnose.record import Failed
 from mp09.grading.interventions import REFIT
 from mp09.grading.orders import Orders, Pass
 from mp09.grading.sandbox import conversation
-from mp09.grading.sandbox.conversation import TENSORS, TRAIN, Evaluated, TrainingFacts
+from mp09.grading.sandbox.conversation import TENSORS, TRAIN, Evaluated, Question, TrainingFacts
 from mp09.grading.sandbox.host import arrays_of
 from mp09.grading.worker_pair import WorkerPair
 from mp09.grading.working_copy import COUNTED, DATA_FOLDER, REPEATED, SAMPLED, SCORED
@@ -200,20 +200,21 @@ class Submission:
     def tested(self) -> model.Tested | None:
         """What the submission's test() gives for some public images; None where it fails."""
         file, count = self._files(TEST_FILE)[0], min(rubric.TESTED, len(self.public))
-        labels = self.public.labels[:count]
         try:
             self._train()
             value = self.workers.ask("model", conversation.tested(file, count)).fields.value
-            right, in_train_mode = (
-                self.workers.ask("model", question, key=file).arrays["predictions"] == labels
-                for question in (
-                    conversation.predict(file, count, rubric.BATCH_SIZE),
-                    conversation.experiment(file, count, rubric.BATCH_SIZE, ["cause-train-mode"], []),
-                )
-            )
         except Failed:
             return None
-        return model.Tested(value, right, in_train_mode) if right.shape == in_train_mode.shape == labels.shape else None
+        in_train_mode = conversation.experiment(file, count, rubric.BATCH_SIZE, ["cause-train-mode"], [])
+        right = self._right(conversation.predict(file, count, rubric.BATCH_SIZE), count)
+        return None if right is None else model.Tested(value, right, self._right(in_train_mode, count))
+
+    def _right(self, question: Question[Evaluated], count: int) -> np.ndarray | None:
+        """Return which of the first public images are named rightly, bool (count,); None when there is no answer."""
+        with suppress(Failed):
+            classes = self.workers.ask("model", question, key="tested").arrays["predictions"]
+            return classes == self.public.labels[:count] if classes.shape == (count,) else None
+        return None
 
     # What the grader itself knows -----------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -112,33 +111,39 @@ def _open_submission(source: Path) -> tuple[BinaryIO, str]:
     if source.is_file():
         return open_inside(source.resolve().parent, source.resolve().name), SUBMITTED
     entries = list(list_inside(source))
-    folders = [name for name, mode in entries if stat.S_ISDIR(mode)]
-    for matches in (exactly_submitted, submitted_file.almost_submitted):
-        if file := _open_in(source, "", matches):
-            return file
-        found = [file for name in folders if (file := _open_in(source, name, matches))]
-        if len(found) == 1:
-            return found[0]
-        for opened, _ in found:
-            opened.close()
-        if not found and any(stat.S_ISLNK(mode) for _, mode in entries):
-            raise OSError(errno.ELOOP, "no file to grade", str(source))
+    folders = ["", *(name for name, mode in entries if stat.S_ISDIR(mode))]
+    inside = {folder: _names_in(source, folder) for folder in folders}
+    exact = [_join(folder, SUBMITTED) for folder, names in inside.items() if SUBMITTED in names]
+    almost = [_join(folder, name) for folder, names in inside.items() for name in names]
+    chosen = exact[0] if len(exact) == 1 or exact[:1] == [SUBMITTED] else None
+    if not exact:
+        chosen = submitted_file.almost_submitted(almost)
+    if chosen and (file := _opened(source, chosen)):
+        return file, chosen.rpartition("/")[2]
+    if not exact and any(stat.S_ISLNK(mode) for _, mode in entries):
+        raise OSError(errno.ELOOP, "no file to grade", str(source))
     others = [readable(name) for name, mode in entries if stat.S_ISREG(mode) and not name.startswith(".")]
     raise Failed(submitted_file.no_file(source.name, sorted(others)))
 
 
-def exactly_submitted(names: Sequence[str]) -> str | None:
-    return SUBMITTED if SUBMITTED in names else None
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
-def _open_in(source: Path, folder: str, matches: Callable[[Sequence[str]], str | None]) -> tuple[BinaryIO, str] | None:
-    """Open the file of a folder whose name matches, and return its name as well; return None when there is none."""
+def _names_in(source: Path, folder: str) -> list[str]:
+    """List the names in a folder; none where it can't be listed."""
     try:
-        name = matches([name for name, _ in list_inside(source, folder)])
-        return (open_inside(source, f"{folder}/{name}".lstrip("/")), name) if name else None
+        return [name for name, mode in list_inside(source, folder) if not stat.S_ISDIR(mode)]
+    except OSError:
+        return []
+
+
+def _opened(source: Path, path: str) -> BinaryIO | None:
+    """Open a file inside; return None when it is none. A link is an error."""
+    try:
+        return open_inside(source, path)
     except OSError as error:
-        absent = (errno.ENOENT, errno.ENOTDIR, errno.ENXIO)  # the last stands for a folder or pipe of this name
-        if error.errno in absent or (folder and error.errno != errno.ELOOP):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENXIO):  # the last stands for a pipe of this name
             return None
         raise
 

@@ -119,6 +119,8 @@ class Video(_Capture):
     """Gives every frame of a video file. Raises FrameError when it is no video, or no frame can be read."""
 
     def __init__(self, path: Path):
+        if not str(path).isprintable():  # OpenCV crashes on names that are no text
+            raise FrameError(f"{str(path)!r}: the name can't be shown as text. Rename it.")
         super().__init__(
             path.name,
             str(path),
@@ -131,9 +133,12 @@ class Video(_Capture):
         first = last = 0.0
         while (image := self._read()) is not None:
             shown = self._capture.get(cv2().CAP_PROP_POS_MSEC) / 1000  # when the file says that the frame is shown
-            first = first if number else shown
-            # Some kinds of file don't say it; then frames follow each other at the average rate.
-            last = shown - first if shown - first > last else number and last + 1 / self.rate
+            if not number:
+                first = shown
+            elif shown - first > last:
+                last = shown - first
+            else:  # some kinds of file don't say it; then frames follow each other at the average rate
+                last += 1 / self.rate
             yield Frame(image, number, last, f"{self.name} {number}")
             number += 1
         if not number:
@@ -257,7 +262,8 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
     if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
         return Camera(int(str(source)))
     if path.is_dir():
-        found = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        below = sorted(file for file in path.rglob("*") if file.is_file())
+        found = [file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)]
         files = [file for file in found if is_image(file.name)]
         tell_left_aside(path, [file.name for file in found if not file.name.lower().endswith(SUFFIXES)])
         if not files:

@@ -27,6 +27,9 @@ WITH_WINDOWS = (
 )
 
 
+HIGHEST_RATE = 60.0
+
+
 class VideoFile:
     """Writes an annotated video that plays as fast as what it shows.
 
@@ -35,14 +38,14 @@ class VideoFile:
 
     Args:
         path: the file, whose name ends in .mp4 or .avi.
-        rate: frames a second; None stands for 25.
+        rate: frames a second, 60 at most, as some recordings claim a thousand; None stands for 25.
 
     Raises:
         FrameError: the name ends in neither, or the file can't be written.
     """
 
     def __init__(self, path: Path, rate: float | None):
-        self.path, self.rate = Path(path), rate or RATE
+        self.path, self.rate = Path(path), min(rate or RATE, HIGHEST_RATE)
         if self.path.suffix.lower() not in CODECS:
             raise FrameError(f"{path}: expected a name that ends in {' or '.join(CODECS)}.")
         self._temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix.lower()}")

@@ -30,6 +30,7 @@ WRAPPERS = (
     "model_ema",
     "state_dict_ema",
 )
+DEPTH = 3  # dicts in one another that are looked into
 SHOWN = 5  # names in an error message at most
 
 
@@ -43,22 +44,28 @@ def read_state(path: Path) -> dict[str, Tensor]:
         ModelError: the file can't be read or holds something else.
     """
     path = Path(path)
-    found = _read(path)
-    under = []
-    while isinstance(found, dict) and not _holds_tensors(found):
-        key = next((key for key in WRAPPERS if isinstance(found.get(key), dict)), None)
-        if key is None:
-            break
-        under.append(key)
-        found = found[key]
-    if not isinstance(found, dict) or not _holds_tensors(found):
-        raise ModelError(f"{path}: expected a state dict (names of tensors), got {_described(found)}.")
-    if prefix := _strip_prefixes(found):
-        under.append(f"without the prefix {prefix!r}")
-    if under:
-        names = [f"those under {key!r}" if key in WRAPPERS else key for key in under]
-        warnings.warn(f"{path}: the weights are taken {', '.join(names)}", Mp09Warning, stacklevel=2)
-    return found
+    content = _read(path)
+    keys, state = _unwrapped(content, DEPTH) or ([], None)
+    if state is None:
+        raise ModelError(f"{path}: expected a state dict (names of tensors), got {_described(content)}.")
+    words = [f"those under {key!r}" for key in keys]
+    if prefix := _strip_prefixes(state):
+        words.append(f"without the prefix {prefix!r}")
+    if words:
+        warnings.warn(f"{path}: the weights are taken {', '.join(words)}", Mp09Warning, stacklevel=2)
+    return state
+
+
+def _unwrapped(found: object, depth: int) -> tuple[list[str], dict[str, Tensor]] | None:
+    """Return the state dict in a value, and the keys of WRAPPERS that lead to it; None when there is none."""
+    if not isinstance(found, dict):
+        return None
+    if _holds_tensors(found):
+        return [], found
+    for key in WRAPPERS if depth else ():
+        if inner := _unwrapped(found.get(key), depth - 1):
+            return [key, *inner[0]], inner[1]
+    return None
 
 
 def _read(path: Path) -> object:
@@ -79,16 +86,29 @@ def _read(path: Path) -> object:
 
 
 def _holds_tensors(found: object) -> bool:
-    return isinstance(found, dict) and bool(found) and all(isinstance(value, Tensor) for value in found.values())
+    if not isinstance(found, dict) or not found:
+        return False
+    return all(isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items())
 
 
 def _described(found: object) -> str:
     """Say what a file holds instead of a state dict, and under which keys there are tensors."""
     if not isinstance(found, dict):
         return type(found).__name__
-    keys = [repr(key) for key, value in found.items() if isinstance(value, Tensor) or _holds_tensors(value)]
+    keys = _keys_of_tensors(found, DEPTH)
     shown = ", ".join(keys[:SHOWN]) + (", …" if len(keys) > SHOWN else "")
     return f"a dict whose tensors are under {shown}" if keys else "a dict without tensors"
+
+
+def _keys_of_tensors(found: dict[object, object], depth: int) -> list[str]:
+    """Return keys under which there are tensors or state dicts, such as "'checkpoint', 'model'" with a space."""
+    keys = []
+    for key, value in found.items():
+        if isinstance(value, Tensor) or _holds_tensors(value):
+            keys.append(repr(key))
+        elif isinstance(value, dict) and depth:
+            keys += [f"{key!r} {inner}" for inner in _keys_of_tensors(value, depth - 1)]
+    return keys
 
 
 def _strip_prefixes(state: dict[str, Tensor]) -> str:
@@ -97,6 +117,7 @@ def _strip_prefixes(state: dict[str, Tensor]) -> str:
     DistributedDataParallel, torch.compile and models around a model put them there.
     """
     stripped = ""
+    state.pop("n_averaged", None)  # AveragedModel counts in it
     while len(state) > 1:
         firsts = {name.partition(".")[0] for name in state}
         if len(firsts) > 1 or firsts & state.keys():

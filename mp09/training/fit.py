@@ -12,6 +12,7 @@ or do without persistent workers.)
 import json
 from functools import partial
 from pathlib import Path
+from types import CellType
 from typing import Any
 
 import torch
@@ -130,16 +131,34 @@ def _settings(options: FitOptions, *, loss: Loss | None, augment: Augmentation |
 def _name(thing: object) -> str | None:
     """Return the name of a function, or of something's class, for a checkpoint.
 
-    Plain values that a function was made with belong to it, such as the 4 of `crop_and_flip(4)`.
+    What a function was made with belongs to it, such as the 4 of `crop_and_flip(4)`.
     """
     if thing is None:
         return None
+    if isinstance(thing, nn.Module):
+        return repr(thing).removesuffix("()")
     if isinstance(thing, partial):
-        return f"{_name(thing.func)} with {thing.args} {thing.keywords}"
+        return f"{_name(thing.func)} with {_described([*thing.args, *thing.keywords.items()])}"
     name = str(getattr(thing, "__qualname__", type(thing).__qualname__))
-    held = [cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()]
-    plain = [value for value in held if isinstance(value, (bool, int, float, str))]
-    return f"{name} with {plain}" if plain else name
+    cells = getattr(thing, "__closure__", None) or ()
+    held = [value for cell in cells if (value := _content(cell)) is not None]
+    return f"{name} with {_described(held)}" if held else name
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it has none yet
+        return None
+
+
+def _described(value: object) -> str:
+    """Describe a value so that it reads the same in every process."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_described, value))}]"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    return str(_name(value))
 
 
 def _plain(card: dict[str, Any]) -> dict[str, Any]:

@@ -30,24 +30,33 @@ def test_other_names_are_left_out(name):
     assert read_names([name]) == {}
 
 
-def test_a_file_may_not_say_that_it_is_somebody_elses():
-    theirs, forged = "anna_77_901_submitted.py", "mallory_99_950_anna_77_9999_submitted.py"
-    assert read_names([theirs, forged])[forged] is None
+CLASS = ("anna_77_901_submitted.py", "ben_78_902_submitted.py", "li_99_949_notes.txt")
+FORGED = ("77_5_submitted.py", "77_9999_submitted.py", "77_text.html", "anna_77_940_submitted.py", "77_99999999_a.py")
 
 
-FORGED = ("77_5_submitted.py", "77_9999_submitted.py", "77_text.html", "anna_77_5_submitted.py")
-
-
+@pytest.mark.parametrize("present", [CLASS, CLASS[1:]])
 @pytest.mark.parametrize("file", FORGED)
-def test_a_file_that_begins_with_a_students_number_is_not_that_students(file):
-    name = f"mallory_99_950_{file}"
-    found = read_names(["anna_77_901_submitted.py", name])[name]
-    assert found is None or found.user == "99"
+def test_a_file_can_not_say_that_it_is_somebody_elses(file, present):
+    name = f"mallory_80_950_{file}"
+    found = read_names([*present, name])[name]
+    assert found is None or (found.student, found.user) == ("mallory", "80")
 
 
-def test_a_file_that_begins_with_a_number_is_read():
-    name = "anna_77_901_1_submitted.py"
-    assert read_names([name])[name] == CanvasName("anna", "77", False, "1_submitted.py")
+def test_nor_where_users_of_another_school_have_long_numbers():
+    name = "mallory_12340000000000567_950_77_940_submitted.py"
+    assert read_names([*CLASS, name])[name] is None
+
+
+@pytest.mark.parametrize("file", ["1_submitted.py", "20240501_mp09.zip", "123456_hw_7.py", "run_1_2_submitted.py"])
+def test_a_file_may_begin_with_numbers(file):
+    name = f"cho_81_951_{file}"
+    assert read_names([*CLASS, name])[name] == CanvasName("cho", "81", False, file)
+
+
+@pytest.mark.parametrize("name", ["section3group_4_78_link.html", "team_9_78_text.html", "team_9_78_903_submitted.py"])
+def test_groups_may_have_numbers_beside_others(name):
+    found = read_names(["ann_80_901_a.py", name])[name]
+    assert (found.student, found.user) == (name.rpartition("_78_")[0], "78")
 
 
 def test_the_other_files_of_a_student_tell_how_a_name_is_read():

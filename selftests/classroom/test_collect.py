@@ -105,7 +105,7 @@ def test_canvas_export(tmp_path):
 def test_canvas_export_of_groups_and_anonymous_students(tmp_path):
     files = {"section3group_4_78_902_submitted.py": SOURCE, "team_alpha_77_901_submitted.py": SOURCE}
     files |= {"anon_Ab3dE_903_submitted.py": SOURCE, "LATE_anon_Xy_904_submitted.py": SOURCE, "li_79_link.html": "x"}
-    files |= {"mallory_99_950_li_79_9999_submitted.py": SOURCE}
+    files |= {"mallory_99_950_li_79_999_submitted.py": SOURCE}
     found = {
         one.key: (one.name, one.sid, one.late, one.source, bool(one.problem))
         for one in submissions(write(tmp_path, files))
@@ -116,7 +116,7 @@ def test_canvas_export_of_groups_and_anonymous_students(tmp_path):
         "anon_Ab3dE": ("anon_Ab3dE", "", False, SOURCE, False),
         "anon_Xy": ("anon_Xy", "", True, SOURCE, False),
         "li_79": ("li", "79", False, None, False),
-        "mallory_99_950_li_79_9999_submitted.py": ("mallory_99_950_li_79_9999_submitted.py", "", False, None, True),
+        "mallory_99_950_li_79_999_submitted.py": ("mallory_99_950_li_79_999_submitted.py", "", False, None, True),
     }
 
 
@@ -128,9 +128,10 @@ def test_names_that_are_spelt_otherwise(tmp_path, name):
 
 def test_a_name_that_is_almost_right_is_taken(tmp_path):
     files = {"anna/Submitted.py": SOURCE, "ben/mp09/submitted (1).py": SOURCE, "cho/submitted_1.py": SOURCE}
+    files |= {"eve/submitted (1).py": SOURCE, "eve/old/submitted-1.py": SOURCE}
     files |= {"cho/mp09/submitted.py": b"right", "dan/submitted (1).py": SOURCE, "dan/submitted (2).py": SOURCE}
     found = sources(submissions(write(tmp_path, files)))
-    assert found == {"anna": SOURCE, "ben": SOURCE, "cho": b"right", "dan": None}
+    assert found == {"anna": SOURCE, "ben": SOURCE, "cho": b"right", "dan": None, "eve": None}
 
 
 def test_what_is_no_submission_is_named(tmp_path):

@@ -155,6 +155,12 @@ def test_a_class_folder_whose_name_is_no_text_is_refused(folder, tmp_path, name)
         list_images(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "犬\u3000猫", "👩\u200d🔬", "a\u00a0b"])
+def test_every_text_is_a_name(folder, tmp_path, name):
+    shutil.copytree(next(folder.glob("*/")), tmp_path / "copy" / name)
+    assert list_images(tmp_path / "copy").classes == (name,)
+
+
 def test_a_file_whose_name_is_no_text_is_an_image_like_others(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     some = next(file for file in copy.rglob("*.*") if file.is_file())

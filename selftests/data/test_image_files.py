@@ -121,6 +121,23 @@ def test_a_link_to_a_parent_is_not_followed(tmp_path):
     assert len(list_images(tmp_path)) == 2
 
 
+def test_nor_is_one_to_a_parent_of_what_a_link_leads_to(tmp_path):
+    for name in ("set/train/cat", "set/train/dog", "other"):
+        made(tmp_path / "real" / name / "a.png")
+    (tmp_path / "real" / "set" / "train" / "cat" / "up").symlink_to(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "set")
+    assert len(list_images(tmp_path / "link" / "train")) == 2
+
+
+def test_endings_are_shown_as_text_and_not_all_of_many(tmp_path):
+    made(tmp_path / "cat" / "a.png")
+    for index in range(20):
+        (tmp_path / "cat" / f"b.{index}x\x1b[2J").write_bytes(b"")
+    with pytest.warns(Mp09Warning, match=r"20 files left aside: .* and 15 more;") as told:
+        list_images(tmp_path)
+    assert str(told[0].message).isprintable()
+
+
 def test_a_linked_folder_is_followed_once(tmp_path):
     made(tmp_path / "elsewhere" / "b.png")
     made(tmp_path / "set" / "cat" / "a.png")

@@ -134,3 +134,11 @@ def test_an_experiment_that_takes_too_long_costs_no_points(submit, monkeypatch):
     tests = submit(LOW, only=None)
     assert (tests["3.4"].status, tests["3.4"].diagnosis) == ("failed", "accuracy-chance")
     assert tests["3.1"].status == "passed"
+
+
+def test_what_test_is_compared_with_costs_no_points(submit):
+    """In train mode, without gradients, the model gives more rows than there are images."""
+    doubled = "        if self.training and not torch.is_grad_enabled(): x = torch.cat([x, x])\n"
+    forward = '        """float (N, 3, 32, 32) -> logits (N, 8)."""\n'
+    tests = submit(edited(REFERENCE, [*BRIEF, (forward, forward + doubled)]), only=None)
+    assert (tests["3.4"].status, tests["3.4"].advice) == ("passed", ())

@@ -161,6 +161,22 @@ def test_the_right_name_in_a_folder_comes_before_an_almost_right_one(given):
     assert read_submission(given) == GivenFile(b"right")
 
 
+@pytest.mark.parametrize(
+    "names", [("submitted (1).py", "old/submitted-1.py"), ("submitted_1.py", "a/submitted.py", "b/submitted.py")]
+)
+def test_of_several_candidates_none_is_taken(given, names):
+    for name in names:
+        (given / name).parent.mkdir(exist_ok=True)
+        (given / name).write_bytes(b"x")
+    assert diagnosis(given) == "no-file"
+
+
+def test_a_link_beside_an_almost_right_name_does_not_matter(given, secret):
+    (given / "Submitted.py").write_bytes(b"own")
+    (given / "cifar10_batches").symlink_to(secret)
+    assert read_submission(given).content == b"own"
+
+
 def test_a_notebook_is_a_notebook_even_if_it_is_large(given):
     (given / "submitted.py").write_bytes(b'{"cells": [' + b" " * rubric.SOURCE_LIMIT)
     assert diagnosis(given) == "not-python"

@@ -1,5 +1,7 @@
 """Sources give their frames in order and with planes R, G, B, or say why they can't."""
 
+import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -109,6 +111,14 @@ def test_frames_of_a_video_that_tells_no_times_are_equally_far_apart(video):
     with open_source(video) as source:
         source._capture = Timeless(source._capture)
         assert [round(frame.seconds, 3) for frame in source][:4] == [0.0, 0.05, 0.1, 0.15]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_video_whose_name_is_no_text_is_refused(tmp_path, video):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    os.rename(video, path)
+    with pytest.raises(FrameError, match="the name can't be shown as text"):
+        open_source(path)
 
 
 class Timeless:

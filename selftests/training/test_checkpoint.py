@@ -15,7 +15,7 @@ from torch import nn
 from mp09.errors import TrainingError
 from mp09.training import checkpoint
 from mp09.training import fit as fit_module
-from mp09.training.augment import crop_and_flip
+from mp09.training.augment import crop_and_flip, flip, per_image
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
 from mp09.training.options import FitOptions
@@ -213,7 +213,12 @@ def shifted(images, by):
 
 @pytest.mark.parametrize(
     ("own", "other"),
-    [(crop_and_flip(4), crop_and_flip(12)), (partial(shifted, by=1), partial(shifted, by=2))],
+    [
+        (crop_and_flip(4), crop_and_flip(12)),
+        (partial(shifted, by=1), partial(shifted, by=2)),
+        (partial(shifted, by=flip), partial(shifted, by=crop_and_flip(4))),
+        (per_image(torch.nn.Dropout(0.1)), per_image(torch.nn.Dropout(0.2))),
+    ],
 )
 def test_what_an_augmentation_was_made_with_belongs_to_it(own, other):
     assert fit_module._name(own) != fit_module._name(other)

@@ -74,9 +74,7 @@ REASONS = (
     ),
     Reason(
         "cause-mismatch",
-        lambda facts, accuracy: (
-            _is_cross_entropy(facts) and facts.last_loss is not None and facts.last_loss < LOW and accuracy < FAR_BELOW
-        ),
+        lambda facts, accuracy: _knows_training_images(facts) and accuracy < FAR_BELOW,
         "The loss says that the head knows its training images. So test images get to the model in another form than "
         "those, or it knows only few images by heart.",
     ),
@@ -100,7 +98,7 @@ REASONS = (
     ),
     Reason(
         "learning-slow",
-        lambda facts, accuracy: facts.steps < FEW_STEPS or _guesses(facts) or facts.untouched,
+        lambda facts, accuracy: 0 < facts.steps < FEW_STEPS or _guesses(facts) or facts.untouched,
         "The head is almost as it was at its start. Take more steps, or larger ones: 0.001 is a learning rate that "
         "suits Adam, and SGD needs about 0.1.",
     ),

@@ -202,12 +202,12 @@ class Tested:
     Attributes:
         value: what test() returned; None if that is no number.
         right: which images the model names rightly in eval mode, bool (N,), in the order of the loader.
-        in_train_mode: the same in train mode.
+        in_train_mode: the same in train mode; None where that fails.
     """
 
     value: float | None
     right: np.ndarray
-    in_train_mode: np.ndarray
+    in_train_mode: np.ndarray | None = None
 
 
 def test_advice(tested: Tested | None) -> str | None:
@@ -223,8 +223,9 @@ def test_advice(tested: Tested | None) -> str | None:
         float(right.sum()): "the number of right images; divide by the number of all",
         float(last.mean()): "the accuracy of the last batch alone; add up over all batches",
         float(last.sum() / len(right)): "what the last batch adds; count over all batches",
-        float(tested.in_train_mode.mean()): "the accuracy in train mode; call model.eval() in test()",
     }
+    if tested.in_train_mode is not None:
+        others[float(tested.in_train_mode.mean())] = "the accuracy in train mode; call model.eval() in test()"
     if abs(value - share) <= TOLERANCE:
         return None
     found = next((words for other, words in others.items() if abs(value - other) <= TOLERANCE * max(1.0, other)), "")

@@ -32,7 +32,9 @@ class Evaluation(ExitStack):
     """Evaluates a submission's model. It is a context manager, whose end undoes what was changed.
 
     Attributes:
-        transform: names the transform of the images: "test" for the submission's own, "ToTensor()" or "none".
+        transform: names the transform of the images: "test" or "train" for the submission's own, "ToTensor()" or
+            "none"; "" where they came from the file.
+        problem: the exception of a transform that was not used, in words.
     """
 
     def __init__(self, session: Session, file: str, count: int, batch_size: int, train_files: Sequence[str] = ()):
