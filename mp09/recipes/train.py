@@ -4,6 +4,7 @@ This is the work of `python -m mp09 train`.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,8 @@ def train(
         say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
         if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
             say("On this processor --precision int8 computes them several times as fast, a little coarser.")
-        features = features_of(
-            base, data.train, "train", extraction, views=inputs.views, calibration=calibration, progress=progress
-        )
-        valid = features_of(base, data.valid, "valid", extraction, calibration=calibration, progress=progress)
+        extract = partial(features_of, base, options=extraction, calibration=calibration, progress=progress)
+        features, valid = extract(data.train, "train", views=inputs.views), extract(data.valid, "valid")
         card["features"] = [features.key, valid.key]
         history = train_head(
             head,
