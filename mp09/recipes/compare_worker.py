@@ -1,7 +1,8 @@
 """Measures one model of a comparison, in a process of its own."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from mp09.compare import measure
 from mp09.compare.memory import PeakMemory, freed_at_once
 from mp09.compare.serve import ModelRequest
 from mp09.device import choose_device
+from mp09.errors import Mp09Warning
 from mp09.inference.predictor import TOP
 from mp09.nets.published import published
 from mp09.nets.state_dicts import outputs
@@ -32,6 +34,7 @@ class Facts:
         memory: What the peaks of memory are, in words.
         device: The device in words.
         precision: The number type that the model computes in.
+        note: What is to be told of the weights, such as what they were taken out of; "" where there is nothing.
     """
 
     weights: str
@@ -49,6 +52,7 @@ class Facts:
     memory: str
     device: str
     precision: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,11 @@ class Served:
     def _load(self, request: Load) -> Facts:
         with freed_at_once():
             device, dtype = choose_device(request.device), DTYPES[request.precision]
-            return self._measure(request.model, request.weights, device, dtype, request.batch)
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", Mp09Warning)
+                facts = self._measure(request.model, request.weights, device, dtype, request.batch)
+            notes = [str(one.message) for one in told if issubclass(one.category, Mp09Warning)]
+            return replace(facts, note="; ".join(notes))
 
     def _measure(self, model: str, weights: str, device: torch.device, dtype: torch.dtype, batch: int) -> Facts:
         torch.backends.cudnn.allow_tf32 = False  # otherwise GPUs would round "float32" to 10 bits in convolutions

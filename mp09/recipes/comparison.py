@@ -4,6 +4,7 @@ This is the work of `python -m mp09 compare`.
 """
 
 import math
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from mp09.compare.records import Comparison, Conditions, PublishedFigures, Row, 
 from mp09.compare.workers import Team, by_turns
 from mp09.data.archives import Progress
 from mp09.device import choose_device, fast_dtype
-from mp09.errors import CompareError
+from mp09.errors import CompareError, Mp09Warning
 from mp09.inference.predictor import TOP
 from mp09.nets.catalog import Figures, figures
 from mp09.precision import AUTO, FLOAT32
@@ -113,6 +114,8 @@ def compare_models(
         comparison_files.make_folder(Path(out), images)
     with Team(WORKER) as team:
         facts = _load(team, wanted, options, precision, progress)
+        for note in dict.fromkeys(found.note for found in facts.values() if found.note):
+            warnings.warn(note, Mp09Warning, stacklevel=2)
         if not team.failures:
             check_classes(named, facts)
         outputs = {text: outputs_of(found, named) for text, found in facts.items()}

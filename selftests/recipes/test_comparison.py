@@ -169,6 +169,14 @@ def test_the_scores_are_those_of_the_model_itself(files, small_data, tmp_path, c
 # What is asked for is checked before anything is started.
 
 
+def test_what_weights_were_taken_out_of_is_told(tmp_path, capsys):
+    weights = tmp_path / "w.pt"
+    torch.save({"net": {f"module.{name}": tensor for name, tensor in resnet18().state_dict().items()}}, weights)
+    options = ("--device", "cpu", "--rounds", 1, "--runs", 1, "--batch-size", 2)
+    assert run("compare", "--models", f"resnet18-32:{weights}", *options) == 0
+    assert f"note: {weights}: the weights are taken those under 'net'" in capsys.readouterr().err
+
+
 def test_each_model_may_have_its_own_weights():
     assert parse("resnet50, alexnet:none,resnet18-32:here/mine.pt", "V1") == [
         Wanted("resnet50", "V1", "resnet50"),
