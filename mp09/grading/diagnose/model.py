@@ -167,12 +167,9 @@ def accuracy(
         remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
     if cause:
-        return Diagnosis(
-            cause.key,
-            wanted,
-            f"{got}; on {min(len(predictions), rubric.EXPERIMENT_IMAGES)} of them {cause.found}",
-            cause.remedy,
-        )
+        few = rubric.EXPERIMENT_IMAGES < len(predictions)
+        sample = f"on {rubric.EXPERIMENT_IMAGES} of them " if few else ""
+        return Diagnosis(cause.key, wanted, f"{got}; {sample}{cause.found}", cause.remedy)
     if len(set(predictions.tolist())) == 1:
         remedy = "Every image gets the same class: the head was not trained, or its learning rate was far too high."
         return Diagnosis("accuracy-constant", wanted, got, remedy)
