@@ -167,7 +167,7 @@ def accuracy(
         remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
     if cause:
-        few = rubric.EXPERIMENT_IMAGES < len(predictions)
+        few = len(predictions) > rubric.EXPERIMENT_IMAGES
         sample = f"on {rubric.EXPERIMENT_IMAGES} of them " if few else ""
         return Diagnosis(cause.key, wanted, f"{got}; {sample}{cause.found}", cause.remedy)
     if len(set(predictions.tolist())) == 1:
