@@ -19,6 +19,14 @@ def annotate(root: Path, text: str) -> None:
     path.write_text(text + path.read_text())
 
 
+def sort_validation_images(root: Path, place: str) -> None:
+    """Move the validation images into a folder for each class, as other scripts do; `place` names it for a wnid."""
+    for label, wnid in enumerate(WNIDS):
+        (root / place.format(wnid)).mkdir(parents=True)
+        for i in (label, 3 + label):
+            (root / "val" / "images" / f"val_{i}.JPEG").rename(root / place.format(wnid) / f"val_{i}.JPEG")
+
+
 # The layout
 
 
@@ -95,10 +103,7 @@ def test_an_interrupted_run_is_finished_by_the_next(root, monkeypatch):
 @pytest.mark.parametrize("place", ["val/{0}", "val/images/{0}", "val/{0}/images"])
 def test_sorted_images_without_annotations_are_taken_as_they_are(root, place):
     """Scripts that sort the validation images remove the annotations, and often leave an empty folder."""
-    for label, wnid in enumerate(WNIDS):
-        (root / place.format(wnid)).mkdir(parents=True)
-        for i in (label, 3 + label):
-            (root / "val" / "images" / f"val_{i}.JPEG").rename(root / place.format(wnid) / f"val_{i}.JPEG")
+    sort_validation_images(root, place)
     (root / "val" / "val_annotations.txt").unlink()
     _, val = open_tiny_imagenet(root)
     assert (val.classes, val.labels.tolist()) == (WNIDS, [0, 0, 1, 1, 2, 2])
@@ -107,10 +112,7 @@ def test_sorted_images_without_annotations_are_taken_as_they_are(root, place):
 
 @pytest.mark.parametrize("place", ["val/{0}", "val/images/{0}", "val/{0}/images"])
 def test_images_that_another_script_has_moved_are_found(root, place):
-    for label, wnid in enumerate(WNIDS):
-        (root / place.format(wnid)).mkdir(parents=True)
-        for i in (label, 3 + label):
-            (root / "val" / "images" / f"val_{i}.JPEG").rename(root / place.format(wnid) / f"val_{i}.JPEG")
+    sort_validation_images(root, place)
     assert len(list_images(create_val_folder(root))) == 6
 
 
