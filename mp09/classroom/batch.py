@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -130,8 +130,8 @@ def grade_all(
                     continue
                 progress.on.pop(where, None)
                 problem = outcome.problem or _keep_copy(out / COPIES, by_key[key])
-                status = FAULT if problem or not outcome.report else outcome.report.status
-                done(by_key[key], status, problem, outcome.report)
+                report = outcome.report and replace(outcome.report, file_remark=by_key[key].remark)
+                done(by_key[key], FAULT if problem or not report else report.status, problem, report)
     return progress
 
 

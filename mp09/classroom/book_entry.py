@@ -60,6 +60,7 @@ def columns_of(report: GradeReport) -> Columns:
         "scored": report.scored,
         "isolation": report.sandbox,
         "remarks": json.dumps(report.remarks),
+        "file_remark": report.file_remark,
         "device": report.device,
         "versions": json.dumps(report.versions, sort_keys=True),
         "seed": report.seed,
@@ -86,6 +87,7 @@ def entry_in(row: sqlite3.Row, tests: tuple[TestResult, ...]) -> Entry:
             near_step=bool(row["near_step"]),
             memory_mib=row["memory_mib"],
             remarks=tuple(json.loads(row["remarks"])),
+            file_remark=row["file_remark"],
             device=row["device"],
             versions=json.loads(row["versions"]),
         )

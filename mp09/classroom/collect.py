@@ -20,7 +20,7 @@ from mp09.classroom.contents import FILE, FOLDER, LINK, Tree, Unreadable, folder
 from mp09.classroom.student_submission import StudentSubmission, keyed, short_name
 from mp09.errors import ClassError
 from mp09.grading import rubric
-from mp09.grading.diagnose.submitted_file import LINKED, SUBMITTED, almost_submitted
+from mp09.grading.diagnose.submitted_file import LINKED, SUBMITTED, almost_submitted, taken
 from mp09.grading.replies import readable
 
 METADATA = "submission_metadata.yml"
@@ -159,7 +159,8 @@ def _read(submission: StudentSubmission, tree: Tree) -> StudentSubmission:
         submitted_at=_in_line(submission.submitted_at),
     )
     try:
-        return replace(submission, source=_source(tree))
+        source, remark = _source(tree)
+        return replace(submission, source=source, remark=remark)
     except Exception as error:  # no student's files may stop the others from being read
         return replace(submission, problem=readable(str(error)) or type(error).__name__)
 
@@ -168,10 +169,10 @@ def _in_line(text: str) -> str:
     return " ".join(readable(text).split("\n"))
 
 
-def _source(tree: Tree) -> bytes | None:
-    """Return the least deep submitted.py of a submission, or else the one in its only zip, or None.
+def _source(tree: Tree) -> tuple[bytes | None, str]:
+    """Return the least deep submitted.py of a submission, or else the one in its only zip, or None; and a remark.
 
-    Without any, a file is taken whose name is almost that, if it is the only one.
+    Without any, a file is taken whose name is almost that, if it is the only one; the remark says so.
     """
     files, links = [], False
     for level in tree.levels():
@@ -181,17 +182,17 @@ def _source(tree: Tree) -> bytes | None:
         if len(found) > 1:
             raise Unreadable(f"several files could be meant: {', '.join(found)}")
         if found:
-            return tree.read(found[0], rubric.SOURCE_LIMIT)
+            return tree.read(found[0], rubric.SOURCE_LIMIT), ""
         files += [name for name, kind in level.items() if kind == FILE]
         links |= LINK in level.values()
     zips = [name for name in files if name.lower().endswith(".zip")]
     if almost := almost_submitted(files):
-        return tree.read(almost, rubric.SOURCE_LIMIT)
+        return tree.read(almost, rubric.SOURCE_LIMIT), taken(almost)
     if len(zips) == 1:
         return _source(zip_tree(zips[0], io.BytesIO(tree.read(zips[0], ZIP_BYTES)), nested=True))
     if links:
         raise Unreadable(LINKED)
-    return None
+    return None, ""
 
 
 def _tree(path: Path) -> Tree:

@@ -18,15 +18,15 @@ from mp09.classroom.student_submission import StudentSubmission
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
 
-VERSION = 1
+VERSION = 2
 LOCK_S = 5.0
 SCHEMA = """
 CREATE TABLE terms (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE submission (
     key TEXT PRIMARY KEY, name TEXT, email TEXT, sid TEXT, submitted_at TEXT, late INTEGER, digest TEXT,
     status TEXT, problem TEXT, score REAL, max_score REAL, accuracy REAL, near_step INTEGER, source TEXT,
-    scored INTEGER, isolation TEXT, remarks TEXT, device TEXT, versions TEXT, seed INTEGER, seconds REAL,
-    memory_mib INTEGER
+    scored INTEGER, isolation TEXT, remarks TEXT, file_remark TEXT, device TEXT, versions TEXT, seed INTEGER,
+    seconds REAL, memory_mib INTEGER
 );
 CREATE TABLE test (
     key TEXT REFERENCES submission ON DELETE CASCADE, number TEXT, name TEXT, score REAL, max_score REAL, status TEXT,

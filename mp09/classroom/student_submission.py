@@ -25,6 +25,7 @@ class StudentSubmission:
         sid: the student's number: at Canvas for Canvas' exports, at the school for Gradescope's (with commas).
         submitted_at: when it was submitted, as Gradescope writes it.
         late: whether Canvas marks it as late.
+        remark: what is to be said about the file that is graded; "" where it has the right name.
     """
 
     key: str
@@ -35,6 +36,7 @@ class StudentSubmission:
     sid: str = ""
     submitted_at: str = ""
     late: bool = False
+    remark: str = ""
 
 
 def keyed(submissions: list[StudentSubmission]) -> Iterator[StudentSubmission]:

@@ -98,7 +98,7 @@ def read_submission(source: Path) -> GivenFile:
         raise Failed(problem)
     if len(content) > rubric.SOURCE_LIMIT:
         raise Failed(submitted_file.too_large())
-    return GivenFile(content, "" if name == SUBMITTED else f"{readable(name)!r} was taken for submitted.py")
+    return GivenFile(content, submitted_file.taken(name))
 
 
 def _open_submission(source: Path) -> tuple[BinaryIO, str]:

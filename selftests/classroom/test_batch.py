@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -59,8 +60,10 @@ def book_of(out):
 
 
 def test_a_class_is_graded_and_goes_on_where_it_was(assignment, tmp_path):
+    anna, *others = submissions(anna=QUICK, ben=SKELETON, cho=EXITS, dan=None)
     given = [
-        *submissions(anna=QUICK, ben=SKELETON, cho=EXITS, dan=None),
+        replace(anna, remark="the name"),
+        *others,
         StudentSubmission("eve", "Eve", problem="not a zip"),
     ]
     progress = grade_all(given, tmp_path, pool=LocalPool(2), assignment=assignment, rules=RULES)
@@ -71,6 +74,7 @@ def test_a_class_is_graded_and_goes_on_where_it_was(assignment, tmp_path):
         "anna": 40,
         "eve": None,
     }
+    assert (book["anna"].report.file_remark, book["ben"].report.file_remark) == ("the name", "")
     assert book["dan"].report.tests[0].diagnosis == "no-file"
     assert (book["eve"].status, book["eve"].problem) == (UNREADABLE, "not a zip")
     assert (tmp_path / COPIES / "anna" / "submitted.py").read_bytes() == QUICK

@@ -130,8 +130,9 @@ def test_a_name_that_is_almost_right_is_taken(tmp_path):
     files = {"anna/Submitted.py": SOURCE, "ben/mp09/submitted (1).py": SOURCE, "cho/submitted_1.py": SOURCE}
     files |= {"eve/submitted (1).py": SOURCE, "eve/old/submitted-1.py": SOURCE}
     files |= {"cho/mp09/submitted.py": b"right", "dan/submitted (1).py": SOURCE, "dan/submitted (2).py": SOURCE}
-    found = sources(submissions(write(tmp_path, files)))
-    assert found == {"anna": SOURCE, "ben": SOURCE, "cho": b"right", "dan": None, "eve": None}
+    found = submissions(write(tmp_path, files))
+    assert sources(found) == {"anna": SOURCE, "ben": SOURCE, "cho": b"right", "dan": None, "eve": None}
+    assert [one.remark for one in found[1:3]] == ["'submitted (1).py' was taken for submitted.py", ""]
 
 
 def test_what_is_no_submission_is_named(tmp_path):

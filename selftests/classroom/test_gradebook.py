@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,7 @@ TESTS = (
 REPORT = GradeReport(
     TESTS, 35.0, 55.0, "graded", "sandboxed", "synthetic", 8, 0.8251, 3.5, 42, True, 321, ("r",), "cpu", {"a": "1"}
 )
+REPORT = replace(REPORT, file_remark="another name")
 HANDIN = StudentSubmission("anna", "Anna", b"x", email="a@example.edu", sid="1", submitted_at="now", late=True)
 TERMS = {"seed": "42"}
 

@@ -92,6 +92,12 @@ def test_nothing_hidden_is_shown_to_a_student(entries):
     assert "3.4" not in section
 
 
+def test_a_remark_on_a_file_is_shown():
+    one = entry("anna", "Anna", 100, 0.95)
+    one = replace(one, report=replace(one.report, file_remark="'Submitted.py' was taken"))
+    assert "&#39;Submitted.py&#39; was taken" in page([one], TERMS)
+
+
 def test_student_text_is_escaped(entries):
     html = page(entries, TERMS, [Pair("evil", "anna", 0.9, 0.8)])
     assert EVIL not in html

@@ -23,19 +23,20 @@ FACTS = TrainingFacts(
     untouched=False,
     largest_weight=1.0,
     sums_to_one=False,
+    idle=0.1,
 )
 
 
-def answers(accuracy: float) -> np.ndarray:
+def answers(accuracy: float, labels: np.ndarray = LABELS) -> np.ndarray:
     """Return classes of which this share is right; all others are -1, so that no other numbering helps."""
-    return np.where(np.arange(len(LABELS)) < accuracy * len(LABELS), LABELS, -1)
+    return np.where(np.arange(len(labels)) < accuracy * len(labels), labels, -1)
 
 
 def found_with(plain: float, changed: dict[tuple[str, ...], float], facts: TrainingFacts | None = FACTS) -> Evidence:
     """Return what is found when the model has these accuracies with these changes, and `plain` with any others."""
     asked.clear()
 
-    def ask(changes):
+    def ask(changes, count=0, batch_size=0):
         asked.append(tuple(changes))
         return answers(changed.get(tuple(changes), plain))
 
@@ -60,7 +61,31 @@ def test_a_change_explains_what_it_recovers_half_of(before, after, enough):
 @pytest.mark.parametrize("one", INTERVENTIONS, ids=lambda one: one.key)
 def test_the_change_that_helps_is_named_with_its_figure(one):
     found = found_with(0.1, {(one.key,): 0.93})
-    assert found == Evidence(0.93, Cause(one.key, f"0.93 with {one.found}", one.remedy))
+    assert found == Evidence(0.93, Cause(one.key, f"0.93 with {one.found}", one.remedy, len(LABELS)))
+
+
+def test_what_helps_on_few_images_is_confirmed_on_all():
+    labels = np.arange(1000) % 8
+    counts = []
+
+    def ask(changes, count=256, batch_size=64):
+        counts.append(count)
+        helps = tuple(changes) == ("cause-colours",)
+        return answers((0.93 if count == 256 else 0.88) if helps else 0.15, labels[:count])
+
+    found = find(ask, lambda: None, answers(0.15, labels), labels)
+    assert (found.cause.key, found.cause.found[:4], found.cause.images) == ("cause-colours", "0.88", 1000)
+    assert counts == [256] * (len(counts) - 1) + [1000]
+
+
+def test_what_helped_by_chance_is_not_named():
+    labels = np.arange(1000) % 8
+
+    def ask(changes, count=256, batch_size=64):
+        by_chance = tuple(changes) == ("cause-colours",) and count == 256
+        return answers(0.93 if by_chance else 0.6, labels[:count])
+
+    assert find(ask, lambda: None, answers(0.6, labels), labels).cause.key == "cause-features"
 
 
 def test_of_two_that_help_the_better_is_named():
@@ -97,13 +122,16 @@ def test_two_changes_of_one_subject_are_not_tried_together():
     ],
 )
 def test_outputs_that_are_numbered_otherwise_are_seen_without_asking(classes, key):
-    found = find(lambda _: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS)
+    found = find(lambda *_: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS)
     assert (found.cause.key, found.known) == (key, 1.0)
 
 
 def test_a_change_and_another_numbering_are_both_named():
     found = find(
-        lambda changes: LABELS + 1 if changes == ("cause-bytes",) else answers(0.1), lambda: None, answers(0.1), LABELS
+        lambda changes, *_: LABELS + 1 if changes == ("cause-bytes",) else answers(0.1),
+        lambda: None,
+        answers(0.1),
+        LABELS,
     )
     assert (found.cause.key, found.known) == ("cause-bytes", 1.0)
     assert found.cause.found == "1.00 with the file's images in 0..255 and outputs numbered from 1"
@@ -111,7 +139,7 @@ def test_a_change_and_another_numbering_are_both_named():
 
 def test_guesses_in_their_best_order_explain_nothing():
     guesses = np.random.default_rng(0).integers(0, 8, len(LABELS))
-    assert find(lambda _: guesses, lambda: FACTS, guesses, LABELS).cause.key == "cause-features"
+    assert find(lambda *_: guesses, lambda: FACTS, guesses, LABELS).cause.key == "cause-features"
 
 
 def test_a_head_that_learned_too_little_is_told_from_features_that_are_bad():
@@ -135,7 +163,7 @@ def test_nothing_is_named_where_a_new_head_is_no_better():
 
 
 def test_without_answers_nothing_is_named():
-    assert find(lambda _: None, lambda: None, answers(0.3), LABELS) == Evidence(0.3)
+    assert find(lambda *_: None, lambda: None, answers(0.3), LABELS) == Evidence(0.3)
     assert cause(0.3, {(REFIT.key,): 0.92}, facts=None) is None
 
 
@@ -145,7 +173,7 @@ def test_what_is_known_is_the_best_of_all_experiments():
 
 def test_the_checkpoints_own_head_knows_nothing_by_itself():
     classes = np.array([0, 1, 2, 4, 6, 7, 8, 9])[LABELS]
-    found = find(lambda _: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS, old_head=True)
+    found = find(lambda *_: pytest.fail("nothing is to be asked"), lambda: None, classes, LABELS, old_head=True)
     assert found.cause.key == "cause-old-head"
     assert found.known == 0
 
@@ -167,6 +195,7 @@ REASONS = {
     "learning-negative-loss": {"last_loss": -3.0},
     "learning-softmax": {"sums_to_one": True},
     "cause-mismatch": {"least_loss": 0.4, "last_loss": 0.4},
+    "learning-dead": {"idle": 1.0},
     "learning-exploded": {"largest_weight": None},
     "learning-unstable": {"last_loss": 0.9},
     "learning-labels": {"least_loss": 2.0, "last_loss": 2.0},
@@ -195,6 +224,30 @@ def test_every_reason_is_reached():
 def test_a_training_without_a_loss_is_described():
     facts = replace(FACTS, steps=1, rate=None, first_loss=None, least_loss=None, last_loss=None)
     assert learning.why_not_learned(facts, 0.5)[1].endswith("(1 step with Adam)")
+
+
+def steady_with(*keys: str, accuracy: float = 0.93) -> Cause | None:
+    """Return what is named for a model whose answers depend on the batch size, but with these changes."""
+
+    def ask(changes, count=0, batch_size=0):
+        wanted = accuracy if changes[0] in keys else accuracy + (batch_size == 64) * 0.02
+        return answers(wanted)
+
+    return causes.steadying(ask, answers(0.92), LABELS)
+
+
+def test_what_makes_a_model_a_function_is_named():
+    found = steady_with("cause-eval-mode")
+    assert (found.key, found.found) == ("cause-eval-mode", "the same class each time with every layer in eval mode")
+
+
+def test_random_images_are_named_whatever_takes_their_place():
+    assert steady_with("cause-normalised", "cause-imagenet").key == "cause-random"
+
+
+def test_what_makes_a_model_steady_and_worse_is_not_named():
+    assert steady_with("cause-normalised", accuracy=0.8) is None
+    assert steady_with() is None
 
 
 @pytest.mark.parametrize("key", ["cause-half", "learning-slow"])

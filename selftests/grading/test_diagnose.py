@@ -11,7 +11,6 @@ from mp09.grading import rubric
 from mp09.grading.diagnose import calls, causes, dataset, learning, model
 from mp09.grading.diagnose.causes import Cause, Evidence
 from mp09.grading.diagnose.dataset import MEAN, ORIGINAL_LABELS, STD, Samples
-from mp09.grading.interventions import INTERVENTIONS
 from mp09.grading.sandbox.conversation import Evaluated
 from selftests.conftest import ROOT
 
@@ -221,7 +220,7 @@ def test_frozen_earns_nothing_when_nothing_was_trained():
 
 
 def test_frozen_earns_its_points_when_something_else_costs_accuracy():
-    moved = Evidence(0.93, Cause("cause-statistics", "0.93 with ...", "Keep the frozen part in eval mode."))
+    moved = Evidence(0.93, Cause("cause-statistics", "0.93 with ...", "Keep the frozen part in eval mode.", 1000))
     assert model.frozen(trained(), accuracy=0.125, evidence=moved) is None
     assert "Keep the frozen part" in str(model.frozen(trained(), accuracy=0.125, evidence=replace(moved, known=0.4)))
 
@@ -307,9 +306,6 @@ def test_every_diagnosis_has_its_section():
         key for _, key, _ in calls.EXCEPTIONS
     }
     keys |= {key for _, key, _ in dataset.IMAGES}
-    keys |= {one.key for one in (*INTERVENTIONS, *causes.NUMBERINGS, *learning.REASONS)} | {
-        "cause-features",
-        "cause-old-head",
-    }
+    keys |= {one.key for one in learning.REASONS} | {*causes.FOUND, "cause-features", "cause-old-head"}
     sections = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs" / "student.md").read_text(), re.M))
     assert keys == sections

@@ -147,6 +147,16 @@ def test_a_new_head_learns_from_the_training_images(session, small_data):
     assert new.mean() > old.mean() + 0.1
 
 
+def test_units_that_give_nothing_are_counted(session, small_data):
+    session.model.norm = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU())
+    nn.init.zeros_(session.model.norm[0].weight)
+    nn.init.constant_(session.model.norm[0].bias, -1.0)
+    file = str(small_data / "test_batch")
+    assert Evaluation(session, file, 40, 40).outputs_in_short() == (False, 1.0)
+    session.model.norm[0].bias.data[0] = 1.0
+    assert Evaluation(session, file, 40, 40).outputs_in_short()[1] == pytest.approx(2 / 3)
+
+
 def test_a_head_is_fitted():
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(400) % 8
@@ -201,7 +211,7 @@ def trained(model, steps, *, backward=True, rate=0.1):
 
 def test_steps_and_losses_are_seen():
     model = nn.Linear(5, 8)
-    facts = trained(model, 30).facts(model, [model], sums_to_one=False)
+    facts = trained(model, 30).facts(model, [model], sums_to_one=False, idle=0.0)
     assert (facts.steps, facts.without_gradient, facts.optimizer, facts.rate) == (30, 0, "SGD", 0.1)
     assert facts.first_loss > facts.last_loss == facts.least_loss > 0
     assert not facts.other_parameters
@@ -209,7 +219,7 @@ def test_steps_and_losses_are_seen():
 
 def test_what_is_missing_is_seen():
     model = nn.Linear(5, 8)
-    facts = trained(model, 3, backward=False).facts(nn.Linear(5, 8), [nn.Linear(5, 8)], sums_to_one=True)
+    facts = trained(model, 3, backward=False).facts(nn.Linear(5, 8), [nn.Linear(5, 8)], sums_to_one=True, idle=0.0)
     assert (facts.steps, facts.without_gradient, facts.first_loss) == (3, 3, None)
     assert facts.other_parameters
     assert facts.sums_to_one
@@ -220,13 +230,13 @@ def test_nothing_is_watched_afterwards():
     watch = trained(nn.Linear(5, 8), 1)
     assert torch.Tensor.backward is before
     torch.optim.SGD([torch.zeros(1, requires_grad=True)]).step()
-    assert watch.facts(nn.Identity(), [], sums_to_one=False).steps == 1
+    assert watch.facts(nn.Identity(), [], sums_to_one=False, idle=0.0).steps == 1
 
 
 def test_a_weight_that_is_no_number_is_none():
     model = nn.Linear(5, 8)
     nn.init.constant_(model.weight, torch.nan)
-    facts = TrainingWatch().facts(model, [model], sums_to_one=False)
+    facts = TrainingWatch().facts(model, [model], sums_to_one=False, idle=0.0)
     assert (facts.largest_weight, facts.steps, facts.rate) == (None, 0, None)
 
 

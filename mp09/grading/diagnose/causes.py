@@ -1,14 +1,15 @@
 """Find by experiment what costs a trained model its accuracy.
 
-The model is evaluated again on a sample of the test images, each time with one of the `interventions` made. A change
-explains the accuracy when it recovers enough of what is missing. When none does, a new linear head is trained on the
-model's own features. If that one reaches the goal, the features are fine and the head has not learned enough;
-otherwise features or data are at fault.
+The model is evaluated again on some of the test images, each time with one of the `interventions` made. A change
+explains the accuracy when it recovers enough of what is missing, and still does on a larger sample. When none does, a
+new linear head is trained on the model's own features. If that one reaches the goal, the features are fine and the
+head has not learned enough; otherwise features or data are at fault.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +24,7 @@ LEAST_GAIN = 0.05  # a change explains an accuracy when it recovers at least so 
 LEAST_SHARE = 0.5  # and at least this share of what is missing to GOAL
 SIMILAR = 0.02  # two changes whose accuracies differ by less help equally
 ORDER_FROM = 0.8  # the outputs' best order counts from this accuracy on, because some order suits even guesses a little
+OTHER_BATCHES = (rubric.BATCH_SIZE, 40)  # batches that a model's answers must not depend on
 ORDERS = np.array(list(permutations(range(len(CLASSES)))))
 OF_TEN = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in CIFAR10])  # class of ten -> of eight
 # What a new head gets, too, when it is not good enough by itself: these put right whatever images went through.
@@ -40,8 +42,20 @@ FEATURES = (
     "the head get what the average pooling gives, and are images normalised with MEAN and STD?"
 )
 
-# Returns the classes of the sample, int64 (N,), with these interventions made; None when there is no answer.
-Ask = Callable[[Sequence[str]], np.ndarray | None]
+RANDOM = "cause-random"  # the answers depend on the batch because something changes the images at random
+
+
+class Ask(Protocol):
+    """Returns the classes of the first `count` images of the sample, int64 (count,); None when there is no answer.
+
+    The images come in batches of `batch_size`, with the interventions of these keys made.
+    """
+
+    def __call__(
+        self, changes: Sequence[str], count: int = rubric.SCREENING_IMAGES, batch_size: int = rubric.BATCH_SIZE
+    ) -> np.ndarray | None: ...
+
+
 AskFacts = Callable[[], TrainingFacts | None]  # tells what was seen of the training; None when there is no answer
 
 
@@ -65,12 +79,14 @@ class Experiment:
 
     Attributes:
         changes: the keys of the interventions.
-        accuracy: the accuracy on the sample, 0 to 1.
+        accuracy: the accuracy on the first images of the sample, 0 to 1.
+        images: how many they are.
         numbering: how the outputs are numbered then, if that explains more.
     """
 
     changes: tuple[str, ...]
     accuracy: float
+    images: int
     numbering: Numbering | None = None
 
     @property
@@ -92,11 +108,13 @@ class Cause:
         key: an anchor in docs/student.md.
         found: what was found, e.g. "0.93 with the file's images in 0..1".
         remedy: what it means, and what to do.
+        images: how many images that was seen on.
     """
 
     key: str
     found: str
     remedy: str
+    images: int
 
 
 @dataclass(frozen=True)
@@ -145,7 +163,9 @@ NUMBERINGS = (
     ),
 )
 
-FOUND = {one.key: one.found for one in (*INTERVENTIONS, *NUMBERINGS)}
+FOUND = {one.key: one.found for one in (*INTERVENTIONS, *NUMBERINGS)} | {
+    RANDOM: "images that nothing changes at random"
+}
 
 
 def is_cause(key: str) -> bool:
@@ -169,20 +189,50 @@ def find(ask: Ask, facts: AskFacts, classes: np.ndarray, labels: np.ndarray, *, 
         old_head: whether the last layer is the checkpoint's own, which knows ten classes without any training.
     """
     search = _Search(ask, labels, old_head)
-    start = search.numbered((), classes)
+    best = search.best(classes[: rubric.SCREENING_IMAGES])
     accuracy = float(np.mean(classes == labels))
-    best = search.best(accuracy, start)
+    best = (search.tried(best.changes, len(labels)) if best.changes else search.numbered((), classes)) or best
     if explains(accuracy, best.accuracy):
+        found = f"{best.accuracy:.2f} with {best.words}"
         if old_head and best.numbering is TEN_CLASSES:
-            return Evidence(search.known, Cause("cause-old-head", f"{best.accuracy:.2f} with {best.words}", OLD_HEAD))
+            return Evidence(search.known, Cause("cause-old-head", found, OLD_HEAD, best.images))
         remedy = " ".join(part.remedy for part in best.parts)
-        return Evidence(search.known, Cause(best.parts[0].key, f"{best.accuracy:.2f} with {best.words}", remedy))
+        return Evidence(search.known, Cause(best.parts[0].key, found, remedy, best.images))
     return Evidence(search.known, _cause_below(search, facts, accuracy))
+
+
+def steadying(ask: Ask, classes: np.ndarray, labels: np.ndarray) -> Cause | None:
+    """Find out what makes a model name another class for an image when its batch is another one.
+
+    Returns the change with which it does not, and is no less right than before; None where there is none.
+
+    Args:
+        ask: evaluates the model on the sample, with interventions.
+        classes: the classes of the sample without any intervention, int64 (N,).
+        labels: the true ones, int64 (N,).
+    """
+    accuracy = float(np.mean(classes == labels)) - LEAST_GAIN
+    start = Experiment((), accuracy, len(labels))
+    tried = [_steady(ask, one.key, labels) for one in INTERVENTIONS if one.subject in ("model", "input")]
+    best = _most_helpful([start, *filter(None, tried)])
+    if best is start:
+        return None
+    one = BY_KEY[best.changes[0]]
+    key, remedy = (one.key, one.remedy) if one.subject == "model" else (RANDOM, "")
+    return Cause(key, f"the same class each time with {FOUND[key]}", remedy, best.images)
+
+
+def _steady(ask: Ask, key: str, labels: np.ndarray) -> Experiment | None:
+    """Return the experiment with one change, if it gives each image the same class in batches of two sizes."""
+    one, other = (ask((key,), batch_size=size) for size in OTHER_BATCHES)
+    if one is None or other is None or np.mean(one == other) < rubric.AGREEMENT:
+        return None
+    return Experiment((key,), float(np.mean(one == labels[: len(one)])), len(one))
 
 
 def _cause_below(search: "_Search", facts: AskFacts, accuracy: float) -> Cause | None:
     """Return what costs accuracy where the model itself can't do better: the head's learning, or what is below it."""
-    refit = search.tried((REFIT.key,))
+    refit = search.tried((REFIT.key,), search.images)
     if refit is None:
         return None
     found = f"{refit.accuracy:.2f} with {REFIT.found}"
@@ -191,14 +241,16 @@ def _cause_below(search: "_Search", facts: AskFacts, accuracy: float) -> Cause |
         if seen is None:
             return None
         key, remedy = why_not_learned(seen, accuracy)
-        return Cause(key, found, f"{REFIT.remedy} {remedy}")
-    with_others = [search.tried((key, REFIT.key)) for key in IN_TRAINING]
+        return Cause(key, found, f"{REFIT.remedy} {remedy}", refit.images)
+    with_others = [search.tried((key, REFIT.key), search.images) for key in IN_TRAINING]
     better = _most_helpful([refit, *filter(None, with_others)])
     if explains(refit.accuracy, better.accuracy):
         part = better.parts[0]
         remedy = part.remedy if isinstance(part, Intervention) and part.subject == "model" else IN_TRAINING_TOO
-        return Cause(part.key, f"{better.accuracy:.2f} with {better.words} and a new linear head", remedy)
-    return Cause("cause-features", found, FEATURES)
+        return Cause(
+            part.key, f"{better.accuracy:.2f} with {better.words} and a new linear head", remedy, better.images
+        )
+    return Cause("cause-features", found, FEATURES, refit.images)
 
 
 class _Search:
@@ -206,17 +258,23 @@ class _Search:
 
     Attributes:
         known: the best accuracy of an experiment that left the model its head, and that shows what was learned.
+        images: how many images the sample has.
     """
 
     def __init__(self, ask: Ask, labels: np.ndarray, old_head: bool):
         self._ask, self._labels, self._old_head = ask, labels, old_head
-        self.known = 0.0
+        self.known, self.images = 0.0, len(labels)
 
-    def best(self, accuracy: float, start: Experiment) -> Experiment:
+    def best(self, classes: np.ndarray) -> Experiment:
         """Return the experiment with at most two interventions that explains most.
 
         A second one is made where the first leaves something to explain, and taken if it explains that.
+
+        Args:
+            classes: those of the sample's first images without any intervention, int64 (N,).
         """
+        accuracy = float(np.mean(classes == self._labels[: len(classes)]))
+        start = self.numbered((), classes)
         if _enough(start):
             return start
         one = _most_helpful([start, *self._one_more(start)])
@@ -232,15 +290,16 @@ class _Search:
         tried = [self.tried((*before.changes, one.key)) for one in INTERVENTIONS if one.subject not in taken]
         return [experiment for experiment in tried if experiment]
 
-    def tried(self, changes: tuple[str, ...]) -> Experiment | None:
-        classes = self._ask(changes)
+    def tried(self, changes: tuple[str, ...], count: int = rubric.SCREENING_IMAGES) -> Experiment | None:
+        classes = self._ask(changes, count)
         return None if classes is None else self.numbered(changes, classes)
 
     def numbered(self, changes: tuple[str, ...], classes: np.ndarray) -> Experiment:
         """Return the experiment with these classes, numbered in another way if that explains their accuracy."""
-        found = Experiment(changes, float(np.mean(classes == self._labels)))
+        labels = self._labels[: len(classes)]
+        found = Experiment(changes, float(np.mean(classes == labels)), len(classes))
         for numbering in NUMBERINGS:
-            accuracy = float(np.mean(numbering.renumber(classes, self._labels) == self._labels))
+            accuracy = float(np.mean(numbering.renumber(classes, labels) == labels))
             if explains(found.accuracy, accuracy):
                 found = replace(found, accuracy=accuracy, numbering=numbering)
                 break

@@ -11,6 +11,7 @@ RISEN = 1.5  # a loss that is above so many times its least value does not settl
 FAR_BELOW = 0.75  # an accuracy that does not go with such a loss
 LOW = 0.5  # the cross-entropy of a head that names about 85 % of its images rightly
 FEW_STEPS = 20  # no head learns much in fewer
+MOST = 0.9  # a share of units
 LARGE = 100.0  # no weight of a head that learned well comes near this
 
 
@@ -77,6 +78,12 @@ REASONS = (
         lambda facts, accuracy: _knows_training_images(facts) and accuracy < FAR_BELOW,
         "The loss says that the head knows its training images. So test images get to the model in another form than "
         "those, or it knows only few images by heart.",
+    ),
+    Reason(
+        "learning-dead",
+        lambda facts, accuracy: facts.idle > MOST,
+        "Nearly all units before the last layer give 0 for every image, so nothing is left to learn from: dead ReLUs. "
+        "Choose a smaller learning rate (0.001 suits Adam), or leave the hidden layer out.",
     ),
     Reason(
         "learning-exploded",

@@ -157,7 +157,7 @@ def accuracy(
         got = "another class for some of the images, in another order and with another batch size"
         if cause and cause.key in FOUND:  # it was put right by what was changed
             found = f"{got}; accuracy {value:.4f}, and {cause.found}"
-            return Diagnosis(cause.key, wanted, found, f"{cause.remedy} {NOT_A_FUNCTION}")
+            return Diagnosis(cause.key, wanted, found, f"{cause.remedy} {NOT_A_FUNCTION}".strip())
         return Diagnosis("not-a-function", wanted, got, NOT_A_FUNCTION)
     if value >= top:
         return None
@@ -167,8 +167,7 @@ def accuracy(
         remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
     if cause:
-        few = len(predictions) > rubric.EXPERIMENT_IMAGES
-        sample = f"on {rubric.EXPERIMENT_IMAGES} of them " if few else ""
+        sample = f"on {cause.images} of them " if cause.images < len(predictions) else ""
         return Diagnosis(cause.key, wanted, f"{got}; {sample}{cause.found}", cause.remedy)
     if len(set(predictions.tolist())) == 1:
         remedy = "Every image gets the same class: the head was not trained, or its learning rate was far too high."

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mp09.grading import rubric
 from mp09.grading.diagnose.record import Diagnosis
+from mp09.grading.replies import readable
 
 SUBMITTED = "submitted.py"
 LINKED = "submitted.py or a folder on its way is a symbolic link; hand in the file itself"
@@ -31,6 +32,12 @@ def almost_submitted(names: Sequence[str]) -> str | None:
     """Return the only name or path that differs from submitted.py in no more than what systems add, or None."""
     close = [name for name in names if ALMOST.fullmatch(name.rpartition("/")[2])]
     return close[0] if len(close) == 1 else None
+
+
+def taken(name: str) -> str:
+    """Return a remark on a file that was taken under another name than submitted.py; "" where it has that name."""
+    own = name.rpartition("/")[2]
+    return "" if own == SUBMITTED else f"{readable(own)!r} was taken for {SUBMITTED}"
 
 
 def no_file(name: str, found: Sequence[str] = ()) -> Diagnosis:

@@ -129,6 +129,7 @@ class TrainingFacts:
         untouched: Whether the last linear layer looks as it was made.
         largest_weight: The largest absolute weight of a linear layer; None if it is not finite.
         sums_to_one: Whether the outputs for an image are shares of 1.
+        idle: The share of the last linear layer's inputs that are 0 for every image, 0 to 1.
     """
 
     steps: int
@@ -142,6 +143,7 @@ class TrainingFacts:
     untouched: bool
     largest_weight: float | None
     sums_to_one: bool
+    idle: float
 
 
 @dataclass(frozen=True)

@@ -119,10 +119,15 @@ class Evaluation(ExitStack):
             found.append(classes.cpu())
         return torch.cat(found).long().numpy()
 
-    def sums_to_one(self) -> bool:
-        """Return whether the outputs for each image are shares of 1, as softmax makes them."""
-        outputs = torch.cat([logits for _, logits in self._outputs(self._file, self._count)]).float()
-        return bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-3).all())
+    def outputs_in_short(self) -> tuple[bool, float]:
+        """Return whether the outputs for each image are shares of 1, as softmax makes them, and which share is idle.
+
+        That share is of the last linear layer's inputs: those that are 0 for every image, as of dead ReLUs.
+        """
+        with LinearInputs(self._modules()) as linear:
+            outputs = torch.cat([logits for _, logits in self._outputs(self._file, self._count)]).float()
+        sums_to_one = bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-3).all())
+        return sums_to_one, 0.0 if linear.last is None else float((linear.last == 0).all(dim=0).float().mean())
 
     def _outputs(self, file: str, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the features (N, F) and the logits (N, classes) of each batch of a file's first `count` images."""
@@ -131,15 +136,15 @@ class Evaluation(ExitStack):
         for action in self._after_eval:
             action()
         first = next(iter(model.parameters()), torch.zeros(0))
-        with torch.no_grad(), FirstLinear(self._modules() if self._refit else []) as linear:
+        with torch.no_grad(), LinearInputs(self._modules() if self._refit else []) as linear:
             for batch in self._batches(file, count):
                 images = self._turn(batch) if self._turn else batch
-                linear.input = None
+                linear.first = None
                 output = model(images.to(device=first.device, dtype=first.dtype))
                 logits = logits_in(output)
                 if logits is None or logits.ndim != 2 or logits.shape[1] < CLASSES:
                     raise Refused("output", f"the model gave {describe(output)} for images {tuple(images.shape)}")
-                yield (logits if linear.input is None else linear.input).float().cpu(), logits
+                yield (logits if linear.first is None else linear.first).float().cpu(), logits
 
     def _batches(self, file: str, count: int) -> Iterator[Tensor]:
         """Yield images as the model gets them. Each batch is made, and looked at, with the same random numbers."""
@@ -183,23 +188,26 @@ def kept_state(session: Session) -> Iterator[None]:
                 buffer.copy_(value)
 
 
-class FirstLinear(ExitStack):
-    """Watches the linear layers of a model, and keeps what the first of them gets: the features (N, F) of a batch.
+class LinearInputs(ExitStack):
+    """Watches the linear layers of a model, and keeps what they get.
 
     Attributes:
-        input: the features, or None before a linear layer has got any.
+        first: what the first of them got: the features (N, F) of a batch; None before.
+        last: what a linear layer got last, (N, F); None before.
     """
 
     def __init__(self, modules: Sequence[nn.Module]):
         super().__init__()
-        self.input: Tensor | None = None
+        self.first: Tensor | None = None
+        self.last: Tensor | None = None
         for module in modules:
             if isinstance(module, nn.Linear):
                 self.callback(module.register_forward_pre_hook(self._see).remove)
 
     def _see(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if self.input is None and inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 2:
-            self.input = inputs[0].detach()
+        if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 2:
+            self.last = inputs[0].detach()
+            self.first = self.last if self.first is None else self.first
 
 
 def linear_head(features: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:

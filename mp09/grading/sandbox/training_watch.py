@@ -55,13 +55,14 @@ class TrainingWatch(AbstractContextManager["TrainingWatch"]):
         parameters = chain.from_iterable(group["params"] for group in optimizer.param_groups)
         self._without_gradient += all(parameter.grad is None for parameter in parameters)
 
-    def facts(self, model: nn.Module, models: list[nn.Module], *, sums_to_one: bool) -> TrainingFacts:
+    def facts(self, model: nn.Module, models: list[nn.Module], *, sums_to_one: bool, idle: float) -> TrainingFacts:
         """Return what is known about the training of the model that run_model() returned.
 
         Args:
             model: the returned model.
             models: this one, and models that it uses.
             sums_to_one: whether the outputs for an image are shares of 1.
+            idle: the share of the last linear layer's inputs that are 0 for every image.
         """
         groups = self._optimizer.param_groups if self._optimizer else []
         trained = {id(parameter) for group in groups for parameter in group["params"]}
@@ -81,6 +82,7 @@ class TrainingWatch(AbstractContextManager["TrainingWatch"]):
             untouched=bool(linear) and untouched(linear[-1]),
             largest_weight=_finite(max((float(module.weight.detach().abs().max()) for module in linear), default=0.0)),
             sums_to_one=sums_to_one,
+            idle=idle,
         )
 
 

@@ -171,8 +171,8 @@ def experiment(
 
 def facts(session: Session, file: str, count: int) -> tuple[TrainingFacts, Arrays]:
     """Return what is known about the training, and about the outputs for the first `count` images of a file."""
-    sums_to_one = Evaluation(session, file, count, count).sums_to_one()
-    return session.watch.facts(session.model, session.models_in_use(), sums_to_one=sums_to_one), {}
+    sums_to_one, idle = Evaluation(session, file, count, count).outputs_in_short()
+    return session.watch.facts(session.model, session.models_in_use(), sums_to_one=sums_to_one, idle=idle), {}
 
 
 def tested(session: Session, file: str, count: int) -> tuple[ReturnedNumber, Arrays]:
