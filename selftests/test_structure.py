@@ -35,7 +35,7 @@ PACKAGES = {
     "nets": ({"device"}, {"torch", "torchvision", "safetensors", "models"}),
     "training": (
         {"device", "plot_text"},
-        {"torch", "torchvision", "torchmetrics", "safetensors", "numpy", "matplotlib"},
+        {"torch", "torchvision", "safetensors", "numpy", "matplotlib"},
     ),
     "features": ({"device", "training", "cluster"}, {"torch", "torchvision", "sklearn", "numpy", "ray"}),
     "tuning": ({"features", "training"}, {"ax", "torch", "numpy", "matplotlib"}),

@@ -9,11 +9,11 @@ SqueezeNet has no linear layer at which it could be cut. Its features are averag
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from mp09.nets.ours import OUR_CLASSES, OURS
 from mp09.nets.preprocess import Preprocess
-from mp09.nets.published import names, published
+from mp09.nets.published import Published, names, published, unfilled
 from mp09.nets.state_dicts import last_layer, read_state
 
 __all__ = ["OURS", "OUR_CLASSES", "Backbone", "backbone", "names", "read_state"]
@@ -58,9 +58,22 @@ def backbone(name: str, weights: str | Path = "default") -> Backbone:
     Raises:
         ModelError: There is no such model, there are no such weights, they don't fit, or a download fails.
     """
-    whole = published(name, weights)
+    return _halved(published(name, weights))
+
+
+def unfilled_backbone(name: str, weights: str, state: dict[str, Tensor]) -> Backbone:
+    """Build what `backbone` builds, but leave its weights random, and don't read their file.
+
+    Args:
+        name, weights: as for `backbone`.
+        state: the weights that will be loaded into the body, by their names.
+    """
+    return _halved(unfilled(name, weights, state))
+
+
+def _halved(whole: Published) -> Backbone:
     body, head, width = _cut(whole.net)
-    return Backbone(name, body, head, width, whole.preprocess, whole.classes, whole.weights)
+    return Backbone(whole.name, body, head, width, whole.preprocess, whole.classes, whole.weights)
 
 
 def _cut(net: nn.Module) -> tuple[nn.Module, nn.Linear | None, int]:

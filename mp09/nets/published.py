@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision import models as zoo
 from torchvision.models import VisionTransformer, WeightsEnum
 
@@ -92,16 +92,38 @@ def published(name: str, weights: str | Path = "default") -> Published:
         net, classes, origin, file = _filled(name, CHECKPOINT), OUR_CLASSES, CHECKPOINT.name, CHECKPOINT
     elif Path(weights).suffix or Path(weights).exists():
         net, file = _filled(name, Path(weights)), Path(weights)
-        known = [str(entry) for entry in registry.values() if entry.url.rpartition("/")[2] == file.name]
-        # A file of torchvision's that was fetched elsewhere is known by its name, which contains a checksum.
-        origin = known[0] if known else file.name
+        known = _entry(registry, file.name)
+        origin = str(known or file.name)
         if registry and outputs(net) == len(categories := registry["DEFAULT"].meta["categories"]):
             classes, guessed = tuple(categories), not known
     else:
-        known = [*registry, "default", "none"]
-        raise ModelError(f"{weights}: no such weights. {_did_you_mean(str(weights), known)}")
+        raise ModelError(f"{weights}: no such weights. {_did_you_mean(str(weights), [*registry, 'default', 'none'])}")
     preprocess = our_preprocess() if name == OURS else _preset(net, registry, origin)
     return Published(name, net, preprocess, classes, origin, file, guessed)
+
+
+def unfilled(name: str, weights: str, state: dict[str, Tensor]) -> Published:
+    """Build the model that `published` fills with weights, but leave them random, and don't read their file.
+
+    Args:
+        name, weights: as for `published`.
+        state: the weights that will be loaded into it, by their names; a last layer of another size does not matter.
+    """
+    check_name(name)
+    registry = {} if name == OURS else registered(name)
+    origin = str(_entry(registry, weights) or Path(weights).name)
+    net = make(name, image_size=image_size(state), transform_input=weights != "none")
+    preprocess = our_preprocess() if name == OURS else _preset(net, registry, origin)
+    return Published(name, net, preprocess, (), origin, None)
+
+
+def _entry(registry: dict[str, WeightsEnum], weights: str) -> WeightsEnum | None:
+    """Return torchvision's weights by their name, "default", or the file that they lie in.
+
+    A file of torchvision's that was fetched elsewhere is known by its name, which contains a checksum.
+    """
+    by_name = registry.get("DEFAULT" if weights == "default" else weights)
+    return by_name or next((one for one in registry.values() if one.url.endswith(f"/{Path(weights).name}")), None)
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

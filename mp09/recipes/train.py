@@ -3,6 +3,7 @@
 This is the work of `python -m mp09 train`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,9 @@ from mp09.device import choose_device, int8_is_faster
 from mp09.errors import ModelError, TrainingError
 from mp09.features.cache import digest_model
 from mp09.features.extract import ExtractOptions
+from mp09.features.featureset import FeatureSet
 from mp09.features.heads import probabilities_of, train_head
-from mp09.nets.backbones import Backbone, backbone
+from mp09.nets.backbones import Backbone, backbone, unfilled_backbone
 from mp09.nets.classifier import Classifier, make_head
 from mp09.precision import AUTO
 from mp09.recipes.datasets import Data, digest, loader
@@ -28,8 +30,9 @@ from mp09.recipes.input_options import InputOptions
 from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
-from mp09.training import checkpoint, plots
+from mp09.training import checkpoint, parallel, plots
 from mp09.training.augment import AUGMENTATIONS
+from mp09.training.epoch import WatchTraining
 from mp09.training.fit import fit
 from mp09.training.history import History
 from mp09.training.options import FitOptions
@@ -95,7 +98,7 @@ def train(
         DeviceError: There is no such device.
     """
     on_features = model.learn == 0 and inputs.augment == "none"
-    choose_device(options.device)
+    device = parallel.local_device(choose_device(options.device))
     _make_folder(out)
     inputs.check(on_features, options.precision)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.classes)} classes")
@@ -108,41 +111,82 @@ def train(
     if before and OLDER_WORDS["model"] in before.card:  # a run goes on with the card that it began with
         card = _reworded(card, OLDER_WORDS)
     watch = of_epochs(progress, say, options.epochs)
-    extraction = ExtractOptions(options.device, options.precision, cache)
-    calibration = calibration_of(base, data.train, extraction)
-    if on_features:
-        say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
-        if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
-            say("On this processor --precision int8 computes them several times as fast, a little coarser.")
-        extract = partial(features_of, base, options=extraction, calibration=calibration, progress=progress)
-        features, valid = extract(data.train, "train", views=inputs.views), extract(data.valid, "valid")
-        card["features"] = [features.key, valid.key]
-        history = train_head(
-            head,
-            features,
-            valid,
-            options,
-            batch_size=inputs.batch_size,
-            valid_batch_size=inputs.valid_batch_size,
-            folder=out,
-            card=card,
-            watch=watch,
-        )
-        checkpoint.load_model(out, head, "best")
-    else:
-        card["images"] = [digest(data.train), digest(data.valid)]
-        batches = loader(data.train, base.preprocess, inputs.batch_size, shuffle=True)
-        valid_batches = loader(data.valid, base.preprocess, inputs.valid_batch_size)
-        augment = AUGMENTATIONS[inputs.augment]
-        history = fit(whole, batches, valid_batches, options, augment=augment, folder=out, card=card, watch=watch)
-        checkpoint.load_model(out, whole, "best")
-        extraction = replace(extraction, cache=None)  # once the backbone learns, its features are of no use later
-    judged_on, judged = ("test", data.test) if data.test is not None else ("validation", data.valid)
-    found = features_of(base, judged, judged_on, extraction, calibration=calibration, progress=progress)
-    probabilities = probabilities_of(head, found)
-    draw(out, history, judged, found.labels, probabilities, data)
-    right = float((probabilities.argmax(axis=1) == found.labels).mean())
+    with parallel.processes(device) as (rank, size):
+        shared = Path(out) / "features" if size > 1 else None  # where processes find what the first one computed
+        extraction = ExtractOptions(options.device, options.precision, cache or shared)
+        calibration = calibration_of(base, data.train, extraction)
+        features = partial(features_of, base, calibration=calibration, progress=progress)
+        if on_features:
+            _say_how(say, options)
+            with parallel.first_alone(rank, size):
+                parts = _features(features, data, inputs, extraction)
+            card["features"] = [part.key for part in parts]
+            history = _fit_head(head, parts, options, inputs, out, card, watch)
+        else:
+            card["images"] = [digest(data.train), digest(data.valid)]
+            history = _fit_whole(whole, data, options, inputs, out, card, watch)
+            extraction = replace(extraction, cache=None)  # once the backbone learns, its features are of no use later
+        checkpoint.load_model(out, head if on_features else whole, "best")
+        judged_on, judged = ("test", data.test) if data.test is not None else ("validation", data.valid)
+        right = 0.0
+        if rank == 0:
+            found = features(judged, judged_on, extraction)
+            probabilities = probabilities_of(head, found)
+            draw(out, history, judged, found.labels, probabilities, data)
+            right = float((probabilities.argmax(axis=1) == found.labels).mean())
+        right = parallel.totals([right], device)[0] if size > 1 else right
     return Trained(history, before.epoch if before else 0, whole, right, judged_on)
+
+
+def _say_how(say: Say, options: FitOptions) -> None:
+    say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
+    if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
+        say("On this processor --precision int8 computes them several times as fast, a little coarser.")
+
+
+def _features(
+    features: Callable[..., FeatureSet], data: Data, inputs: InputOptions, extraction: ExtractOptions
+) -> tuple[FeatureSet, FeatureSet]:
+    """Return the features of the training and the validation images."""
+    train = features(data.train, "train", extraction, views=inputs.views)
+    return train, features(data.valid, "valid", extraction)
+
+
+def _fit_head(
+    head: nn.Module,
+    parts: tuple[FeatureSet, FeatureSet],
+    options: FitOptions,
+    inputs: InputOptions,
+    out: Path,
+    card: dict[str, Any],
+    watch: WatchTraining,
+) -> History:
+    return train_head(
+        head,
+        *parts,
+        options,
+        batch_size=inputs.batch_size,
+        valid_batch_size=inputs.valid_batch_size,
+        folder=out,
+        card=card,
+        watch=watch,
+    )
+
+
+def _fit_whole(
+    whole: Classifier,
+    data: Data,
+    options: FitOptions,
+    inputs: InputOptions,
+    out: Path,
+    card: dict[str, Any],
+    watch: WatchTraining,
+) -> History:
+    batches = loader(data.train, whole.preprocess, inputs.batch_size, shuffle=True)
+    valid = loader(data.valid, whole.preprocess, inputs.valid_batch_size)
+    return fit(
+        whole, batches, valid, options, augment=AUGMENTATIONS[inputs.augment], folder=out, card=card, watch=watch
+    )
 
 
 def _make_folder(out: Path) -> None:
@@ -202,18 +246,23 @@ def load_trained(folder: Path) -> tuple[Classifier, dict[str, Any]]:
 
     Raises:
         TrainingError: The checkpoint is damaged.
-        ModelError: `train` did not write this folder, or its backbone is missing or has other weights.
+        ModelError: `train` did not write this folder; or the run holds the head alone, and the backbone's file is
+            missing or has other weights.
     """
     state = checkpoint.load(folder)
     card = _reworded(state.card, TODAYS_WORDS) if state else {}
     if state is None or not {"model", "weights", "hidden", "holds", "classes"} <= card.keys():
         raise ModelError(f"{folder}: expected a folder that `python -m mp09 train` wrote.")
+    tensors = checkpoint.read_tensors(folder, state, "best")
     with torch.random.fork_rng():
         torch.manual_seed(state.settings["seed"])  # so that random weights ("none") are the same again
-        base: Backbone = backbone(card["model"], card["weights"])
+        if card["holds"] == HEAD:
+            base = backbone(card["model"], card["weights"])
+        else:  # the checkpoint has all weights
+            base = unfilled_backbone(card["model"], card["weights"], checkpoint.weights_of(tensors, "body."))
     if card["holds"] == HEAD and card["backbone"] != digest_model(base.body):
         raise ModelError(f"{folder}: the head was trained on other weights than {base.weights} holds now.")
-    head: nn.Module = make_head(base.width, len(card["classes"]), hidden=card["hidden"], dropout=card["dropout"])
+    head = make_head(base.width, len(card["classes"]), hidden=card["hidden"], dropout=card["dropout"])
     model = Classifier(base, head, learn=card["learn"])
-    checkpoint.load_model(folder, head if card["holds"] == HEAD else model, "best")
+    checkpoint.put_weights(head if card["holds"] == HEAD else model, tensors, folder)
     return model.eval(), card

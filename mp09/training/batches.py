@@ -46,16 +46,18 @@ class Batches:
 class Shard:
     """Gives one process its part of every batch of a loader; the parts of all processes together are the batch.
 
-    Of a DataLoader, only the samples of this part are read. A batch with fewer samples than processes is left out.
+    Of a DataLoader, only the samples of this part are read.
 
     Args:
         loader: Gives all batches (x, y).
         rank: The number of this process, from 0 on.
         size: The number of processes.
+        in_step: Whether all processes get equally many batches, as they must to learn together. Then a batch with fewer
+            samples than processes is left out. Otherwise a process leaves out only those in which it has no part.
     """
 
-    def __init__(self, loader: Loader, rank: int, size: int):
-        self.size = size
+    def __init__(self, loader: Loader, rank: int, size: int, *, in_step: bool):
+        self.least = size if in_step else rank + 1  # samples in a batch
         self.part = slice(rank, None, size)
         self.generator = generator_of(loader)
         self.loader = self._reading_its_part(loader) if isinstance(loader, DataLoader) else loader
@@ -68,13 +70,13 @@ class Shard:
             yield from self.loader
             return
         for x, y in self.loader:
-            if len(y) >= self.size:
+            if len(y) >= self.least:
                 yield x[self.part], y[self.part]
 
     def _reading_its_part(self, loader: DataLoader) -> DataLoader:
         return type(loader)(
             loader.dataset,
-            batch_sampler=_Parts(loader, self.part, self.size),
+            batch_sampler=_Parts(loader, self.part, self.least),
             num_workers=loader.num_workers,
             collate_fn=loader.collate_fn,
             pin_memory=loader.pin_memory,
@@ -94,13 +96,13 @@ def generator_of(loader: Loader) -> torch.Generator | None:
 class _Parts:
     """Is a batch sampler that gives one part of every batch of a DataLoader's own sampler."""
 
-    def __init__(self, loader: DataLoader, part: slice, size: int):
+    def __init__(self, loader: DataLoader, part: slice, least: int):
         assert loader.batch_sampler is not None  # a DataLoader with a batch size has one
         self.batches, self.count = loader.batch_sampler, len(loader)
-        self.part, self.size = part, size
+        self.part, self.least = part, least
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[list[int]]:
-        return (batch[self.part] for batch in self.batches if len(batch) >= self.size)
+        return (batch[self.part] for batch in self.batches if len(batch) >= self.least)

@@ -162,6 +162,12 @@ def load_model(folder: Path, model: nn.Module, which: str = "best") -> State:
     return state
 
 
+def weights_of(tensors: dict[str, Tensor], part: str = "") -> dict[str, Tensor]:
+    """Return the weights of the model, or of a part such as "body.", by their names in it."""
+    start = MODEL + part
+    return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+
+
 def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     """Put the model's weights among these tensors into a model.
 
@@ -173,9 +179,8 @@ def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> N
     Raises:
         TrainingError: They don't fit this model.
     """
-    weights = {key.removeprefix(MODEL): value for key, value in tensors.items() if key.startswith(MODEL)}
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(weights_of(tensors))
     except RuntimeError as error:
         first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
         raise TrainingError(f"{folder}: the checkpoint is of another model ({first[:300]}).") from error

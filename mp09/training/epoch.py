@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric
 
 from mp09.device import seed_everything
 from mp09.training import parallel
@@ -19,6 +18,7 @@ from mp09.training.optim import Loss, predictions
 # Called with (history so far, batch, batches) after every training batch, and with batch 0 after every epoch.
 WatchTraining = Callable[[History, int, int], None]
 Augmentation = Callable[[Tensor], Tensor]
+BETWEEN_RANKS = 2**40  # from one process's seed to the next; seeds of epochs are closer together
 
 
 class NotANumber(Exception):  # noqa: N818 (an event that `fit` puts into words)
@@ -68,41 +68,41 @@ class EpochLoop:
         means = _Means(self.device)
         for number, (x, y) in enumerate(batches, 1):
             if self.size > 1 and number == 1:  # the order is chosen by now, the same for all processes
-                seed_everything(seed + 1 + self.rank)
+                seed_everything((seed + (1 + self.rank) * BETWEEN_RANKS) % 2**62)
             x, y = self._moved(x, y)
-            outputs, value = self._forward(self.augment(x) if self.augment else x, y, self.losses.train)
-            _check_finite(value, f"training batch {number}")
+            outputs, value = self._forward(self._stepped, self.augment(x) if self.augment else x, y, self.losses.train)
+            means.add(outputs, value, y, f"training batch {number}")
             # Processes average their gradients, so each one's is weighed by its part of the batch.
-            weight = len(y) * self.size / parallel.total(len(y), self.device) if self.size > 1 else 1
+            weight = len(y) * self.size / parallel.totals([len(y)], self.device)[0] if self.size > 1 else 1
             self.optimizer.zero_grad()
             (value * weight).backward()
             self.optimizer.step()
             self.rates.step()
-            means.add(value, outputs, y)
             if watch and self.rank == 0:
                 watch(history, number, len(batches))
-        for parameter in self.model.parameters():
-            _check_finite(parameter, "the last training batch")
-        return means.compute()
+        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+            raise NotANumber("the last training batch")
+        return means.compute(self.size)
 
     def _validate(self, batches: Loader) -> tuple[float, float]:
+        """Judge the model itself, without waiting for other processes, which may have fewer batches."""
         self._stepped.eval()
+        if self.size > 1:
+            parallel.take_buffers(self.model)
         means = _Means(self.device)
         with torch.no_grad():
             for number, (x, y) in enumerate(batches, 1):
                 x, y = self._moved(x, y)
-                outputs, value = self._forward(x, y, self.losses.valid)
-                _check_finite(value, f"validation batch {number}")
-                means.add(value, outputs, y)
-        return means.compute()
+                means.add(*self._forward(self.model, x, y, self.losses.valid), y, f"validation batch {number}")
+        return means.compute(self.size)
 
     def _moved(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         return x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
 
-    def _forward(self, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+    def _forward(self, model: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Return the outputs and the loss of a batch."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            outputs = self._stepped(x)
+            outputs = model(x)
         return outputs, loss(outputs.float(), y)
 
 
@@ -110,19 +110,22 @@ class _Means:
     """The mean loss and accuracy over images, of all processes."""
 
     def __init__(self, device: torch.device):
-        self._losses, self._hits = MeanMetric().to(device), MeanMetric().to(device)
+        self._device = device
+        self._loss, self._images, self._hits = 0.0, 0, torch.zeros((), dtype=torch.int64, device=device)
 
-    def add(self, value: Tensor, outputs: Tensor, labels: Tensor) -> None:
-        self._losses.update(value.detach(), len(labels))
-        self._hits.update((predictions(outputs) == labels).float().mean(), len(labels))
+    def add(self, outputs: Tensor, value: Tensor, labels: Tensor, where: str) -> None:
+        """Add a batch's outputs, mean loss and labels. Raises NotANumber, with `where`, when that loss is none."""
+        loss = value.item()
+        if not math.isfinite(loss):
+            raise NotANumber(where)
+        self._loss += loss * len(labels)
+        self._images += len(labels)
+        self._hits += (predictions(outputs) == labels).sum()
 
-    def compute(self) -> tuple[float, float]:
-        return self._losses.compute().item(), self._hits.compute().item()
-
-
-def _check_finite(value: Tensor, where: str) -> None:
-    if not (math.isfinite(value.item()) if value.ndim == 0 else value.isfinite().all()):
-        raise NotANumber(where)
+    def compute(self, size: int) -> tuple[float, float]:
+        sums = [self._loss, float(self._hits), float(self._images)]
+        loss, hits, images = sums if size == 1 else parallel.totals(sums, self._device)
+        return loss / (images or math.nan), hits / (images or math.nan)
 
 
 def _seed_epoch(train: Loader, seed: int) -> None:

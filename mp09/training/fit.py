@@ -81,7 +81,8 @@ def fit(
         losses = Losses(loss or make_loss(options.label_smoothing), loss or make_loss(0.0))
         loop = EpochLoop(model, optimizer, rates, losses, augment, device, dtype, rank, size)
         if size > 1:
-            train, valid = Shard(train, rank, size), valid and Shard(valid, rank, size)
+            train = Shard(train, rank, size, in_step=True)
+            valid = Shard(valid, rank, size, in_step=False) if valid is not None else None
         while len(history) < options.epochs and not _is_stuck(history, options.patience):
             try:
                 history.append(loop.epoch(train, valid, history, options.seed, watch))

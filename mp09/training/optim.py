@@ -37,14 +37,15 @@ def make_schedule(name: str, optimizer: torch.optim.Optimizer, *, steps: int) ->
 
     Args:
         name: "one-cycle" rises to the optimizer's learning rate and then falls almost to 0, while PyTorch moves the
-            momentum (Adam's first beta) from 0.95 to 0.85 and back; "cosine" falls from that learning rate to 0;
-            "constant" keeps it.
+            momentum (Adam's first beta), if there is any, from 0.95 to 0.85 and back; "cosine" falls from that learning
+            rate to 0; "constant" keeps it.
         optimizer: Its learning rate is changed.
         steps: How many steps there are in all.
     """
     if name == "one-cycle":
         peaks = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, peaks, total_steps=steps + 1)
+        has_momentum = all(group.get("momentum") or "betas" in group for group in optimizer.param_groups)
+        return OneCycleLR(optimizer, peaks, total_steps=steps + 1, cycle_momentum=has_momentum)
     if name == "cosine":
         return CosineAnnealingLR(optimizer, T_max=steps)
     return ConstantLR(optimizer, factor=1.0)

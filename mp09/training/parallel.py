@@ -2,16 +2,19 @@
 
     torchrun --nproc-per-node 2 -m mp09 train …
 
-`wrap`, `wait_for_all`, `for_all` and `total` need connected processes: call them within the block of `processes`.
+All functions but `processes` and `local_device` need connected processes: call them within the block of `processes`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = timedelta(days=1)  # how long processes wait for the first one, which may compute features for hours
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
         return
     started = not distributed.is_initialized()
     if started:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield distributed.get_rank(), distributed.get_world_size()
     finally:
@@ -58,11 +61,27 @@ def wait_for_all() -> None:
 
 def for_all(holds: bool, device: torch.device) -> bool:
     """Return whether `holds` is true in every process."""
-    return total(int(holds), device) == distributed.get_world_size()
+    return totals([holds], device) == [distributed.get_world_size()]
 
 
-def total(count: int, device: torch.device) -> int:
-    """Return the sum of the counts of all processes."""
-    value = torch.tensor(count, device=device)
-    distributed.all_reduce(value)
-    return int(value)
+def totals(values: Sequence[float], device: torch.device) -> list[float]:
+    """Return the sum over all processes of each value."""
+    sums = torch.tensor(values, dtype=torch.float64, device=device)
+    distributed.all_reduce(sums)
+    return sums.tolist()
+
+
+def take_buffers(model: nn.Module) -> None:
+    """Give a model the first process's buffers, such as running statistics, as its parameters are the same anyway."""
+    for buffer in model.buffers():
+        distributed.broadcast(buffer, src=0)
+
+
+@contextmanager
+def first_alone(rank: int, size: int) -> Iterator[None]:
+    """Let the first process go through the block before the others do, who find there what it has written."""
+    if size > 1 and rank > 0:
+        wait_for_all()
+    yield
+    if size > 1 and rank == 0:
+        wait_for_all()

@@ -1,7 +1,10 @@
 """Tests the learning commands with small but complete runs, as a user types them."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -15,6 +18,7 @@ from mp09.nets.export import load_exported
 from mp09.recipes.datasets import open_data
 from mp09.recipes.feature_sets import features_of
 from mp09.recipes.train import load_trained
+from selftests.conftest import ROOT
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
@@ -121,6 +125,44 @@ def test_a_run_of_other_weights_is_refused(small_data, tmp_path, capsys):
             assert run("train", "--data", small_data, "--out", tmp_path / "run", *options) == 0
     assert run("export", "--run", tmp_path / "run", "--out", tmp_path / "net.pt") == 2
     assert "trained on other weights" in capsys.readouterr().err
+
+
+def test_a_run_that_holds_all_weights_needs_no_other_file(folders, tmp_path):
+    weights = tmp_path / "mine.pt"
+    torch.save(zoo.vit_b_32(image_size=64, num_classes=5).state_dict(), weights)
+    options = ("--model", "vit_b_32", "--weights", weights, "--learn", 1, "--epochs", 1, "--device", "cpu")
+    assert run("train", "--data", folders, "--out", tmp_path / "run", *options) == 0
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    before = load_trained(tmp_path / "run")[0](images)
+    weights.unlink()
+    model, _ = load_trained(tmp_path / "run")
+    assert torch.equal(model(images), before)
+    assert model.preprocess.size == 64
+
+
+def test_processes_share_features(small_data, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mp09"]
+    options = [
+        "--data",
+        small_data,
+        "--per-class",
+        "20",
+        "--epochs",
+        "1",
+        "--device",
+        "cpu",
+        "--out",
+        tmp_path / "run",
+        "--cache",
+        tmp_path / "cache",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "train", *map(str, options)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("on the test images") == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 3  # of training, validation and test images
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ def test_one_cycle_moves_the_momentum_against_the_learning_rate():
     assert seen[0][1] == max(momentum for _, momentum in seen) == 0.95
 
 
+@pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.Adagrad, torch.optim.RMSprop])
+def test_one_cycle_gives_no_momentum_to_an_optimizer_that_has_none(make):
+    model = net()
+    optimizer = make(model.parameters(), lr=0.01)
+    assert len(run(model, optimizer=optimizer, epochs=2)) == 2
+    assert optimizer.param_groups[0].get("momentum", 0) == 0
+
+
 def test_the_same_seed_gives_the_same_run_and_another_does_not():
     losses = [run(seed=seed).column("train_loss") for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
