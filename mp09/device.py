@@ -61,11 +61,12 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 def int8_is_faster(device: torch.device) -> bool:
     """Return whether the processor multiplies 8-bit whole numbers several times as fast as numbers of `fast_dtype`.
 
-    That is so where it has VNNI instructions and computes in float32; on a GPU the answer is no.
+    That is so where it has AMX, or has VNNI instructions and computes in float32; on a GPU the answer is no.
     """
     able = torch.cpu.get_capabilities()
     has_vnni = any(able.get(name) for name in ("avx512_vnni", "avx_vnni"))
-    return device.type == "cpu" and has_vnni and fast_dtype(device) == torch.float32
+    faster = able.get("amx_int8") or (has_vnni and fast_dtype(device) == torch.float32)
+    return device.type == "cpu" and bool(faster)
 
 
 def synchronize(device: torch.device) -> None:

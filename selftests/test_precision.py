@@ -71,9 +71,20 @@ def test_the_given_file_and_the_package_read_the_same_variable_and_words():
     assert ("auto", *models.DTYPES) == precision.PRECISIONS
 
 
-def test_8_bit_numbers_are_never_faster_than_bfloat16(monkeypatch):
-    monkeypatch.setenv(precision.VARIABLE, "bfloat16")
-    assert not int8_is_faster(CPU)
+@pytest.mark.parametrize(
+    ("able", "dtype", "faster"),
+    [
+        ({"avx2": True}, "float32", False),
+        ({"avx512_vnni": True}, "float32", True),
+        ({"avx_vnni": True, "avx512_bf16": True}, "bfloat16", False),
+        ({"avx512_vnni": True, "amx_bf16": True, "amx_int8": True}, "bfloat16", True),
+    ],
+)
+def test_where_8_bit_numbers_are_faster(monkeypatch, able, dtype, faster):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setenv(precision.VARIABLE, dtype)
+    assert int8_is_faster(CPU) == faster
+    assert not int8_is_faster(torch.device("cuda"))
 
 
 @FORCED

@@ -82,6 +82,34 @@ def test_a_trial_that_fails_does_not_end_the_search():
     assert best(trials).parameters["optimizer"] == "adamw"
 
 
+@pytest.mark.parametrize("restarts", [(8,), (2, 4, 6, 8)])
+def test_what_failed_is_not_tried_again(tmp_path, restarts):
+    for trials in restarts:
+        tried = search(sometimes_fails, trials=trials, folder=tmp_path)
+    assert len({tuple(trial.parameters.values()) for trial in tried}) == len(tried)
+    assert any(trial.accuracy is None for trial in tried)
+
+
+def test_each_process_gets_the_function_once():
+    trials = search(Weighty(), trials=6, parallel=2)
+    assert {trial.accuracy for trial in trials} <= {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}
+    assert sum(trial.accuracy == 0.1 for trial in trials) <= 2  # the first call in each of two processes
+
+
+class Weighty:
+    """Returns 0.1 at its first call after it was unpickled, 0.2 at the second, and so on."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __setstate__(self, state):
+        self.calls = 0
+
+    def __call__(self, parameters):
+        self.calls += 1
+        return round(0.1 * self.calls, 1)
+
+
 def test_nothing_is_best_when_all_failed():
     with pytest.raises(TrainingError, match="no trials: expected at least one to choose the best of"):
         best([])

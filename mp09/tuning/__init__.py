@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from mp09.errors import Mp09Error, TrainingError
 from mp09.files import write_json
-from mp09.tuning.ax_client import client_for, quietly
+from mp09.tuning.ax_client import client_for, quietly, tell
 from mp09.tuning.executors import Evaluate, TrialExecutor, executor_for
 from mp09.tuning.space import CHOICES, HEADS, METRIC, RANGES, Trial
 
@@ -85,7 +85,7 @@ def search(
     done = load_trials(folder, card) if folder else []
     client = quietly(client_for, seed, done)
     running: dict[Future[float], tuple[int, dict[str, Any], float]] = {}
-    with executor_for(executor, parallel) as pool:
+    with executor_for(executor, parallel, evaluate) as pool:
         while len(done) < trials:
             wanted = min(parallel - len(running), trials - len(done) - len(running))
             for index, chosen in quietly(client.get_next_trials, wanted).items() if wanted else ():
@@ -94,10 +94,7 @@ def search(
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 index, parameters, started = running.pop(future)
                 trial = _ended(future, len(done) + 1, parameters, time.perf_counter() - started)
-                if trial.accuracy is None:
-                    client.mark_trial_failed(index, failed_reason=trial.error)
-                else:
-                    client.complete_trial(index, {METRIC: trial.accuracy})
+                tell(client, index, trial)
                 done.append(trial)
                 if folder:
                     _save(folder, done, card)

@@ -44,9 +44,16 @@ def client_for(seed: int, known: Sequence[Trial]) -> "Client":
     strategy.nodes_by_name["MBM"].generator_specs[0].generator_gen_kwargs.update(thoroughness)
     client.set_generation_strategy(strategy)
     for trial in known:
-        if trial.accuracy is not None:
-            client.complete_trial(client.attach_trial(trial.parameters), {METRIC: trial.accuracy})
+        tell(client, client.attach_trial(trial.parameters), trial)
     return client
+
+
+def tell(client: "Client", index: int, trial: Trial) -> None:
+    """Tell Ax how its trial of this index ended. One that failed would fail again, and is not proposed once more."""
+    if trial.accuracy is None:
+        client.mark_trial_abandoned(index)
+    else:
+        client.complete_trial(index, {METRIC: trial.accuracy})
 
 
 def quietly(call: Callable[..., Returned], *args: Any) -> Returned:
