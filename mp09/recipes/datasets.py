@@ -59,8 +59,8 @@ def open_data(
 
     Args:
         path: cifar10_batches; Tiny ImageNet, also as "tiny-imagenet:DIR"; or a folder with train/<class>/, and with
-            val/<class>/ or test/<class>/ or both. Where validation images are missing, a tenth of the training images
-            is held out for that.
+            val/<class>/ or test/<class>/ or both. Where validation images are missing, a tenth of each class's training
+            images is held out for that, at least one of two or more.
         seed: Of the choice of these.
         per_class: How many training images of each class are taken, the first ones; None takes all.
         skip_unreadable: Whether images that can't be read are left out; `say` is told which. Otherwise they are an
@@ -116,12 +116,17 @@ def _batches(path: Path, seed: int, per_class: int | None) -> Data:
 
 
 def _hold_out(found: T, seed: int) -> tuple[T, T]:
-    """Divide images at random into (training, validation) images."""
+    """Divide images at random into (training, validation) images, with the same share of every class.
+
+    A class of one image is only trained on.
+    """
     order = np.random.default_rng(seed).permutation(len(found))
-    held = int(len(order) * VALID_SHARE)
-    if not held:
+    if len(order) * VALID_SHARE < 1:
         raise DataError(f"expected at least {round(1 / VALID_SHARE)} training images, got {len(found)}.")
-    return found.take(np.sort(order[held:])), found.take(np.sort(order[:held]))
+    by_class = [order[found.labels[order] == label] for label in range(len(found.classes))]
+    held = [own[: max(round(len(own) * VALID_SHARE), min(len(own) - 1, 1))] for own in by_class]
+    chosen = np.sort(np.concatenate(held))
+    return found.take(np.setdiff1d(order, chosen)), found.take(chosen)
 
 
 def _limit(found: T, per_class: int | None) -> T:

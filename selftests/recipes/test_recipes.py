@@ -7,8 +7,10 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision import models as zoo
 
 from mp09.errors import DataError
@@ -237,6 +239,19 @@ def test_a_test_folder_is_not_chosen_by(folders, tmp_path):
     shutil.copytree(folders / "val", tmp_path / "val")
     data = open_data(tmp_path)
     assert [part.files[0].parts[-3] for part in (data.train, data.valid, data.test)] == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_class_has_validation_images(tmp_path, seed):
+    for name, count in (("train/rare", 2), ("train/once", 1), ("train/usual", 30)):
+        for folder, number in [(tmp_path / name, count), (tmp_path / name.replace("train", "test"), 1)]:
+            folder.mkdir(parents=True)
+            for index in range(number):
+                Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index}.png")
+    data = open_data(tmp_path, seed=seed)
+    assert data.classes == ("once", "rare", "usual")
+    assert np.bincount(data.train.labels).tolist() == [1, 1, 27]
+    assert np.bincount(data.valid.labels).tolist() == [0, 1, 3]
 
 
 def test_one_class_is_refused(folders, tmp_path):
