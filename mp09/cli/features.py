@@ -35,6 +35,7 @@ def _features(args: argparse.Namespace) -> int:
             ModelOptions(args.model, args.weights),
             ExtractOptions(args.device, args.precision, args.cache),
             views=args.views,
+            seed=args.seed,
             cluster=ClusterOptions(args.executor == "ray", args.address),
             progress=progress,
         )

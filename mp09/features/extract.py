@@ -115,6 +115,8 @@ def extract(
     if options.cache and not key and not isinstance(data, InMemory):
         raise FeatureError("a cache needs a key for images that are read batch by batch.")
     card = _card(backbone, data, key, view, precision, calibration)
+    if device.type != "cpu":  # which adds in another order
+        card["device"] = device.type
     if view:  # random numbers are drawn for a batch at a time
         card["batch_size"] = options.batch_size
     if options.cache:

@@ -21,6 +21,7 @@ from mp09.training.optim import class_logits
 from mp09.training.options import FitOptions
 
 BATCH_SIZE = 512
+AT_ONCE = 4 * BATCH_SIZE  # features that are judged at a time
 
 
 def train_head(
@@ -30,7 +31,7 @@ def train_head(
     options: FitOptions = FitOptions(),
     *,
     batch_size: int = BATCH_SIZE,
-    valid_batch_size: int = 4 * BATCH_SIZE,
+    valid_batch_size: int = AT_ONCE,
     folder: Path | None = None,
     card: dict[str, Any] | None = None,
     watch: WatchTraining | None = None,
@@ -109,7 +110,9 @@ def probabilities_of(head: nn.Module, found: FeatureSet) -> np.ndarray:
     """Return a head's probabilities float32 (N, classes), whose rows add up to 1; one logit gives two classes."""
     device = next(head.parameters()).device
     head.eval()
-    rows = [class_logits(head(x.to(device))).softmax(dim=1).cpu() for x, _ in _batches(found, 4 * BATCH_SIZE)]
+    # Features that are mapped into memory are read part by part.
+    parts = (np.array(found.features[start : start + AT_ONCE]) for start in range(0, len(found), AT_ONCE))
+    rows = [class_logits(head(torch.from_numpy(x).to(device))).softmax(dim=1).cpu() for x in parts]
     return torch.cat(rows).numpy()
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mp09.device import choose_device
+from mp09.device import choose_device, fast_dtype
 from mp09.errors import ClusterError
 from mp09.features.extract import run
 from mp09.features.sources import PreparesImages
+from mp09.precision import BFLOAT16, FLOAT32
 
 if TYPE_CHECKING:
     from ray.types import ObjectRef
@@ -36,6 +37,21 @@ class OnCluster:
 
     def __init__(self, ray: ModuleType, *, gpus: bool = False, workers: int | None = None):
         self._ray, self._gpus, self._workers = ray, gpus, workers
+
+    def precision(self) -> str:
+        """Return what "auto" means on a cluster: bfloat16 if all its machines have arithmetic for it, else float32."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        unit, kind = ("GPU", "cuda") if self._gpus else ("CPU", "cpu")
+        share = {"num_gpus": 0.01, "num_cpus": 0} if self._gpus else {"num_cpus": 0}
+        asked = [
+            self._ray.remote(_precision)
+            .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False), **share)
+            .remote(kind)
+            for node in self._ray.nodes()
+            if node["Alive"] and node["Resources"].get(unit)
+        ]
+        return BFLOAT16 if all(answer == BFLOAT16 for answer in self._ray.get(asked)) else FLOAT32
 
     def __call__(
         self,
@@ -60,7 +76,7 @@ class OnCluster:
                 _Worker,
                 fn_constructor_args=(body, preprocess, "cuda" if self._gpus else "cpu", dtype),
                 batch_size=None,  # a batch is what was stored as one array
-                concurrency=min(count, len(stored)),
+                compute=ray.data.ActorPoolStrategy(size=min(count, len(stored))),
                 num_gpus=1 if self._gpus else None,
                 num_cpus=None if self._gpus else 1,
             )
@@ -79,6 +95,11 @@ class OnCluster:
                 stored, size = [], 0
         if stored:
             yield stored
+
+
+def _precision(kind: str) -> str:
+    """Return what "auto" means on a device of the machine that this runs on."""
+    return BFLOAT16 if fast_dtype(torch.device(kind)) == torch.bfloat16 else FLOAT32
 
 
 class _Worker:

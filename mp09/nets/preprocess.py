@@ -57,7 +57,9 @@ class Preprocess(nn.Module):
         side = min(height, width)
         if self.box and side > self.resize:
             size = [self.resize * height // side, self.resize * width // side]
-            return F.interpolate(images.float(), size, mode="area").round().to(images.dtype)
+            # Apple's GPUs can't do this for sizes that don't divide.
+            pixels = images.cpu() if images.device.type == "mps" else images
+            return F.interpolate(pixels.float(), size, mode="area").round().to(images)
         return functional.resize(images, [self.resize], self.interpolation, antialias=True)
 
     def square(self, image: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Opens images to learn from, of any kind that the commands take: course batches, class folders, Tiny ImageNet."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,8 @@ def loader(
     """
     if isinstance(found, ImageSet):
         return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), batch_size, shuffle=shuffle)
-    files = _Files(found, preprocess)
+    # A copy, since processes that read files can't take over a module that has moved to a GPU meanwhile.
+    files = _Files(found, copy.deepcopy(preprocess).cpu())
     # The order has a generator of its own, which `fit` seeds for each epoch. Starting the workers takes numbers from
     # another one, so that a run that is resumed, and starts them later, sees the same order.
     order = RandomSampler(files, generator=torch.Generator()) if shuffle else None

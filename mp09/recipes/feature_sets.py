@@ -21,12 +21,14 @@ from mp09.features.featureset import FeatureSet, stack
 from mp09.features.heads import accuracy, logistic_regression
 from mp09.features.on_ray import OnCluster
 from mp09.nets.backbones import Backbone, backbone
-from mp09.precision import INT8
+from mp09.precision import AUTO, INT8
 from mp09.recipes.datasets import Data, loader, sample
 from mp09.recipes.labelled import Images
 from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import no_progress, of_features
 from mp09.training.augment import crop_and_flip
+
+VIEWS_LIMIT = 1000  # of one data set; the random numbers of views of two seeds differ
 
 
 def features_of(
@@ -36,6 +38,7 @@ def features_of(
     options: ExtractOptions = ExtractOptions(),
     *,
     views: int = 1,
+    seed: int = 0,
     calibration: Tensor | None = None,
     progress: Progress = no_progress,
 ) -> FeatureSet:
@@ -45,19 +48,20 @@ def features_of(
         found: The N images.
         what: What the progress calls them, such as "train".
         views: How many of these views there are. From the third on, each is moved anew.
+        seed: Of these random moves.
         calibration: What `calibration_of` gives, the same for all parts of a data set.
 
-    The other arguments and the errors are those of `extract`; fewer views than one are a FeatureError, too.
+    The other arguments and the errors are those of `extract`; a wrong number of views is a FeatureError, too.
     """
-    if views < 1:
-        raise FeatureError(f"views: expected 1 or more, got {views}.")
+    if not 1 <= views <= VIEWS_LIMIT:
+        raise FeatureError(f"views: expected 1 to {VIEWS_LIMIT}, got {views}.")
     key = class_folders.digest(found) if isinstance(found, Listing) and options.cache is not None else None
     sets = [
         extract(
             backbone,
             found if isinstance(found, ImageSet) else loader(found, backbone.preprocess, options.batch_size),
             options,
-            view=_view(number),
+            view=_view(number, seed),
             key=key,
             calibration=calibration,
             watch=of_features(progress, what),
@@ -80,10 +84,12 @@ def calibration_of(backbone: Backbone, train: Images, options: ExtractOptions) -
     return torch.from_numpy(train.images[chosen])
 
 
-def _view(number: int) -> View | None:
+def _view(number: int, seed: int) -> View | None:
     if number == 0:
         return None
-    return View("mirrored", _mirror, number) if number == 1 else View("crop_and_flip(4)", crop_and_flip(), number)
+    if number == 1:
+        return View("mirrored", _mirror, number)
+    return View("crop_and_flip(4)", crop_and_flip(), seed * VIEWS_LIMIT + number)
 
 
 def _mirror(images: Tensor) -> Tensor:
@@ -118,6 +124,7 @@ def features(
     options: ExtractOptions = ExtractOptions(),
     *,
     views: int = 1,
+    seed: int = 0,
     cluster: ClusterOptions = ClusterOptions(),
     progress: Progress = no_progress,
 ) -> Extracted:
@@ -127,7 +134,8 @@ def features(
         data: The images.
         model: Which backbone.
         options: Where and how features are computed, and where they are kept.
-        views: How many views there are of the training images; see `features_of`.
+        views, seed: How many views there are of the training images, and the seed of what is random in them; see
+            `features_of`.
         cluster: Whether a cluster computes the features. Its workers take a GPU each if `options.device` is "cuda", and
             a core otherwise.
         progress: Is told how far the features are.
@@ -144,7 +152,8 @@ def features(
     with connected(cluster.address) if cluster.use else nullcontext() as ray:
         if ray:
             compute = OnCluster(ray, gpus=options.device.startswith("cuda"))
-            options = replace(options, device="cpu", compute=compute)
+            precision = compute.precision() if options.precision == AUTO else options.precision
+            options = replace(options, device="cpu", precision=precision, compute=compute)
         calibration = calibration_of(base, data.train, options)
         found = {
             name: features_of(
@@ -153,6 +162,7 @@ def features(
                 name,
                 options,
                 views=views if name == "train" else 1,
+                seed=seed,
                 calibration=calibration,
                 progress=progress,
             )

@@ -115,7 +115,7 @@ def train(
         shared = Path(out) / "features" if size > 1 else None  # where processes find what the first one computed
         extraction = ExtractOptions(options.device, options.precision, cache or shared)
         calibration = calibration_of(base, data.train, extraction)
-        features = partial(features_of, base, calibration=calibration, progress=progress)
+        features = partial(features_of, base, seed=options.seed, calibration=calibration, progress=progress)
         if on_features:
             _say_how(say, options)
             with parallel.first_alone(rank, size):

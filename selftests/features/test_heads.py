@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mp09.errors import FeatureError
+from mp09.features import heads
 from mp09.features.featureset import FeatureSet
 from mp09.features.heads import accuracy, logistic_regression, probabilities_of, train_head
 from mp09.nets.classifier import make_head
@@ -46,6 +47,19 @@ def test_logistic_regression_is_scikit_learns(classes):
 def test_a_class_without_images_is_refused():
     with pytest.raises(FeatureError, match="no images of class 4"):
         logistic_regression(features(4), 5)
+
+
+def test_features_are_judged_part_by_part(monkeypatch):
+    found, head = (
+        FeatureSet(np.random.default_rng(0).random((10, 4), np.float32), np.arange(10) % 2, ""),
+        make_head(4, 2),
+    )
+    whole = probabilities_of(head, found)
+    sizes = []
+    head.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    monkeypatch.setattr(heads, "AT_ONCE", 4)
+    np.testing.assert_allclose(probabilities_of(head, found), whole, rtol=1e-5)
+    assert sizes == [4, 4, 2]
 
 
 def test_features_from_the_cache_are_not_written_to(tmp_path):

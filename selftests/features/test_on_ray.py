@@ -4,8 +4,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 
 from mp09.cluster import connected
+from mp09.device import fast_dtype
 from mp09.errors import ClusterError
 from mp09.features.on_ray import OnCluster
 from mp09.nets.backbones import backbone
@@ -18,7 +20,9 @@ pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="needs Ray")  # an 
 def test_a_cluster_gives_the_same_features(tmp_path):
     base = backbone("resnet18-32")
     with connected() as ray:
-        found = of(base, batch_size=16, cache=tmp_path, compute=OnCluster(ray, workers=2))
+        compute = OnCluster(ray, workers=2)
+        assert compute.precision() == ("bfloat16" if fast_dtype(torch.device("cpu")) == torch.bfloat16 else "float32")
+        found = of(base, batch_size=16, cache=tmp_path, compute=compute)
     local = of(base, batch_size=16)
     np.testing.assert_allclose(found.features, local.features, atol=1e-5)
     assert found.labels.tolist() == local.labels.tolist()

@@ -17,7 +17,7 @@ from mp09.errors import DataError
 from mp09.features.extract import ExtractOptions, compute_here
 from mp09.nets.backbones import backbone
 from mp09.nets.export import load_exported
-from mp09.recipes.datasets import open_data
+from mp09.recipes.datasets import loader, open_data
 from mp09.recipes.feature_sets import features_of
 from mp09.recipes.train import load_trained
 from selftests.conftest import ROOT
@@ -228,6 +228,22 @@ def test_image_files_come_in_batches_as_large_as_asked_for(folders):
     options = ExtractOptions("cpu", "float32", batch_size=5, compute=compute)
     features_of(backbone("resnet18-32", "none"), open_data(folders).valid, "valid", options)
     assert sizes == [5, 5, 5, 3]
+
+
+def test_random_views_follow_the_seed(folders):
+    base = backbone("resnet18-32", "none")
+    train = open_data(folders).train
+    one, other = (features_of(base, train, "train", views=3, seed=seed) for seed in (0, 1))
+    same = np.split(one.features == other.features, 3)
+    assert [part.all() for part in same] == [True, True, False]
+
+
+def test_files_are_read_by_processes_that_need_no_gpu(folders):
+    """The device "meta" stands for a GPU, to which the model moves when training begins."""
+    preprocess = backbone("resnet18-32", "none").preprocess
+    batches = loader(open_data(folders).train, preprocess, 4)
+    preprocess.to("meta")
+    assert {buffer.device.type for buffer in batches.dataset.preprocess.buffers()} == {"cpu"}
 
 
 def test_a_test_folder_is_not_chosen_by(folders, tmp_path):
