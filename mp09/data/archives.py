@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mp09.data.cifar import CLASSES
-from mp09.data.image_files import SUFFIXES, decode_image, is_image, tell_left_aside
+from mp09.data.image_files import SUFFIXES, decode_image, files_below, is_image, tell_left_aside
 from mp09.data.imageset import NamedImages
 from mp09.errors import DataError
 
@@ -152,12 +152,11 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
-    for path in source.rglob("*"):
-        if path.is_file():
-            try:
-                yield path.relative_to(source).as_posix(), path.read_bytes() if is_image(path.name) else b""
-            except OSError as error:
-                raise DataError(f"{path}: could not be read ({error.strerror}).") from error
+    for path in files_below(source):
+        try:
+            yield path.relative_to(source).as_posix(), path.read_bytes() if is_image(path.name) else b""
+        except OSError as error:
+            raise DataError(f"{path}: could not be read ({error.strerror}).") from error
 
 
 def _check_end(archive: tarfile.TarFile) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mp09.data.archives import Progress
-from mp09.data.image_files import SUFFIXES, is_image, read_image, tell_left_aside
+from mp09.data.image_files import SUFFIXES, files_below, is_image, read_image, tell_left_aside
 from mp09.data.imageset import ImageSet
 from mp09.errors import DataError
 from mp09.files import checksum
@@ -71,7 +71,7 @@ def list_images(folder: Path, *, beside: tuple[str, ...] = (), skip: tuple[str, 
         if name not in skip and by_class.setdefault(unicodedata.normalize("NFC", name), name) != name:
             raise DataError(f"{folder}: two class folders are called {name!r}, in two ways of Unicode. Rename one.")
     classes = tuple(sorted(by_class))
-    below = [_files_below(folder / by_class[name]) for name in classes]
+    below = [files_below(folder / by_class[name]) for name in classes]
     found = [[file for file in files if is_image(file.name)] for files in below]
     others = [file.name for file in chain.from_iterable(below) if not file.name.lower().endswith((*SUFFIXES, *beside))]
     tell_left_aside(folder, others)
@@ -220,30 +220,6 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     if "train" in classes and set(classes) <= set(chain.from_iterable(SPLITS.values())):
         raise DataError(f"{folder}: expected one sub-folder a class, found the splits {', '.join(classes)}. Give one.")
     return classes
-
-
-def _files_below(folder: Path) -> list[Path]:
-    """List all files below a folder, hidden ones left out. A link to a folder is followed once, and never upwards."""
-
-    def fail(error: OSError) -> None:
-        raise DataError(f"{error.filename}: could not be read ({error.strerror}).") from error
-
-    found = []
-    real = Path(os.path.realpath(folder))
-    seen = {str(path) for path in (real, *real.parents)}
-    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and _first_time(parent, name, seen)]
-        found += [(parent, name) for name in names if not name.startswith(".")]
-    return [Path(parent, name) for parent, name in sorted(found)]
-
-
-def _first_time(parent: str, name: str, seen: set[str]) -> bool:
-    """Return whether a folder was not met before, under any path."""
-    real = os.path.realpath(os.path.join(parent, name))
-    if real in seen:
-        return False
-    seen.add(real)
-    return True
 
 
 def _in_threads(work: Callable[[int], None], count: int, *, what: str, workers: int, progress: Progress | None) -> None:

@@ -1,6 +1,7 @@
 """Reads image files of any size and any usual format, and tells of files that are left aside."""
 
 import io
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -63,6 +64,34 @@ def other_format(path: Path) -> str | None:
 def is_image(name: str) -> bool:
     """Return whether a file's name is that of an image that is not hidden."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List all files below a folder, hidden ones left out. A link to a folder is followed once, and never upwards.
+
+    Raises:
+        DataError: a folder can't be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename}: could not be read ({error.strerror}).") from error
+
+    found = []
+    real = Path(os.path.realpath(folder))
+    seen = {str(path) for path in (real, *real.parents)}
+    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and _first_time(parent, name, seen)]
+        found += [(parent, name) for name in names if not name.startswith(".")]
+    return [Path(parent, name) for parent, name in sorted(found)]
+
+
+def _first_time(parent: str, name: str, seen: set[str]) -> bool:
+    """Return whether a folder was not met before, under any path."""
+    real = os.path.realpath(os.path.join(parent, name))
+    if real in seen:
+        return False
+    seen.add(real)
+    return True
 
 
 def tell_left_aside(place: object, names: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mp09.data.image_files import SUFFIXES, is_image, other_format, read_image, tell_left_aside
+from mp09.data.image_files import SUFFIXES, files_below, is_image, other_format, read_image, tell_left_aside
 from mp09.errors import DataError, FrameError
 from mp09.inference.opencv import cv2
 
@@ -257,13 +257,13 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
 
     Raises:
         FrameError: there is no such thing, or nothing in it.
+        DataError: a folder in it can't be read.
     """
     path = Path(source)
     if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
         return Camera(int(str(source)))
     if path.is_dir():
-        below = sorted(file for file in path.rglob("*") if file.is_file())
-        found = [file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+        found = sorted(files_below(path))
         files = [file for file in found if is_image(file.name)]
         tell_left_aside(path, [file.name for file in found if not file.name.lower().endswith(SUFFIXES)])
         if not files:

@@ -1,6 +1,7 @@
 """Opens images to learn from, of any kind that the commands take: course batches, class folders, Tiny ImageNet."""
 
 import copy
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +195,7 @@ def loader(
         num_workers=torch.get_num_threads(),
         persistent_workers=True,
         collate_fn=_together,
+        worker_init_fn=_without_warnings_of_pillow,
         generator=torch.Generator(),
     )
 
@@ -223,6 +225,11 @@ class _Reader(DataLoader[Sample | None]):
             if batch is None:
                 raise _unreadable(self.dataset.listing)
             yield batch
+
+
+def _without_warnings_of_pillow(_worker: int) -> None:
+    """Do in a process that reads files what commands do in theirs."""
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 def _together(items: list[Sample | None]) -> list[Tensor] | None:

@@ -19,6 +19,7 @@ from mp09.data.class_folders import (
     load_images,
     open_folders,
 )
+from mp09.data.image_files import files_below
 from mp09.errors import DataError
 
 
@@ -170,7 +171,7 @@ def test_a_file_whose_name_is_no_text_is_an_image_like_others(folder, tmp_path):
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"gone: could not be read \(No such file or directory\)"):
-        class_folders._files_below(tmp_path / "gone")
+        files_below(tmp_path / "gone")
 
 
 # Listing the splits

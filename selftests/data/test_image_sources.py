@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mp09.data.archives import read_files
 from mp09.data.cifar import CLASSES, TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.origins import from_images
 from mp09.data.prepare import make_batches
@@ -43,6 +44,14 @@ def test_folders_and_archives_of_images_give_the_same_batches(images, tmp_path, 
     direct = make_batches(tmp_path / "direct", from_images(images), per_file=PER_FILE)
     assert made.checksums == direct.checksums
     assert made.counts == {**dict.fromkeys(TRAIN_FILES, 16), TEST_FILE: 16}
+
+
+def test_a_class_folder_may_be_a_link(copy, tmp_path):
+    shutil.move(copy / "train" / "airplane", tmp_path / "elsewhere")
+    (copy / "train" / "airplane").symlink_to(tmp_path / "elsewhere")
+    (copy / "train" / "bird" / "up").symlink_to(copy)
+    found = read_files(copy)
+    assert len(found["train", "airplane"]) == len(found["train", "bird"]) > 0
 
 
 def test_labels_belong_to_their_images_and_names(images, tmp_path):

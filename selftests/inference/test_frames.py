@@ -47,6 +47,17 @@ def test_a_folder_gives_its_images_in_order_at_any_depth(tmp_path):
         assert [frame.name for frame in source] == ["9.jpg", "1.png", "2.png"]
 
 
+def test_a_link_to_a_folder_is_followed_once(tmp_path):
+    for name in ("here/a.png", "elsewhere/b.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    (tmp_path / "here" / "below").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "up").symlink_to(tmp_path)
+    with open_source(tmp_path / "here") as source:
+        assert len(list(source)) == 2
+
+
 def test_an_unreadable_image_among_others_is_left_out_with_a_note(tmp_path):
     Image.fromarray(plain("red")).save(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"no image")
