@@ -87,7 +87,7 @@ def entry_in(row: sqlite3.Row, tests: tuple[TestResult, ...]) -> Entry:
             near_step=bool(row["near_step"]),
             memory_mib=row["memory_mib"],
             remarks=tuple(json.loads(row["remarks"])),
-            file_remark=row["file_remark"],
+            file_remark=(row["file_remark"] if "file_remark" in row.keys() else None) or "",  # noqa: SIM118 (sqlite3.Row)
             device=row["device"],
             versions=json.loads(row["versions"]),
         )

@@ -18,7 +18,7 @@ from mp09.classroom.student_submission import StudentSubmission
 from mp09.errors import ClassError
 from mp09.grading.report import GradeReport, TestResult
 
-VERSION = 2
+VERSION = 2  # a book of version 1 has no remarks on files
 LOCK_S = 5.0
 SCHEMA = """
 CREATE TABLE terms (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -60,12 +60,16 @@ class Gradebook:
             self._db = sqlite3.connect(path, timeout=LOCK_S, isolation_level=None)
             self._db.execute("PRAGMA foreign_keys = ON")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION) or (version == 0 and not create):
+            if version not in (0, 1, VERSION) or (version == 0 and not create):
                 raise ClassError(f"{path}: a gradebook of version {version}; this program reads version {VERSION}.")
         if create:
             self._only_writer()
             with self._explained():
                 self._db.execute("PRAGMA journal_mode = WAL")  # then readers don't block the writer
+            if version == 1:
+                with self._change() as db:
+                    db.execute("ALTER TABLE submission ADD COLUMN file_remark TEXT")
+                    db.execute(f"PRAGMA user_version = {VERSION}")
             if version == 0:
                 with self._change() as db:
                     for statement in (*SCHEMA.split(";"), f"PRAGMA user_version = {VERSION}"):

@@ -152,7 +152,7 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
-    for path in files_below(source):
+    for path in filter(Path.is_file, files_below(source)):
         try:
             yield path.relative_to(source).as_posix(), path.read_bytes() if is_image(path.name) else b""
         except OSError as error:

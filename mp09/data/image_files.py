@@ -67,7 +67,7 @@ def is_image(name: str) -> bool:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """List all files below a folder, hidden ones left out. A link to a folder is followed once, and never upwards.
+    """List all files below a folder, hidden ones left out. A link to a folder that is elsewhere is followed once.
 
     Raises:
         DataError: a folder can't be read.
@@ -76,22 +76,19 @@ def files_below(folder: Path) -> list[Path]:
     def fail(error: OSError) -> None:
         raise DataError(f"{error.filename}: could not be read ({error.strerror}).") from error
 
-    found = []
-    real = Path(os.path.realpath(folder))
-    seen = {str(path) for path in (real, *real.parents)}
-    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and _first_time(parent, name, seen)]
-        found += [(parent, name) for name in names if not name.startswith(".")]
+    found: list[tuple[str, str]] = []
+    links = [str(folder)]
+    seen = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
+    for root in links:  # those in a folder come after all that is really there
+        if os.path.realpath(root) in seen:
+            continue
+        for parent, folders, names in os.walk(root, onerror=fail):
+            seen.add(os.path.realpath(parent))
+            shown = [os.path.join(parent, name) for name in sorted(folders) if not name.startswith(".")]
+            links += [path for path in shown if os.path.islink(path)]
+            folders[:] = [os.path.basename(path) for path in shown if os.path.realpath(path) not in seen]
+            found += [(parent, name) for name in names if not name.startswith(".")]
     return [Path(parent, name) for parent, name in sorted(found)]
-
-
-def _first_time(parent: str, name: str, seen: set[str]) -> bool:
-    """Return whether a folder was not met before, under any path."""
-    real = os.path.realpath(os.path.join(parent, name))
-    if real in seen:
-        return False
-    seen.add(real)
-    return True
 
 
 def tell_left_aside(place: object, names: Iterable[str]) -> None:

@@ -56,7 +56,7 @@ class ExtractOptions:
             has arithmetic for it. "int8" is for processors: see `int8_form`.
         cache: The folder where features are kept, and found again; None keeps nothing.
         batch_size: Images in a batch.
-        compute: What computes a batch; `on_ray.OnCluster` does it on other machines.
+        compute: What computes a batch; `on_ray.OnCluster` does it on other machines, whose `kind` of device it tells.
     """
 
     device: str = AUTO
@@ -115,8 +115,8 @@ def extract(
     if options.cache and not key and not isinstance(data, InMemory):
         raise FeatureError("a cache needs a key for images that are read batch by batch.")
     card = _card(backbone, data, key, view, precision, calibration)
-    if device.type != "cpu":  # which adds in another order
-        card["device"] = device.type
+    if (kind := getattr(options.compute, "kind", device.type)) != "cpu":  # it adds in another order
+        card["device"] = kind
     if view:  # random numbers are drawn for a batch at a time
         card["batch_size"] = options.batch_size
     if options.cache:

@@ -15,7 +15,7 @@ from mp09.device import choose_device, fast_dtype
 from mp09.errors import ClusterError
 from mp09.features.extract import run
 from mp09.features.sources import PreparesImages
-from mp09.precision import BFLOAT16, FLOAT32
+from mp09.precision import AUTO, BFLOAT16, FLOAT32, forced
 
 if TYPE_CHECKING:
     from ray.types import ObjectRef
@@ -37,17 +37,23 @@ class OnCluster:
 
     def __init__(self, ray: ModuleType, *, gpus: bool = False, workers: int | None = None):
         self._ray, self._gpus, self._workers = ray, gpus, workers
+        self.kind = "cuda" if gpus else "cpu"  # of the devices that compute
 
     def precision(self) -> str:
-        """Return what "auto" means on a cluster: bfloat16 if all its machines have arithmetic for it, else float32."""
+        """Return what "auto" means on a cluster: bfloat16 if all its machines have arithmetic for it, else float32.
+
+        Here, too, MP09_PRECISION decides where it is set for this process.
+        """
+        if (name := forced()) != AUTO:
+            return name
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        unit, kind = ("GPU", "cuda") if self._gpus else ("CPU", "cpu")
+        unit = "GPU" if self._gpus else "CPU"
         share = {"num_gpus": 0.01, "num_cpus": 0} if self._gpus else {"num_cpus": 0}
         asked = [
             self._ray.remote(_precision)
             .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False), **share)
-            .remote(kind)
+            .remote(self.kind)
             for node in self._ray.nodes()
             if node["Alive"] and node["Resources"].get(unit)
         ]
@@ -74,7 +80,7 @@ class OnCluster:
         for stored in self._windows(images):
             found = ray.data.from_numpy_refs(stored).map_batches(
                 _Worker,
-                fn_constructor_args=(body, preprocess, "cuda" if self._gpus else "cpu", dtype),
+                fn_constructor_args=(body, preprocess, self.kind, dtype),
                 batch_size=None,  # a batch is what was stored as one array
                 compute=ray.data.ActorPoolStrategy(size=min(count, len(stored))),
                 num_gpus=1 if self._gpus else None,

@@ -25,7 +25,8 @@ REPEATED_BATCHES = (100, 20)
 TESTED = 120  # images that the submission's own test() is tried on, for advice
 EXPERIMENT_IMAGES = 1000  # images of an experiment that shows what costs accuracy
 SCREENING_IMAGES = 256  # the first of them, on which changes are tried before
-FIRST_EXPERIMENTS_S = 20.0  # seconds after which none with one change begins; a machine at rest takes a few
+REFIT_IMAGES = 1600  # training images that a new head learns from
+FIRST_EXPERIMENTS_S = 20.0  # seconds, or those of an evaluation, after which no experiment with one change begins
 EXPERIMENTS_S = 15.0  # seconds after which no other experiment begins
 REPEATED = 2000  # images that are classified a second time, in other batches
 # The share of these that must get the same class both times; rounding that depends on the batch size changes fewer.
@@ -47,7 +48,7 @@ LIMITS_S = {
     "train": OVERALL_LIMIT_S,
     "tensors": 60.0,
     "predict": 300.0,
-    "experiment": 10.0,
+    "experiment": 20.0,
     "facts": 20.0,
     "tested": 120.0,
 }

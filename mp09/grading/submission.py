@@ -55,7 +55,7 @@ class Submission:
         self.measured_accuracy: float | None = None
         self.evaluated = Evaluated("", "")
         self._passes: dict[str, np.ndarray] = {}
-        self._evaluation_s = 0.0  # seconds that the longest pass took
+        self._image_s = 0.0  # seconds that an image took in the slowest pass
 
     def close(self) -> None:
         """End the workers, and forget their answers."""
@@ -144,23 +144,26 @@ class Submission:
         """Make the experiments when all that gives points was asked: one that takes too long costs the worker."""
         sample = self._orders.experiments(len(self.scored))
         classes, labels = self.predictions()[sample], self.scored.labels[sample]
-        accuracy = self.accuracy()
+        accuracy, unsteady = self.accuracy(), self.agreement() < rubric.AGREEMENT
         try:
             old_head = self._backbone.old_head
             file = self.workers.write_question("model", SAMPLED, self.scored.images[sample])
         except Failed:
             return Evidence(accuracy)
         started = time.monotonic()
-        # On few images, all single changes together take less time than the evaluation did, however slow it was.
-        first_s = max(rubric.FIRST_EXPERIMENTS_S, self._evaluation_s)
+        # All single changes together need about half of what an evaluation needs, on however slow a machine.
+        first_s = max(rubric.FIRST_EXPERIMENTS_S, self._image_s * len(self.scored))
 
         def ask(
             changes: Sequence[str], count: int = rubric.SCREENING_IMAGES, batch_size: int = rubric.BATCH_SIZE
         ) -> np.ndarray | None:
             count = min(count, len(sample))
             limit_s = first_s if len(changes) == 1 and changes[0] != REFIT.key else rubric.EXPERIMENTS_S
-            short = self.workers.left_s < 2 * rubric.LIMITS_S["experiment"]
-            if short or time.monotonic() - started > limit_s:
+            worst_s = rubric.LIMITS_S["experiment"]
+            images = count + (rubric.REFIT_IMAGES if REFIT.key in changes else 0)
+            if self.workers.left_s < 2 * worst_s or time.monotonic() - started > limit_s:
+                return None
+            if images * self._image_s > worst_s / 2:  # it might end the worker
                 return None
             train = self._files(*TRAIN_FILES)
             question = conversation.experiment(file, count, batch_size, list(changes), train)
@@ -178,8 +181,8 @@ class Submission:
         found = Evidence(accuracy)
         if accuracy < rubric.ACCURACY_STEPS[-1]:
             found = causes.find(ask, facts, classes, labels, old_head=old_head)
-        if found.cause is None and self.agreement() < rubric.AGREEMENT:
-            found = replace(found, cause=causes.steadying(ask, classes, labels))
+        if unsteady and not (found.cause and found.cause.key in causes.FOUND):
+            found = replace(found, cause=causes.steadying(ask, classes, labels) or found.cause)
         return found
 
     def agreement(self) -> float:
@@ -198,7 +201,7 @@ class Submission:
             question = conversation.predict(file, len(asked.positions), asked.batch_size)
             started = time.monotonic()
             reply = self.workers.ask("model", question, key=name)
-            self._evaluation_s = max(self._evaluation_s, time.monotonic() - started)
+            self._image_s = max(self._image_s, (time.monotonic() - started) / len(asked.positions))
             predictions, self.evaluated = reply.arrays["predictions"], reply.fields
             if predictions.shape != asked.positions.shape:
                 raise Failed(model.prediction_count(len(asked.positions), predictions.shape))

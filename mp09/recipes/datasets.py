@@ -97,7 +97,8 @@ def open_data(
     if len(classes) < 2:
         raise DataError(f"{path}: expected at least two classes, found {', '.join(classes)}.")
     if "valid" not in found:
-        found["train"], found["valid"] = _hold_out(found["train"], seed)
+        everything = _readable(found["train"], say) if skip_unreadable else found["train"]
+        found["train"], found["valid"] = _hold_out(everything, seed)
     found["train"] = _limit(found["train"], per_class)
     loaded = {split: _load(listing, skip_unreadable, say) for split, listing in found.items()}
     return Data(name, loaded["train"], loaded["valid"], loaded.get("test"), classes)
@@ -123,11 +124,11 @@ def _hold_out(found: T, seed: int) -> tuple[T, T]:
     A class of one image is only trained on.
     """
     order = np.random.default_rng(seed).permutation(len(found))
-    if len(order) * VALID_SHARE < 1:
-        raise DataError(f"expected at least {round(1 / VALID_SHARE)} training images, got {len(found)}.")
     by_class = [order[found.labels[order] == label] for label in range(len(found.classes))]
     held = [own[: max(round(len(own) * VALID_SHARE), min(len(own) - 1, 1))] for own in by_class]
     chosen = np.sort(np.concatenate(held))
+    if len(order) * VALID_SHARE < 1 or not len(chosen):
+        raise DataError(f"expected at least {round(1 / VALID_SHARE)} training images, and two of a class.")
     return found.take(np.setdiff1d(order, chosen)), found.take(chosen)
 
 
@@ -143,13 +144,19 @@ def _limit(found: T, per_class: int | None) -> T:
 
 def _load(listing: Listing, skip_unreadable: bool, say: Say) -> Images:
     if skip_unreadable:
-        listing, left_out = class_folders.drop_unreadable(listing)
-        if left_out:
-            say(f"left out, unreadable: {len(left_out)} images: {class_folders.shorten([str(p) for p in left_out])}")
+        listing = _readable(listing, say)
     try:
         return class_folders.load_images(listing) or listing
     except DataError as error:
         raise _unreadable(listing) from error
+
+
+def _readable(listing: Listing, say: Say) -> Listing:
+    """Return the images that can be read, and say which others there are."""
+    listing, left_out = class_folders.drop_unreadable(listing)
+    if left_out:
+        say(f"left out, unreadable: {len(left_out)} images: {class_folders.shorten([str(p) for p in left_out])}")
+    return listing
 
 
 def _unreadable(listing: Listing) -> DataError:

@@ -143,8 +143,8 @@ def features(
     Raises:
         DataError: An image can't be read.
         ModelError: There is no such model, there are no such weights, or they don't fit.
-        FeatureError: The precision is not possible here, the cache is damaged or can't be written, `views` is below 1,
-            or a class has no training images.
+        FeatureError: The precision is not possible here, the cache is damaged or can't be written, `views` is not 1 to
+            VIEWS_LIMIT, or a class has no training images.
         DeviceError, ClusterError: There is no such device, or the cluster can't be used.
     """
     base = backbone(model.name, model.weights)

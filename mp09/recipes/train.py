@@ -3,7 +3,6 @@
 This is the work of `python -m mp09 train`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from mp09.data.archives import Progress
 from mp09.data.imageset import ImageSet
@@ -19,7 +17,6 @@ from mp09.device import choose_device, int8_is_faster
 from mp09.errors import ModelError, TrainingError
 from mp09.features.cache import digest_model
 from mp09.features.extract import ExtractOptions
-from mp09.features.featureset import FeatureSet
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone, unfilled_backbone
 from mp09.nets.classifier import Classifier, make_head
@@ -32,7 +29,6 @@ from mp09.recipes.model_options import ModelOptions
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training import checkpoint, parallel, plots
 from mp09.training.augment import AUGMENTATIONS
-from mp09.training.epoch import WatchTraining
 from mp09.training.fit import fit
 from mp09.training.history import History
 from mp09.training.options import FitOptions
@@ -116,20 +112,25 @@ def train(
         extraction = ExtractOptions(options.device, options.precision, cache or shared)
         calibration = calibration_of(base, data.train, extraction)
         features = partial(features_of, base, seed=options.seed, calibration=calibration, progress=progress)
+        run: dict[str, Any] = {"folder": out, "card": card, "watch": watch}
         if on_features:
             _say_how(say, options)
             with parallel.first_alone(rank, size):
-                parts = _features(features, data, inputs, extraction)
-            card["features"] = [part.key for part in parts]
-            history = _fit_head(head, parts, options, inputs, out, card, watch)
+                train_set = features(data.train, "train", extraction, views=inputs.views)
+                valid_set = features(data.valid, "valid", extraction)
+            card["features"] = [train_set.key, valid_set.key]
+            sizes: dict[str, Any] = {"batch_size": inputs.batch_size, "valid_batch_size": inputs.valid_batch_size}
+            history = train_head(head, train_set, valid_set, options, **sizes, **run)
         else:
             card["images"] = [digest(data.train), digest(data.valid)]
-            history = _fit_whole(whole, data, options, inputs, out, card, watch)
+            batches = loader(data.train, base.preprocess, inputs.batch_size, shuffle=True)
+            valid_batches = loader(data.valid, base.preprocess, inputs.valid_batch_size)
+            history = fit(whole, batches, valid_batches, options, augment=AUGMENTATIONS[inputs.augment], **run)
             extraction = replace(extraction, cache=None)  # once the backbone learns, its features are of no use later
         checkpoint.load_model(out, head if on_features else whole, "best")
         judged_on, judged = ("test", data.test) if data.test is not None else ("validation", data.valid)
         right = 0.0
-        if rank == 0:
+        if rank == 0:  # the others learn what it found
             found = features(judged, judged_on, extraction)
             probabilities = probabilities_of(head, found)
             draw(out, history, judged, found.labels, probabilities, data)
@@ -142,51 +143,6 @@ def _say_how(say: Say, options: FitOptions) -> None:
     say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
     if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
         say("On this processor --precision int8 computes them several times as fast, a little coarser.")
-
-
-def _features(
-    features: Callable[..., FeatureSet], data: Data, inputs: InputOptions, extraction: ExtractOptions
-) -> tuple[FeatureSet, FeatureSet]:
-    """Return the features of the training and the validation images."""
-    train = features(data.train, "train", extraction, views=inputs.views)
-    return train, features(data.valid, "valid", extraction)
-
-
-def _fit_head(
-    head: nn.Module,
-    parts: tuple[FeatureSet, FeatureSet],
-    options: FitOptions,
-    inputs: InputOptions,
-    out: Path,
-    card: dict[str, Any],
-    watch: WatchTraining,
-) -> History:
-    return train_head(
-        head,
-        *parts,
-        options,
-        batch_size=inputs.batch_size,
-        valid_batch_size=inputs.valid_batch_size,
-        folder=out,
-        card=card,
-        watch=watch,
-    )
-
-
-def _fit_whole(
-    whole: Classifier,
-    data: Data,
-    options: FitOptions,
-    inputs: InputOptions,
-    out: Path,
-    card: dict[str, Any],
-    watch: WatchTraining,
-) -> History:
-    batches = loader(data.train, whole.preprocess, inputs.batch_size, shuffle=True)
-    valid = loader(data.valid, whole.preprocess, inputs.valid_batch_size)
-    return fit(
-        whole, batches, valid, options, augment=AUGMENTATIONS[inputs.augment], folder=out, card=card, watch=watch
-    )
 
 
 def _make_folder(out: Path) -> None:

@@ -6,6 +6,7 @@ moment, and the checkpoint that it wrote before is whole. The tensors of the las
 
 import hashlib
 import json
+from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -179,8 +180,11 @@ def put_weights(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> N
     Raises:
         TrainingError: They don't fit this model.
     """
+    weights = OrderedDict(weights_of(tensors))
+    # The versions of layers, by which they rename old tensors. PyTorch annotates a state dict as a plain dict.
+    weights._metadata = model.state_dict()._metadata  # type: ignore[attr-defined]
     try:
-        model.load_state_dict(weights_of(tensors))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
         raise TrainingError(f"{folder}: the checkpoint is of another model ({first[:300]}).") from error

@@ -18,7 +18,7 @@ from mp09.training.optim import Loss, predictions
 # Called with (history so far, batch, batches) after every training batch, and with batch 0 after every epoch.
 WatchTraining = Callable[[History, int, int], None]
 Augmentation = Callable[[Tensor], Tensor]
-BETWEEN_RANKS = 2**40  # from one process's seed to the next; seeds of epochs are closer together
+BETWEEN_RANKS = 0x9E3779B97F4A7C15  # from one process's seed to the next, also in the 32 bits that NumPy takes
 
 
 class NotANumber(Exception):  # noqa: N818 (an event that `fit` puts into words)

@@ -31,7 +31,8 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
         return
     started = not distributed.is_initialized()
     if started:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        own = device if device.index is not None else None
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE, device_id=own)
     try:
         yield distributed.get_rank(), distributed.get_world_size()
     finally:

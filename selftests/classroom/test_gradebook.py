@@ -116,6 +116,20 @@ def test_another_versions_book(path):
     assert path.read_bytes() == before
 
 
+def test_a_book_of_version_1_is_read_and_written(path):
+    with Gradebook(path, create=True) as book:
+        book.write(HANDIN, "d", GRADED, "", REPORT)
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE submission DROP COLUMN file_remark")
+        db.execute("PRAGMA user_version = 1")
+    with Gradebook(path) as book:
+        assert book.entries()[0].report == replace(REPORT, file_remark="")
+    with Gradebook(path, create=True) as book:
+        assert book.entries()[0].report == replace(REPORT, file_remark="")
+        book.write(HANDIN, "d", GRADED, "", REPORT)
+        assert book.entries()[0].report == REPORT
+
+
 @pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + bytes(5000)])
 def test_a_damaged_book(path, content):
     path.write_bytes(content)

@@ -46,6 +46,13 @@ def test_folders_and_archives_of_images_give_the_same_batches(images, tmp_path, 
     assert made.counts == {**dict.fromkeys(TRAIN_FILES, 16), TEST_FILE: 16}
 
 
+def test_a_link_hides_no_folder(copy):
+    before = read_files(copy)
+    (copy / "all").symlink_to(copy / "train")
+    (copy / "gone.png").symlink_to(copy / "nothing")
+    assert read_files(copy) == before
+
+
 def test_a_class_folder_may_be_a_link(copy, tmp_path):
     shutil.move(copy / "train" / "airplane", tmp_path / "elsewhere")
     (copy / "train" / "airplane").symlink_to(tmp_path / "elsewhere")

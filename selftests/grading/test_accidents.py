@@ -130,10 +130,19 @@ def test_what_ends_the_worker_after_the_evaluation_costs_no_points(submit, monke
 
 
 def test_an_experiment_that_takes_too_long_costs_no_points(submit, monkeypatch):
+    """It does so because of batches of 64, which the evaluation has not, so nobody could know."""
+    monkeypatch.setitem(rubric.LIMITS_S, "experiment", 3.0)
+    forward = '        """float (N, 3, 32, 32) -> logits (N, 8)."""\n'
+    slow = "        if len(x) == 64 and not torch.is_grad_enabled(): __import__('time').sleep(5)\n"
+    tests = submit(edited(LOW, [(forward, forward + slow)]), only=None)
+    assert (tests["3.4"].status, tests["3.4"].diagnosis) == ("failed", "accuracy-chance")
+    assert tests["3.1"].status == "passed"
+
+
+def test_experiments_that_would_take_too_long_are_not_made(submit, monkeypatch):
     monkeypatch.setitem(rubric.LIMITS_S, "experiment", 0.01)
     tests = submit(LOW, only=None)
     assert (tests["3.4"].status, tests["3.4"].diagnosis) == ("failed", "accuracy-chance")
-    assert tests["3.1"].status == "passed"
 
 
 def test_what_test_is_compared_with_costs_no_points(submit):

@@ -142,7 +142,32 @@ def test_a_run_that_holds_all_weights_needs_no_other_file(folders, tmp_path):
     assert model.preprocess.size == 64
 
 
+SHARING = """
+from pathlib import Path
+from mp09 import ModelOptions, open_data, train
+import os, sys
+told = Path(os.environ["RANK"])
+told.touch()
+def progress(what, done, total): told.open("a").write(what + "\\n")
+train(open_data(sys.argv[1], per_class=20), ModelOptions("resnet18-32"), out=Path("run"), progress=progress)
+"""
+
+
 def test_processes_share_features(small_data, tmp_path):
+    """The second process computes none, neither to learn from nor to judge by."""
+    (tmp_path / "share.py").write_text(SHARING)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "share.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, small_data], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = (set((tmp_path / rank).read_text().split()) for rank in "01")
+    assert {"train", "valid", "test"} <= first
+    assert not {"train", "valid", "test"} & second
+
+
+def test_processes_of_a_command_print_once(small_data, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mp09"]
     options = [
         "--data",
@@ -164,7 +189,6 @@ def test_processes_share_features(small_data, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("on the test images") == 1
-    assert len(list((tmp_path / "cache").iterdir())) == 3  # of training, validation and test images
 
 
 @pytest.mark.parametrize(
@@ -268,6 +292,33 @@ def test_every_class_has_validation_images(tmp_path, seed):
     assert data.classes == ("once", "rare", "usual")
     assert np.bincount(data.train.labels).tolist() == [1, 1, 27]
     assert np.bincount(data.valid.labels).tolist() == [0, 1, 3]
+
+
+def test_images_that_can_not_be_read_are_never_the_held_out_ones(tmp_path):
+    for name in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / name).mkdir(parents=True)
+        for index in range(10):
+            Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / name / f"{index}.png")
+    for index in range(8):
+        (tmp_path / "train" / "a" / f"{index}.png").write_bytes(b"no image")
+    data = open_data(tmp_path, skip_unreadable=True)
+    assert np.bincount(data.train.labels).tolist() == [1, 9]
+    assert np.bincount(data.valid.labels).tolist() == [1, 1]
+
+
+def test_classes_of_one_image_are_too_few(tmp_path):
+    for index in range(10):
+        for split in ("train", "test"):
+            (tmp_path / split / f"class{index}").mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / split / f"class{index}" / "0.png")
+    with pytest.raises(DataError, match="at least 10 training images, and two of a class"):
+        open_data(tmp_path)
+
+
+def test_layers_that_know_versions_are_loaded_again(folders, tmp_path):
+    options = ("--model", "mnasnet0_5", "--weights", "none", "--learn", 1, "--epochs", 1, "--device", "cpu")
+    assert run("train", "--data", folders, "--out", tmp_path / "run", *options) == 0
+    assert load_trained(tmp_path / "run")[1]["model"] == "mnasnet0_5"
 
 
 def test_one_class_is_refused(folders, tmp_path):

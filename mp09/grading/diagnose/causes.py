@@ -1,9 +1,9 @@
 """Find by experiment what costs a trained model its accuracy.
 
 The model is evaluated again on some of the test images, each time with one of the `interventions` made. A change
-explains the accuracy when it recovers enough of what is missing, and still does on a larger sample. When none does, a
-new linear head is trained on the model's own features. If that one reaches the goal, the features are fine and the
-head has not learned enough; otherwise features or data are at fault.
+explains the accuracy when it recovers enough of what is missing, and still does on a larger sample if there is time for
+one. When none does, a new linear head is trained on the model's own features. If that one reaches the goal, the
+features are fine and the head has not learned enough; otherwise features or data are at fault.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,9 @@ LEAST_GAIN = 0.05  # a change explains an accuracy when it recovers at least so 
 LEAST_SHARE = 0.5  # and at least this share of what is missing to GOAL
 SIMILAR = 0.02  # two changes whose accuracies differ by less help equally
 ORDER_FROM = 0.8  # the outputs' best order counts from this accuracy on, because some order suits even guesses a little
-OTHER_BATCHES = (rubric.BATCH_SIZE, 40)  # batches that a model's answers must not depend on
+OTHER_BATCHES = (rubric.BATCH_SIZE, 40)  # sizes of batches, on which a model's answers must not depend
+UNSTEADY = 4  # so many images must get another class in the other batches, or there is nothing to explain,
+STEADIER = 4  # and this times fewer with a change, or it explains nothing
 ORDERS = np.array(list(permutations(range(len(CLASSES)))))
 OF_TEN = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in CIFAR10])  # class of ten -> of eight
 # What a new head gets, too, when it is not good enough by itself: these put right whatever images went through.
@@ -204,17 +206,23 @@ def find(ask: Ask, facts: AskFacts, classes: np.ndarray, labels: np.ndarray, *, 
 def steadying(ask: Ask, classes: np.ndarray, labels: np.ndarray) -> Cause | None:
     """Find out what makes a model name another class for an image when its batch is another one.
 
-    Returns the change with which it does not, and is no less right than before; None where there is none.
+    Returns the change with which it hardly does, and which costs little accuracy; None where there is none.
 
     Args:
         ask: evaluates the model on the sample, with interventions.
         classes: the classes of the sample without any intervention, int64 (N,).
         labels: the true ones, int64 (N,).
     """
-    accuracy = float(np.mean(classes == labels)) - LEAST_GAIN
-    start = Experiment((), accuracy, len(labels))
-    tried = [_steady(ask, one.key, labels) for one in INTERVENTIONS if one.subject in ("model", "input")]
-    best = _most_helpful([start, *filter(None, tried)])
+    before = _in_other_batches(ask, (), labels)
+    if before is None or before[1] < UNSTEADY:
+        return None
+    start = Experiment((), float(np.mean(classes == labels)) - LEAST_GAIN, len(labels))
+    tried = [start]
+    for one in INTERVENTIONS:
+        if one.subject in ("model", "input") and (after := _in_other_batches(ask, (one.key,), labels)):
+            experiment, differing = after
+            tried += [experiment] if STEADIER * differing <= before[1] else []
+    best = _most_helpful(tried)
     if best is start:
         return None
     one = BY_KEY[best.changes[0]]
@@ -222,12 +230,12 @@ def steadying(ask: Ask, classes: np.ndarray, labels: np.ndarray) -> Cause | None
     return Cause(key, f"the same class each time with {FOUND[key]}", remedy, best.images)
 
 
-def _steady(ask: Ask, key: str, labels: np.ndarray) -> Experiment | None:
-    """Return the experiment with one change, if it gives each image the same class in batches of two sizes."""
-    one, other = (ask((key,), batch_size=size) for size in OTHER_BATCHES)
-    if one is None or other is None or np.mean(one == other) < rubric.AGREEMENT:
+def _in_other_batches(ask: Ask, changes: tuple[str, ...], labels: np.ndarray) -> tuple[Experiment, int] | None:
+    """Return the experiment with these changes, and how many images get another class in batches of another size."""
+    one, other = (ask(changes, len(labels), size) for size in OTHER_BATCHES)
+    if one is None or other is None:
         return None
-    return Experiment((key,), float(np.mean(one == labels[: len(one)])), len(one))
+    return Experiment(changes, float(np.mean(one == labels)), len(labels)), int(np.sum(one != other))
 
 
 def _cause_below(search: "_Search", facts: AskFacts, accuracy: float) -> Cause | None:

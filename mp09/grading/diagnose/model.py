@@ -152,11 +152,12 @@ def accuracy(
         cause: what costs accuracy.
     """
     top = rubric.ACCURACY_STEPS[-1]
+    sample = f"on {cause.images} of them " if cause and cause.images < len(predictions) else ""
     if agreement < rubric.AGREEMENT:
         wanted = "the same class for an image each time, whatever comes before it and beside it"
         got = "another class for some of the images, in another order and with another batch size"
         if cause and cause.key in FOUND:  # it was put right by what was changed
-            found = f"{got}; accuracy {value:.4f}, and {cause.found}"
+            found = f"{got}; accuracy {value:.4f}, and {sample}{cause.found}"
             return Diagnosis(cause.key, wanted, found, f"{cause.remedy} {NOT_A_FUNCTION}".strip())
         return Diagnosis("not-a-function", wanted, got, NOT_A_FUNCTION)
     if value >= top:
@@ -167,7 +168,6 @@ def accuracy(
         remedy = "The model's outputs are NaN: the learning rate is too high, or something is divided by zero."
         return Diagnosis("accuracy-nan", wanted, got, remedy)
     if cause:
-        sample = f"on {cause.images} of them " if cause.images < len(predictions) else ""
         return Diagnosis(cause.key, wanted, f"{got}; {sample}{cause.found}", cause.remedy)
     if len(set(predictions.tolist())) == 1:
         remedy = "Every image gets the same class: the head was not trained, or its learning rate was far too high."
