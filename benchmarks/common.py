@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def by_turns(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def by_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Time every side once a round, one after the other, so that a slow minute affects all; return seconds by side."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):

@@ -3,7 +3,7 @@
     python -m benchmarks.extraction_rate [--data cifar10_batches] [--rounds 3] [--device cpu]
 
 The bare model has the same form and precision, and takes the same batches as floats that lie ready on the device; its
-outputs are not kept.
+outputs are not kept. What the form itself gains over PyTorch's is measured by `extraction_forms`.
 """
 
 import argparse
@@ -18,9 +18,10 @@ from benchmarks.common import by_turns, machine, show, verdict
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device, fast_dtype, synchronize
 from mp09.features.extract import BATCH_SIZE, ExtractOptions, extract
-from mp09.features.forms import fast_form
+from mp09.features.forms import engine, form_of
 from mp09.features.sources import batches
 from mp09.nets.backbones import backbone
+from mp09.precision import BFLOAT16, FLOAT32
 from mp09.recipes.datasets import training_images
 
 GOAL = 0.90
@@ -34,22 +35,21 @@ def main() -> int:
     args = parser.parse_args()
     found, name = training_images(args.data)
     device, where = choose_device(args.device), ExtractOptions(args.device)
-    dtype = fast_dtype(device)
+    precision = BFLOAT16 if fast_dtype(device) == torch.bfloat16 else FLOAT32
     base = backbone("resnet18-32")
-    body = fast_form(base.body, dtype).to(device)
-    inputs = (base.preprocess(x) for x, _ in batches(found, BATCH_SIZE))
-    ready = [x.to(device, dtype, memory_format=torch.channels_last) for x in inputs]
+    ready = [base.preprocess(x).to(device) for x, _ in batches(found, BATCH_SIZE)]
+    form = form_of(base.body, ready[0][:2], precision, device)
 
-    @torch.inference_mode()
     def bare() -> None:
         for x in ready:
-            body(x)
+            form(x)
         synchronize(device)
 
-    body(ready[0])  # the first call also plans, and is not timed
+    form(ready[0])  # the first call also plans, and is not timed
     extract(base, ImageSet(found.images[:BATCH_SIZE], found.labels[:BATCH_SIZE], found.classes), where)
     times = by_turns({"bare": bare, "extract": lambda: extract(base, found, where)}, args.rounds)
-    print(f"{machine(device)}; {name}, {len(found)} images, {dtype}, batches of {BATCH_SIZE}")
+    print(f"{machine(device)}; {name}, {len(found)} images, {precision}, batches of {BATCH_SIZE}")
+    print(f"form: {engine(device) or 'PyTorch'}")
     rates = {side: [len(found) / value for value in values] for side, values in times.items()}
     bare_rate = show("bare model", rates["bare"], "images/s")
     return verdict(show("extract", rates["extract"], "images/s") / bare_rate, GOAL)

@@ -37,7 +37,10 @@ PACKAGES = {
         {"device", "plot_text"},
         {"torch", "torchvision", "safetensors", "numpy", "matplotlib"},
     ),
-    "features": ({"device", "training", "cluster"}, {"torch", "torchvision", "sklearn", "numpy", "ray"}),
+    "features": (
+        {"device", "training", "cluster"},
+        {"torch", "torchvision", "sklearn", "numpy", "ray", "openvino", "nncf"},
+    ),
     "tuning": ({"features", "training"}, {"ax", "torch", "numpy", "matplotlib"}),
     "inference": ({"data", "device", "plot_text"}, {"torch", "numpy", "cv2", "matplotlib"}),
     "compare": ({"device", "plot_text"}, {"torch", "numpy", "scipy", "psutil", "matplotlib"}),

@@ -31,8 +31,22 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--epochs",
         type=sizes,
-        metavar="N,N,N",
-        help="the epochs of each stage (default: 6,10,21, or 10,21 without Tiny ImageNet)",
+        metavar="N,N",
+        help="the epochs of each stage (default: 8,64, or 64 without Tiny ImageNet)",
+    )
+    parser.add_argument(
+        "--hold-out",
+        type=int,
+        default=0,
+        metavar="N",
+        help="training images of CIFAR-10 to validate on instead, for comparing recipes " + DEFAULT,
+    )
+    parser.add_argument(
+        "--start",
+        default="none",
+        metavar="PATH",
+        help="a file of weights to begin with, such as those of an earlier training on other images "
+        "(default: random ones)",
     )
     add_device(parser)
     add_precision(parser)
@@ -41,16 +55,14 @@ def add(commands: Commands) -> None:
 
 
 def _pretrain(args: argparse.Namespace) -> int:
-    from mp09.recipes.pretrain import pretrain
+    from mp09.recipes.pretrain import PretrainOptions, pretrain
 
     with progress_bar() as progress:
         path, card = pretrain(
             args.tiny_imagenet,
             args.cifar10,
+            PretrainOptions(args.epochs or None, args.hold_out, args.start, args.device, args.seed),
             out=args.out,
-            epochs=args.epochs or None,
-            device=args.device,
-            seed=args.seed,
             progress=progress,
             say=print,
         )

@@ -103,7 +103,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--augment",
-        choices=("none", "flip", "crop", "strong"),
+        choices=("none", "flip", "crop", "cutout", "strong"),
         default=InputOptions.augment,
         help="random changes of the training images " + DEFAULT,
     )

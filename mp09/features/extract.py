@@ -2,14 +2,14 @@
 
     features = extract(backbone("resnet18-32"), image_set, ExtractOptions(cache=Path("features")))
 
-The backbone is copied into its fastest form (see `forms`): BatchNorm is folded into convolutions, the memory format is
-channels last, and numbers are bfloat16 where the device has arithmetic for it. Images stay uint8 until it is the turn
-of their batch, and the next batches are read while the model computes.
+The backbone is copied into its fastest form (see `forms`), and numbers are bfloat16 where the device has arithmetic for
+it. Images stay uint8 until it is the turn of their batch, and the next batches are read while the model computes.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,30 @@ from mp09.errors import FeatureError
 from mp09.features import cache as store
 from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
-from mp09.features.forms import fast_form, int8_form
+from mp09.features.forms import Form, engine, form_of, one_thread_beside
 from mp09.features.rows import Rows
 from mp09.features.sources import HasBody, ImageSource, InMemory, PreparesImages, batches
-from mp09.precision import AUTO, INT8
+from mp09.precision import AUTO, BFLOAT16, FLOAT32, INT8
 
 BATCH_SIZE = 256
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, INT8: torch.float32}  # of the model's input
+SAMPLE_SIZE = (64, 48)  # of an image that goes through the preprocessing to show its result's size
+COMPUTED = (FLOAT32, BFLOAT16, INT8)  # precisions of features
 CALIBRATION = 512  # images by which the steps of int8 are chosen
 
 WatchExtraction = Callable[[int, int], None]  # takes (images done, images in all or 0 when that is not known)
-# Takes (body, preprocess, batches uint8 (n, 3, H, W), device, dtype), and yields the features float32 (n, D) of each
+MakeForm = Callable[[torch.device], Form]  # may be pickled, with the backbone in it
+# Takes (make_form, preprocess, batches uint8 (n, 3, H, W), device), and yields the features float32 (n, D) of each
 # batch in order.
-Compute = Callable[[nn.Module, PreparesImages, Iterable[Tensor], torch.device, torch.dtype], Iterator[np.ndarray]]
+Compute = Callable[[MakeForm, PreparesImages, Iterable[Tensor], torch.device], Iterator[np.ndarray]]
 
 
 def compute_here(
-    body: nn.Module, preprocess: PreparesImages, images: Iterable[Tensor], device: torch.device, dtype: torch.dtype
+    make_form: MakeForm, preprocess: PreparesImages, images: Iterable[Tensor], device: torch.device
 ) -> Iterator[np.ndarray]:
     """Compute features in this process; this is the usual `Compute`."""
-    body, preprocess = body.to(device), copy.deepcopy(preprocess).to(device)
+    form, preprocess = make_form(device), copy.deepcopy(preprocess).to(device)
     for x in ahead(images):
-        yield run(body, preprocess, x.to(device, non_blocking=True), dtype)
+        yield run(form, preprocess, x.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class ExtractOptions:
     Attributes:
         device: "auto" for the fastest one, "cpu", "cuda", "cuda:1" or "mps".
         precision: "float32" or "bfloat16". "auto" means what MP09_PRECISION says, or else bfloat16 where the device
-            has arithmetic for it. "int8" is for processors: see `int8_form`.
+            has arithmetic for it. "int8" is for processors: see `forms.form_of`.
         cache: The folder where features are kept, and found again; None keeps nothing.
         batch_size: Images in a batch.
         compute: What computes a batch; `on_ray.OnCluster` does it on other machines, whose `kind` of device it tells.
@@ -117,6 +119,8 @@ def extract(
     card = _card(backbone, data, key, view, precision, calibration)
     if (kind := getattr(options.compute, "kind", device.type)) != "cpu":  # it adds in another order
         card["device"] = kind
+    if name := engine(torch.device(kind)):
+        card["engine"] = name
     if view:  # random numbers are drawn for a batch at a time
         card["batch_size"] = options.batch_size
     if options.cache:
@@ -124,23 +128,32 @@ def extract(
         known = store.read(options.cache, store.key_of(card))
         if known is not None:
             return known
-    if precision == INT8:
-        body = int8_form(backbone.body, _inputs(backbone.preprocess, data, calibration))
-    else:
-        body = fast_form(backbone.body, DTYPES[precision])
-    found = _computed(body, backbone.preprocess, data, options, view, device, DTYPES[precision], watch)
+    inputs = _inputs(backbone.preprocess, data, calibration) if precision == INT8 else ()
+    make_form = partial(_form, backbone.body, backbone.preprocess, precision, inputs)
+    found = _computed(make_form, backbone.preprocess, data, options, view, device, watch)
     found = replace(found, key=store.key_of(card))
     return store.write(options.cache, found, card) if options.cache else found
 
 
-def _computed(
+def _form(
     body: nn.Module,
+    preprocess: PreparesImages,
+    precision: str,
+    calibration: Sequence[Tensor],
+    device: torch.device,
+) -> Form:
+    """Return the form of a backbone; its sample is what `preprocess` makes of black images."""
+    sample = preprocess(torch.zeros(2, 3, *SAMPLE_SIZE, dtype=torch.uint8))
+    return form_of(body, sample, precision, device, calibration)
+
+
+def _computed(
+    make_form: MakeForm,
     preprocess: PreparesImages,
     data: ImageSource,
     options: ExtractOptions,
     view: View | None,
     device: torch.device,
-    dtype: torch.dtype,
     watch: WatchExtraction | None,
 ) -> FeatureSet:
     """Return the features and labels of all images, without a key."""
@@ -154,7 +167,7 @@ def _computed(
             yield view.augment(x) if view else x
 
     total = len(data.labels) if isinstance(data, InMemory) else 0
-    for chunk in options.compute(body, preprocess, images(), device, dtype):
+    for chunk in options.compute(make_form, preprocess, images(), device):
         features.add(chunk)
         if watch:
             watch(features.count, total)
@@ -164,23 +177,23 @@ def _computed(
 
 
 @torch.inference_mode()
-def run(body: nn.Module, preprocess: PreparesImages, x: Tensor, dtype: torch.dtype) -> np.ndarray:
+def run(form: Form, preprocess: PreparesImages, x: Tensor) -> np.ndarray:
     """Return the features float32 (n, D) of one batch.
 
     Args:
-        body, preprocess: The parts of a backbone, on one device.
+        form, preprocess: Those of a backbone, on one device.
         x: Images uint8 (n, 3, H, W), on the same device.
-        dtype: The number type that the body computes in.
     """
-    return body(preprocess(x).to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
+    with one_thread_beside(x.device):
+        return form(preprocess(x)).cpu().numpy()
 
 
 def _chosen(precision: str, torch_device: torch.device, compute: Compute) -> str:
-    """Return the precision as a name in DTYPES. Raises FeatureError when there is none, or it is not possible here."""
+    """Return the precision, one of COMPUTED. Raises FeatureError when it is none, or not possible here."""
     if precision == AUTO:
         return "bfloat16" if fast_dtype(torch_device) == torch.bfloat16 else "float32"
-    if precision not in DTYPES:
-        raise FeatureError(f"precision: expected auto, {', '.join(DTYPES)}; got {precision!r}.")
+    if precision not in COMPUTED:
+        raise FeatureError(f"precision: expected auto, {', '.join(COMPUTED)}; got {precision!r}.")
     if precision == INT8 and (torch_device.type != "cpu" or compute is not compute_here):
         raise FeatureError("int8 is for this machine's processor: use it with --device cpu, and not on a cluster.")
     return precision

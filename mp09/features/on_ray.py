@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mp09.device import choose_device, fast_dtype
 from mp09.errors import ClusterError
-from mp09.features.extract import run
+from mp09.features.extract import MakeForm, run
 from mp09.features.sources import PreparesImages
 from mp09.precision import AUTO, BFLOAT16, FLOAT32, forced
 
@@ -60,12 +60,7 @@ class OnCluster:
         return BFLOAT16 if all(answer == BFLOAT16 for answer in self._ray.get(asked)) else FLOAT32
 
     def __call__(
-        self,
-        body: nn.Module,
-        preprocess: PreparesImages,
-        images: Iterable[Tensor],
-        device: torch.device,
-        dtype: torch.dtype,
+        self, make_form: MakeForm, preprocess: PreparesImages, images: Iterable[Tensor], device: torch.device
     ) -> Iterator[np.ndarray]:
         """Yield the features float32 (n, D) of each batch. `device` is one of this machine and is not used."""
         import ray.data
@@ -80,7 +75,7 @@ class OnCluster:
         for stored in self._windows(images):
             found = ray.data.from_numpy_refs(stored).map_batches(
                 _Worker,
-                fn_constructor_args=(body, preprocess, self.kind, dtype),
+                fn_constructor_args=(make_form, preprocess, self.kind),
                 batch_size=None,  # a batch is what was stored as one array
                 compute=ray.data.ActorPoolStrategy(size=min(count, len(stored))),
                 num_gpus=1 if self._gpus else None,
@@ -111,10 +106,10 @@ def _precision(kind: str) -> str:
 class _Worker:
     """Holds the model of one worker, which uses it for many batches."""
 
-    def __init__(self, body: nn.Module, preprocess: PreparesImages, device: str, dtype: torch.dtype):
-        self.device, self.dtype = choose_device(device), dtype
-        self.body, self.preprocess = body.to(self.device), preprocess.to(self.device)
+    def __init__(self, make_form: MakeForm, preprocess: PreparesImages, device: str):
+        self.device = choose_device(device)
+        self.form, self.preprocess = make_form(self.device), preprocess.to(self.device)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         images = torch.from_numpy(np.ascontiguousarray(batch["data"])).to(self.device)
-        return {"features": run(self.body, self.preprocess, images, self.dtype)}
+        return {"features": run(self.form, self.preprocess, images)}

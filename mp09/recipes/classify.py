@@ -12,13 +12,14 @@ from torch import Tensor
 
 from mp09.data.tiny_imagenet import read_class_names
 from mp09.device import choose_device, fast_dtype
-from mp09.features.forms import fast_form
+from mp09.features.forms import form_of, one_thread_beside
 from mp09.inference.frames import FrameSource, ImageFiles
 from mp09.inference.outputs import Panels, StopWatchingError, VideoFile, Window
 from mp09.inference.predictor import TOP, Predictor, Probabilities
 from mp09.inference.results import Result, results
 from mp09.nets.classifier import Classifier, own_head
 from mp09.nets.export import Exported, load_exported
+from mp09.precision import BFLOAT16, FLOAT32
 from mp09.recipes.train import load_trained
 from mp09.training.optim import class_logits
 
@@ -70,14 +71,15 @@ def predictor(
 
 def _of_classifier(model: Classifier, device: torch.device) -> Probabilities:
     """Return a function that computes probabilities with the fastest form of the model's body."""
-    dtype = fast_dtype(device)
-    body = fast_form(model.body, dtype).to(device)
+    precision = BFLOAT16 if fast_dtype(device) == torch.bfloat16 else FLOAT32
+    size = model.preprocess.size
+    body = form_of(model.body, torch.zeros(2, 3, size, size), precision, device)
     preprocess = copy.deepcopy(model.preprocess).to(device)
     head = copy.deepcopy(model.head).to(device).eval()
 
     def probabilities(images: Tensor) -> Tensor:
-        x = preprocess(images).to(dtype, memory_format=torch.channels_last)
-        return class_logits(head(body(x).float())).softmax(dim=1)
+        with one_thread_beside(device):
+            return class_logits(head(body(preprocess(images)))).softmax(dim=1)
 
     return probabilities
 

@@ -28,7 +28,7 @@ from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier
 from mp09.nets.ours import OUR_CLASSES, OURS
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
-from mp09.training.augment import crop_and_flip
+from mp09.training.augment import AUGMENTATIONS
 from mp09.training.batches import Batches
 from mp09.training.fit import fit
 from mp09.training.options import FitOptions
@@ -45,11 +45,13 @@ class Stage:
     Attributes:
         name: The name of the stage and of its folder.
         images: The data set, "tiny-imagenet" or "cifar10".
+        augment: A name in AUGMENTATIONS.
         epochs, lr, weight_decay, label_smoothing: As in `FitOptions`.
     """
 
     name: str
     images: str
+    augment: str
     epochs: int
     lr: float
     weight_decay: float
@@ -57,9 +59,8 @@ class Stage:
 
 
 STAGES = (
-    Stage("tiny-imagenet", "tiny-imagenet", 6, 0.3, 2.5e-4, 0.1),
-    Stage("cifar10-fast", "cifar10", 10, 0.12, 5e-4, 0.1),
-    Stage("cifar10-fine", "cifar10", 21, 0.1, 5e-4, 0.05),
+    Stage("tiny-imagenet", "tiny-imagenet", "crop", 8, 0.3, 2.5e-4, 0.1),
+    Stage("cifar10", "cifar10", "cutout", 64, 0.2, 5e-4, 0.1),
 )
 
 
@@ -78,14 +79,33 @@ class Card:
     probe_images: int
 
 
+@dataclass(frozen=True)
+class PretrainOptions:
+    """Says how a backbone is trained.
+
+    Attributes:
+        epochs: The epochs of each stage; None takes those of STAGES.
+        hold_out: How many of CIFAR-10's training images are not trained on, but validated on after every epoch. By
+            them recipes are compared; the checkpoint that counts learns from all.
+        start: The weights that the first stage begins with, as `backbone` takes them; the last layer may have any
+            classes, and is made anew where it has others than the stage.
+        device: "auto" for the fastest one, "cpu", "cuda" or "mps".
+        seed: Of everything that is random, but for the linear probe, whose seed is 0.
+    """
+
+    epochs: tuple[int, ...] | None = None
+    hold_out: int = 0
+    start: str = "none"
+    device: str = "auto"
+    seed: int = 0
+
+
 def pretrain(
     tiny: Path | None,
     cifar10: Path,
+    options: PretrainOptions = PretrainOptions(),
     *,
     out: Path,
-    epochs: tuple[int, ...] | None = None,
-    device: str = "auto",
-    seed: int = 0,
     progress: Progress = no_progress,
     say: Say = silent,
 ) -> tuple[Path, Card]:
@@ -94,10 +114,8 @@ def pretrain(
     Args:
         tiny: The folder of Tiny ImageNet; None leaves its stage out.
         cifar10: A folder or an archive with images of all ten classes in train/<class>/ and test/<class>/.
+        options: How the backbone is trained.
         out: The folder for the stages' own folders, for resnet18.pt, which is in half precision, and resnet18.json.
-        epochs: The epochs of each stage; None takes those of STAGES.
-        device: "auto" for the fastest one, "cpu", "cuda" or "mps".
-        seed: Of everything that is random, but for the linear probe, whose seed is 0.
         progress: Is told how far each stage is.
         say: Is called with lines of text.
 
@@ -105,51 +123,61 @@ def pretrain(
         DataError: Images are missing or damaged, or have another size.
         TrainingError: There are more or fewer numbers of epochs than stages, a loss is not a number, a stage's folder
             holds another run or a damaged one, or a checkpoint or the card can't be written.
+        ModelError: `start` is no file of weights, or they don't fit.
         DeviceError: There is no such device.
     """
     stages = list(STAGES if tiny else STAGES[1:])
+    epochs, seed = options.epochs, options.seed
     if epochs is not None and len(epochs) != len(stages):
         raise TrainingError(
-            f"epochs: expected {len(stages)} numbers ({', '.join(s.name for s in stages)}), got {epochs}."
+            f"epochs: expected a number for each of {', '.join(s.name for s in stages)}; got {len(epochs)}."
         )
     stages = [
         replace(stage, epochs=count) for stage, count in zip(stages, epochs or [s.epochs for s in stages], strict=True)
     ]
     train, test = read_cifar10(cifar10)
+    order = np.random.default_rng(seed).permutation(len(train))
+    learned, held = train.take(np.sort(order[options.hold_out :])), train.take(np.sort(order[: options.hold_out]))
     torch.manual_seed(seed)
-    base = backbone(OURS, "none")
+    base = backbone(OURS, options.start)
     head = base.head
     assert head is not None  # the course's model ends in one linear layer
     for stage in stages:
-        found = shrunk(tiny) if tiny and stage.images == "tiny-imagenet" else train
+        found = shrunk(tiny) if tiny and stage.images == "tiny-imagenet" else learned
+        valid = _batches(held) if len(held) and found is learned else None
         if head.out_features != len(found.classes):
             torch.manual_seed(seed)  # so that a run that was interrupted begins a stage as one that was not
             head = torch.nn.Linear(base.width, len(found.classes))
         say(f"{stage.name}: {stage.epochs} epochs, {len(found)} images")
         fit(
             Classifier(base, head, learn="all"),
-            Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), BATCH_SIZE, shuffle=True),
+            _batches(found, shuffle=True),
+            valid,
             options=FitOptions(
                 epochs=stage.epochs,
                 optimizer="sgd",
                 lr=stage.lr,
                 weight_decay=stage.weight_decay,
                 label_smoothing=stage.label_smoothing,
-                device=device,
+                device=options.device,
                 seed=seed,
             ),
-            augment=crop_and_flip(),
+            augment=AUGMENTATIONS[stage.augment],
             folder=out / stage.name,
             card={"stage": stage.name},
             watch=of_epochs(progress, say, stage.epochs),
         )
     path = out / "resnet18.pt"
     write_half(base, head, path)
-    card = measure(path, train, test, device=device)
+    card = measure(path, train, test, device=options.device)
     beside = path.with_suffix(".json")
     with _writing(beside):
         write_json(beside, asdict(card))
     return path, card
+
+
+def _batches(found: ImageSet, *, shuffle: bool = False) -> Batches:
+    return Batches(torch.from_numpy(found.images), torch.from_numpy(found.labels), BATCH_SIZE, shuffle=shuffle)
 
 
 def write_half(base: Backbone, head: torch.nn.Linear, path: Path) -> None:

@@ -17,6 +17,7 @@ from mp09.device import choose_device, int8_is_faster
 from mp09.errors import ModelError, TrainingError
 from mp09.features.cache import digest_model
 from mp09.features.extract import ExtractOptions
+from mp09.features.forms import engine
 from mp09.features.heads import probabilities_of, train_head
 from mp09.nets.backbones import Backbone, backbone, unfilled_backbone
 from mp09.nets.classifier import Classifier, make_head
@@ -141,7 +142,8 @@ def train(
 
 def _say_how(say: Say, options: FitOptions) -> None:
     say("The backbone is frozen and nothing is augmented at random: its features are computed once.")
-    if options.precision == AUTO and int8_is_faster(choose_device(options.device)):
+    device = choose_device(options.device)
+    if options.precision == AUTO and engine(device) and int8_is_faster(device):
         say("On this processor --precision int8 computes them several times as fast, a little coarser.")
 
 

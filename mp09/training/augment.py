@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
+GREY = 120  # about the mean of CIFAR-10's pixels
+
 Augment = Callable[[Tensor], Tensor]  # maps images uint8 (N, 3, H, W) to changed ones
 
 
@@ -54,10 +56,38 @@ def crop_and_flip(padding: int = 4) -> Augment:
     return augment
 
 
+def crop_flip_and_cut(padding: int = 4, hole: int = 8) -> Augment:
+    """Return an augmentation that moves and mirrors each image, and puts a grey square somewhere on it.
+
+    The square is the cutout of DeVries and Taylor (2017): a model that misses a part of each object looks at all parts.
+
+    Args:
+        padding: As for `crop_and_flip`.
+        hole: The side of the square in pixels, by default 8. Its centre is anywhere, so part of it may lie outside.
+
+    Returns:
+        A function like that of `crop_and_flip`.
+    """
+    move = crop_and_flip(padding)
+
+    def augment(images: Tensor) -> Tensor:
+        n, _, height, width = images.shape
+        changed = move(images)
+        inside = [
+            (torch.arange(size, device=images.device) - torch.randint(size, (n, 1), device=images.device) + hole // 2)
+            for size in (height, width)
+        ]
+        rows, columns = ((place >= 0) & (place < hole) for place in inside)
+        return changed.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], GREY)
+
+    return augment
+
+
 AUGMENTATIONS: dict[str, Augment | None] = {
     "none": None,
     "flip": flip,
     "crop": crop_and_flip(),
+    "cutout": crop_flip_and_cut(),
     "strong": per_image(
         v2.Compose(
             [

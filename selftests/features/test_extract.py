@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,10 +12,9 @@ import torch
 
 from mp09.data.imageset import ImageSet
 from mp09.errors import FeatureError
-from mp09.features import cache
+from mp09.features import cache, forms, openvino_form
 from mp09.features.extract import ExtractOptions, View, extract
 from mp09.features.featureset import FeatureSet, stack
-from mp09.features.forms import fast_form
 from mp09.nets.backbones import backbone
 
 RANDOM = np.random.default_rng(0)
@@ -71,13 +71,53 @@ def test_an_unknown_precision_is_refused(base):
         of(base, precision="int4")
 
 
-@pytest.mark.parametrize("name", ["alexnet", "densenet121", "vit_b_32", "googlenet"])
-def test_the_fast_form_computes_the_same(name):
-    body = backbone(name, "none").body.eval()
-    x = torch.rand(2, 3, 224, 224)
+@pytest.mark.parametrize("name", ["alexnet", "densenet121", "vit_b_32", "googlenet", "resnet18-32"])
+@pytest.mark.parametrize("make", [forms.pytorch_form, forms.form_of], ids=["PyTorch", "fastest"])
+def test_a_form_computes_the_same(name, make):
+    base = backbone(name, "none")
+    x = torch.rand(3, 3, base.preprocess.size, base.preprocess.size)
+    sample = () if make is forms.pytorch_form else (x[:2],)
+    form = make(base.body, *sample, "float32", torch.device("cpu"))
     with torch.no_grad():
-        fast = fast_form(body, torch.float32)(x)
-        torch.testing.assert_close(fast, body(x), atol=1e-3, rtol=1e-3)
+        for images in (x, x[:1]):
+            torch.testing.assert_close(form(images), base.body.eval()(images), atol=1e-3, rtol=1e-3)
+
+
+def test_batch_norm_is_folded(base):
+    folded = forms._folded(base.body.eval())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+
+
+class ByNumber(torch.nn.Module):
+    """Decides by its input, so that it can neither be traced nor exported."""
+
+    def forward(self, x):
+        return x.mean((2, 3)) if x.mean() > 0 else x.amax((2, 3))
+
+
+def test_a_model_that_can_not_be_exported_is_computed_by_pytorch():
+    x = torch.rand(2, 3, 8, 8)
+    form = forms.form_of(ByNumber(), x, "float32", torch.device("cpu"))
+    torch.testing.assert_close(form(x), x.mean((2, 3)))
+    torch.testing.assert_close(form(-x), -x.amin((2, 3)))
+    with pytest.raises(FeatureError, match="OpenVINO can't compute this model"):
+        forms.form_of(ByNumber(), x, "int8", torch.device("cpu"), [x])
+
+
+def test_without_the_extra_pytorch_computes_all_but_int8(base, monkeypatch):
+    fast = of(base)
+    monkeypatch.setattr(openvino_form, "version", lambda: "")
+    slow = of(base)
+    np.testing.assert_allclose(slow.features, fast.features, atol=1e-3)
+    assert slow.key != fast.key
+    with pytest.raises(FeatureError, match=r"int8 is computed by OpenVINO, which is not installed: pip install"):
+        of(base, precision="int8")
+
+
+def test_openvino_reports_to_nobody():
+    assert forms.engine(torch.device("cpu"))
+    openvino_form._openvino()
+    assert sys.modules["openvino_telemetry"] is None
 
 
 def test_the_backbone_given_stays_as_it_is(base):

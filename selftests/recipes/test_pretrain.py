@@ -45,11 +45,11 @@ def sources(tmp_path_factory):
 def test_all_stages_run_and_a_checkpoint_with_its_card_comes_out(sources, tmp_path, capsys):
     tiny, cifar = sources
     command = ["pretrain", "--tiny-imagenet", str(tiny), "--cifar10", str(cifar), "--out", str(tmp_path)]
-    command += ["--epochs", "1,2,1", "--device", "cpu"]
+    command += ["--epochs", "1,2", "--device", "cpu"]
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "tiny-imagenet: 1 epochs, 8 images" in printed
-    assert "cifar10-fine: 1 epochs, 40 images" in printed
+    assert "cifar10: 2 epochs, 40 images" in printed
     assert "eight classes, 32 training images" in printed
     made = torch.load(tmp_path / "resnet18.pt", weights_only=True)
     assert made["conv1.weight"].dtype == made["fc.weight"].dtype == torch.float16
@@ -61,6 +61,28 @@ def test_all_stages_run_and_a_checkpoint_with_its_card_comes_out(sources, tmp_pa
     (tmp_path / "resnet18.json").mkdir()
     assert main(command) == 2
     assert f"error: {tmp_path / 'resnet18.json'}: could not be written" in capsys.readouterr().err
+
+
+def test_training_may_begin_with_other_weights(sources, tmp_path, capsys):
+    start = backbone("resnet18-32", "none")
+    head = torch.nn.Linear(512, 200)
+    write_half(start, head, tmp_path / "start.pt")
+    command = ["pretrain", "--cifar10", str(sources[1]), "--out", str(tmp_path), "--epochs", "1", "--device", "cpu"]
+    assert main([*command, "--start", str(tmp_path / "start.pt")]) == 0
+    made, begun = (torch.load(tmp_path / name, weights_only=True) for name in ("resnet18.pt", "start.pt"))
+    assert made["fc.weight"].shape == (10, 512)
+    same = torch.corrcoef(torch.stack([made["conv1.weight"].flatten(), begun["conv1.weight"].flatten()]).float())
+    assert same[0, 1] > 0.5  # it would be near 0 from random weights
+    assert main([*command, "--start", "nowhere.pt"]) == 2
+    assert "nowhere.pt" in capsys.readouterr().err
+
+
+def test_images_may_be_held_out_for_comparing_recipes(sources, tmp_path, capsys):
+    command = ["pretrain", "--cifar10", str(sources[1]), "--out", str(tmp_path), "--epochs", "1", "--device", "cpu"]
+    assert main([*command, "--hold-out", "8"]) == 0
+    printed = capsys.readouterr().out
+    assert "cifar10: 1 epochs, 32 images" in printed
+    assert "valid loss" in printed
 
 
 def test_all_images_of_ten_classes_are_read_in_their_order(sources):

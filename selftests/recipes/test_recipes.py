@@ -199,7 +199,7 @@ def test_processes_of_a_command_print_once(small_data, tmp_path):
         (("export", "--model", "squeezenet1_1", "--weights", "none"), "is not one linear layer"),
         (("features", "--data", "none"), "expected cifar10_batches"),
         (("pretrain", "--cifar10", "none"), "none: no such file or folder"),
-        (("pretrain", "--cifar10", "none", "--epochs", "1"), "expected 2 numbers"),
+        (("pretrain", "--cifar10", "none", "--epochs", "1,2"), "a number for each of cifar10; got 2"),
     ],
 )
 def test_what_is_not_there_is_refused_in_one_line(arguments, words, capsys, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mp09.training.augment import AUGMENTATIONS, crop_and_flip, flip
+from mp09.training.augment import AUGMENTATIONS, crop_and_flip, crop_flip_and_cut, flip
 
 IMAGES = torch.randint(256, (64, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -27,6 +27,19 @@ def test_a_flip_mirrors_some_images_and_leaves_the_others():
     mirrored = (changed == IMAGES.flip(-1)).flatten(1).all(1)
     assert (same ^ mirrored).all()
     assert 10 < mirrored.sum() < 54
+
+
+def test_a_square_is_cut_out_of_the_moved_image():
+    torch.manual_seed(0)
+    moved = crop_and_flip(4)(IMAGES)
+    torch.manual_seed(0)
+    changed = crop_flip_and_cut(4, 8)(IMAGES)
+    cut = (changed != moved).any(1)
+    assert (changed == 120).all(1)[cut].all()
+    sizes = torch.stack([cut.any(2).sum(1), cut.any(1).sum(1)])  # rows and columns of each image
+    assert sizes.max() == 8
+    assert (sizes == 8).float().mean() > 0.5
+    assert sizes.min() >= 3  # the least that a square whose centre is in a corner leaves
 
 
 def test_a_crop_is_a_part_of_the_reflected_image():
