@@ -39,13 +39,13 @@ CPU = torch.device("cpu")
 def forms_of(body: nn.Module, x: torch.Tensor, *, with_compile: bool) -> dict[str, Form]:
     """Return what is tried, by name: each engine in each precision. `x` are preprocessed images."""
     plain = copy.deepcopy(body).eval()
-    forms: dict[str, Form] = {"PyTorch as it is, float32": torch.inference_mode()(plain)}
+    forms = {"PyTorch as it is, float32": Form(torch.inference_mode()(plain))}
     precisions = [FLOAT32, *([BFLOAT16] if fast_dtype(CPU) == torch.bfloat16 else [])]  # others are slow in it
     for precision in precisions:
         forms[f"PyTorch folded, {precision}"] = pytorch_form(body, precision, CPU)
         if with_compile:
             torch._inductor.config.freezing = True
-            forms[f"torch.compile, {precision}"] = torch.compile(pytorch_form(body, precision, CPU))
+            forms[f"torch.compile, {precision}"] = Form(torch.compile(pytorch_form(body, precision, CPU).features))
     if name := engine(CPU):
         for precision in (*precisions, INT8):
             forms[f"{name}, {precision}"] = form_of(body, x[:2], precision, CPU, list(x.split(64)))
@@ -97,7 +97,7 @@ def main() -> int:
         print(f"{name}: the same of ten classes for {equal:.2%} of {len(test)} test images")
     parts = {
         precision: [extract(base, part, ExtractOptions("cpu", precision)) for part in (found, test)]
-        for precision in (FLOAT32, BFLOAT16, INT8)
+        for precision in (FLOAT32, BFLOAT16, *([INT8] if engine(CPU) else []))
     }
     for seed in range(SEEDS):
         for precision, (train, judged) in parts.items():

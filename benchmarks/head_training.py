@@ -5,7 +5,7 @@
 The plain loop trains a frozen resnet18 with a new classifier as a first solution does: in float32, with transforms for
 one sample at a time. The reference is `train` of submitted.py, on its own model and dataset. Both train one epoch, on
 the same images in batches of 64. The third way is extraction and then ten epochs on the features, as the commands do
-it, and on processors also with int8; it is compared with ten times the measured epoch of the plain loop.
+it, and with the extra `fast` also with int8; it is compared with ten times the measured epoch of the plain loop.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from mp09.data.cifar import TEST_FILE, TRAIN_FILES, read_batch
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device
 from mp09.features.extract import ExtractOptions, extract
+from mp09.features.forms import engine
 from mp09.features.heads import accuracy, train_head
 from mp09.nets.backbones import backbone
 from mp09.recipes.datasets import training_images
@@ -91,7 +92,7 @@ def main() -> int:
     plain_optimizer = torch.optim.Adam(plain.fc.parameters(), lr=LR)
     optimizer = submitted.build_optimizer("Adam", reference.parameters(), {"lr": LR})
     base = backbone("resnet18-32")
-    precisions = ("auto", "int8") if device.type == "cpu" else ("auto",)
+    precisions = ("auto", "int8") if engine(device) else ("auto",)
     heads = {precision: nn.Linear(base.width, 8) for precision in precisions}
 
     def cached(precision: str) -> None:

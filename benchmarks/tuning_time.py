@@ -2,8 +2,8 @@
 
     python -m benchmarks.tuning_time [--data cifar10_batches]
 
-It prints the ratio of 90 seconds to the time of a search. The features are extracted before that, with int8, as their
-precision does not matter here. The first search includes the time of importing Ax.
+It prints the ratio of 90 seconds to the time of a search. The features are extracted before that. The first search
+includes the time of importing Ax.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> int:
     args = parser.parse_args()
     data = open_data(args.data)
     base = backbone("resnet18-32")
-    options = ExtractOptions("cpu", "int8")
+    options = ExtractOptions("cpu")
     train, valid = features_of(base, data.train, "train", options), features_of(base, data.valid, "valid", options)
     evaluate = partial(evaluate_head, train=train, valid=valid, classes=len(data.classes), epochs=EPOCHS, seed=0)
     found: list[tuning.Trial] = []

@@ -6,6 +6,7 @@ found = decode_files(files, Path("images.zip"))  # {"train": NamedImages, "test"
 
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -152,7 +153,7 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder_entries(source: Path) -> Iterator[tuple[str, bytes]]:
-    for path in filter(Path.is_file, files_below(source)):
+    for path in filter(os.path.isfile, files_below(source)):
         try:
             yield path.relative_to(source).as_posix(), path.read_bytes() if is_image(path.name) else b""
         except OSError as error:

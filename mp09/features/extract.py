@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ from mp09.errors import FeatureError
 from mp09.features import cache as store
 from mp09.features.ahead import ahead
 from mp09.features.featureset import FeatureSet
-from mp09.features.forms import Form, engine, form_of, one_thread_beside
+from mp09.features.forms import Form, engine, form_of
+from mp09.features.openvino_form import version
 from mp09.features.rows import Rows
 from mp09.features.sources import HasBody, ImageSource, InMemory, PreparesImages, batches
 from mp09.precision import AUTO, BFLOAT16, FLOAT32, INT8
@@ -37,6 +38,15 @@ MakeForm = Callable[[torch.device], Form]  # may be pickled, with the backbone i
 # Takes (make_form, preprocess, batches uint8 (n, 3, H, W), device), and yields the features float32 (n, D) of each
 # batch in order.
 Compute = Callable[[MakeForm, PreparesImages, Iterable[Tensor], torch.device], Iterator[np.ndarray]]
+
+
+@runtime_checkable
+class ComputesElsewhere(Protocol):
+    """Is a `Compute` on other machines, which tells the kind of their devices, and the engine that they share."""
+
+    kind: str
+
+    def engine(self) -> str: ...
 
 
 def compute_here(
@@ -58,7 +68,7 @@ class ExtractOptions:
             has arithmetic for it. "int8" is for processors: see `forms.form_of`.
         cache: The folder where features are kept, and found again; None keeps nothing.
         batch_size: Images in a batch.
-        compute: What computes a batch; `on_ray.OnCluster` does it on other machines, whose `kind` of device it tells.
+        compute: What computes a batch; `on_ray.OnCluster` does it on other machines.
     """
 
     device: str = AUTO
@@ -117,10 +127,14 @@ def extract(
     if options.cache and not key and not isinstance(data, InMemory):
         raise FeatureError("a cache needs a key for images that are read batch by batch.")
     card = _card(backbone, data, key, view, precision, calibration)
-    if (kind := getattr(options.compute, "kind", device.type)) != "cpu":  # it adds in another order
+    kind = options.compute.kind if isinstance(options.compute, ComputesElsewhere) else device.type
+    if kind != "cpu":  # it adds in another order
         card["device"] = kind
-    if name := engine(torch.device(kind)):
+    # What `form_of` makes of a backbone follows from these.
+    if name := options.compute.engine() if isinstance(options.compute, ComputesElsewhere) else engine(device):
         card["engine"] = name
+    if precision == INT8:
+        card["quantizer"] = version("nncf")
     if view:  # random numbers are drawn for a batch at a time
         card["batch_size"] = options.batch_size
     if options.cache:
@@ -129,7 +143,7 @@ def extract(
         if known is not None:
             return known
     inputs = _inputs(backbone.preprocess, data, calibration) if precision == INT8 else ()
-    make_form = partial(_form, backbone.body, backbone.preprocess, precision, inputs)
+    make_form = partial(_form, backbone.body, backbone.preprocess, precision, inputs, fast=bool(name))
     found = _computed(make_form, backbone.preprocess, data, options, view, device, watch)
     found = replace(found, key=store.key_of(card))
     return store.write(options.cache, found, card) if options.cache else found
@@ -141,10 +155,13 @@ def _form(
     precision: str,
     calibration: Sequence[Tensor],
     device: torch.device,
+    *,
+    fast: bool,
 ) -> Form:
     """Return the form of a backbone; its sample is what `preprocess` makes of black images."""
-    sample = preprocess(torch.zeros(2, 3, *SAMPLE_SIZE, dtype=torch.uint8))
-    return form_of(body, sample, precision, device, calibration)
+    prepared = copy.deepcopy(preprocess).to(torch.device("cpu"))  # it may have moved to a GPU with its model
+    sample = prepared(torch.zeros(2, 3, *SAMPLE_SIZE, dtype=torch.uint8))
+    return form_of(body, sample, precision, device, calibration, fast=fast)
 
 
 def _computed(
@@ -184,7 +201,7 @@ def run(form: Form, preprocess: PreparesImages, x: Tensor) -> np.ndarray:
         form, preprocess: Those of a backbone, on one device.
         x: Images uint8 (n, 3, H, W), on the same device.
     """
-    with one_thread_beside(x.device):
+    with form.beside():
         return form(preprocess(x)).cpu().numpy()
 
 

@@ -1,13 +1,15 @@
 """Makes the forms of a backbone in which it computes features fastest.
 
-A form is a function that maps preprocessed images float32 (n, 3, S, S) to features float32 (n, D), both on one device.
-On processors, it is OpenVINO's where the extra `fast` is installed. Elsewhere PyTorch computes, with BatchNorm folded
-into the convolutions before it and the memory format channels last.
+A form maps preprocessed images to features, both on one device. On processors, it is OpenVINO's where the extra `fast`
+is installed. Elsewhere PyTorch computes, with BatchNorm folded into the convolutions before it and the memory format
+channels last.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
@@ -17,11 +19,64 @@ from mp09.errors import FeatureError
 from mp09.features import openvino_form
 from mp09.precision import BFLOAT16, INT8
 
-Form = Callable[[Tensor], Tensor]
+PYTORCH = "PyTorch"
+
+
+class _OneThread:
+    """Is a context manager that keeps PyTorch to one thread, until the last of several blocks has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks = self._threads = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._blocks:
+                self._threads = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self._blocks += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                torch.set_num_threads(self._threads)
+
+
+_one_thread = _OneThread()
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a backbone, which may be called from several threads.
+
+    Attributes:
+        features: Maps preprocessed images float32 (n, 3, S, S) to features float32 (n, D).
+        engine: What computes them, PYTORCH or another.
+    """
+
+    features: Callable[[Tensor], Tensor]
+    engine: str = PYTORCH
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.features(images)
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Return a block for what PyTorch does before and after, in which it keeps to one thread beside another engine.
+
+        Its other threads would go on waiting busily for a while after each operation, and take cores from the engine.
+        """
+        return nullcontext() if self.engine == PYTORCH else _one_thread
 
 
 def form_of(
-    body: nn.Module, sample: Tensor, precision: str, device: torch.device, calibration: Sequence[Tensor] = ()
+    body: nn.Module,
+    sample: Tensor,
+    precision: str,
+    device: torch.device,
+    calibration: Sequence[Tensor] = (),
+    *,
+    fast: bool = True,
 ) -> Form:
     """Make the fastest form of a model on a device.
 
@@ -34,13 +89,14 @@ def form_of(
         precision: "float32" or "bfloat16"; or "int8", for processors and with the extra `fast`.
         device: Where images are, and where their features will be.
         calibration: For int8, inputs by whose values the steps between whole numbers are chosen.
+        fast: Whether another engine than PyTorch may compute it.
 
     Raises:
         FeatureError: int8 is not possible for this model, or the extra `fast` is not installed.
     """
-    if engine(device):
+    if fast and engine(device):
         try:
-            return openvino_form.openvino_form(body, sample.cpu(), precision, calibration)
+            return Form(openvino_form.openvino_form(body, sample.cpu(), precision, calibration), engine(device))
         except FeatureError:
             if precision == INT8:
                 raise
@@ -50,25 +106,9 @@ def form_of(
 
 
 def engine(device: torch.device) -> str:
-    """Return what computes forms on a device, such as "OpenVINO 2026.4.1"; "" for PyTorch."""
-    version = openvino_form.version() if device.type == "cpu" else ""
+    """Return what computes forms on a device besides PyTorch, such as "OpenVINO 2026.4.1"; "" if nothing does."""
+    version = openvino_form.version("openvino") if device.type == "cpu" else ""
     return f"OpenVINO {version}" if version else ""
-
-
-@contextmanager
-def one_thread_beside(device: torch.device) -> Iterator[None]:
-    """Keep PyTorch to one thread within the block, where another engine computes a form on the device.
-
-    PyTorch's other threads would go on waiting busily for a while after each operation, and take cores from the engine:
-    ResNet-50 would classify 67 images a second instead of 95.
-    """
-    threads = torch.get_num_threads()
-    if engine(device):
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def pytorch_form(body: nn.Module, precision: str, device: torch.device) -> Form:
@@ -81,7 +121,7 @@ def pytorch_form(body: nn.Module, precision: str, device: torch.device) -> Form:
     def features(images: Tensor) -> Tensor:
         return fast(images.to(dtype, memory_format=torch.channels_last)).float()
 
-    return features
+    return Form(features)
 
 
 def _folded(body: nn.Module) -> nn.Module:
@@ -96,7 +136,7 @@ def _folded(body: nn.Module) -> nn.Module:
         if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) > 1:
             continue
         convolution, norm = modules[str(before.target)], modules[str(node.target)]
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
             traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
             node.replace_all_uses_with(before)
             traced.graph.erase_node(node)

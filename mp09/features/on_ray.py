@@ -3,7 +3,7 @@
 It needs Ray Data, which comes with the extra `cluster`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from mp09.device import choose_device, fast_dtype
 from mp09.errors import ClusterError
 from mp09.features.extract import MakeForm, run
+from mp09.features.forms import engine
 from mp09.features.sources import PreparesImages
 from mp09.precision import AUTO, BFLOAT16, FLOAT32, forced
 
@@ -46,18 +47,27 @@ class OnCluster:
         """
         if (name := forced()) != AUTO:
             return name
+        return BFLOAT16 if self._everywhere(_precision) == {BFLOAT16} else FLOAT32
+
+    def engine(self) -> str:
+        """Return what computes besides PyTorch; "" where the machines differ in that."""
+        found = set() if self._gpus else self._everywhere(_engine)
+        return found.pop() if len(found) == 1 else ""
+
+    def _everywhere(self, ask: Callable[[str], str]) -> set[str]:
+        """Return the different answers that the cluster's machines give to a question about their devices."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         unit = "GPU" if self._gpus else "CPU"
         share = {"num_gpus": 0.01, "num_cpus": 0} if self._gpus else {"num_cpus": 0}
         asked = [
-            self._ray.remote(_precision)
+            self._ray.remote(ask)
             .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False), **share)
             .remote(self.kind)
             for node in self._ray.nodes()
             if node["Alive"] and node["Resources"].get(unit)
         ]
-        return BFLOAT16 if all(answer == BFLOAT16 for answer in self._ray.get(asked)) else FLOAT32
+        return set(self._ray.get(asked))
 
     def __call__(
         self, make_form: MakeForm, preprocess: PreparesImages, images: Iterable[Tensor], device: torch.device
@@ -101,6 +111,11 @@ class OnCluster:
 def _precision(kind: str) -> str:
     """Return what "auto" means on a device of the machine that this runs on."""
     return BFLOAT16 if fast_dtype(torch.device(kind)) == torch.bfloat16 else FLOAT32
+
+
+def _engine(kind: str) -> str:
+    """Return what computes forms besides PyTorch on the machine that this runs on."""
+    return engine(torch.device(kind))
 
 
 class _Worker:

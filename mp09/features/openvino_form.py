@@ -5,6 +5,7 @@ import copy
 import io
 import logging
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import metadata
@@ -21,10 +22,10 @@ NAMES = {BFLOAT16: "bf16"}  # what OpenVINO calls a precision; all others are fl
 
 
 @cache
-def version() -> str:
-    """Return the version of OpenVINO; "" where it is not installed."""
+def version(package: str) -> str:
+    """Return the version of OpenVINO or of its quantizer NNCF, by their package; "" where it is not installed."""
     try:
-        return metadata.version("openvino")
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
 
@@ -41,12 +42,11 @@ def openvino_form(
         calibration: For int8, inputs by whose values the steps between whole numbers are chosen.
 
     Returns:
-        A function that maps float32 (n, 3, S, S), of any n, to features float32 (n, D).
+        A function that maps float32 (n, 3, S, S), of any n, to features float32 (n, D). Several threads may call it.
 
     Raises:
-        FeatureError: The model can't be exported or converted.
+        FeatureError: OpenVINO can't be imported, or the model can't be exported or converted.
     """
-    openvino = _openvino()
     options = {
         "INFERENCE_PRECISION_HINT": NAMES.get(precision, "f32"),
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads
@@ -54,16 +54,21 @@ def openvino_form(
         "ENABLE_CPU_PINNING": False,  # several processes may share the cores
     }
     try:
+        openvino = _openvino()
         model = _converted(openvino, body, sample)
         if precision == INT8:
             model = _quantized(model, calibration)
-        request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
+        compiled = openvino.Core().compile_model(model, "CPU", options)
     except Exception as error:  # PyTorch and OpenVINO raise many kinds
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise FeatureError(f"OpenVINO can't compute this model ({reason}).") from error
 
+    own = threading.local()  # a request serves one thread at a time
+
     def features(images: Tensor) -> Tensor:
-        return torch.from_numpy(request.infer([images.contiguous().numpy()], share_inputs=True)[0])
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        return torch.from_numpy(own.request.infer([images.contiguous().numpy()], share_inputs=True)[0])
 
     return features
 

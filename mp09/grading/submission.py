@@ -151,14 +151,14 @@ class Submission:
         except Failed:
             return Evidence(accuracy)
         started = time.monotonic()
-        # All single changes together need about half of what an evaluation needs, on however slow a machine.
+        # All single changes together need less than an evaluation, on however slow a machine.
         first_s = max(rubric.FIRST_EXPERIMENTS_S, self._image_s * len(self.scored))
 
         def ask(
             changes: Sequence[str], count: int = rubric.SCREENING_IMAGES, batch_size: int = rubric.BATCH_SIZE
         ) -> np.ndarray | None:
             count = min(count, len(sample))
-            limit_s = first_s if len(changes) == 1 and changes[0] != REFIT.key else rubric.EXPERIMENTS_S
+            limit_s = first_s if len(changes) < 2 and REFIT.key not in changes else rubric.EXPERIMENTS_S
             worst_s = rubric.LIMITS_S["experiment"]
             images = count + (rubric.REFIT_IMAGES if REFIT.key in changes else 0)
             if self.workers.left_s < 2 * worst_s or time.monotonic() - started > limit_s:
@@ -182,7 +182,7 @@ class Submission:
         if accuracy < rubric.ACCURACY_STEPS[-1]:
             found = causes.find(ask, facts, classes, labels, old_head=old_head)
         if unsteady and not (found.cause and found.cause.key in causes.FOUND):
-            found = replace(found, cause=causes.steadying(ask, classes, labels) or found.cause)
+            found = replace(found, cause=causes.steadying(ask, len(sample)) or found.cause)
         return found
 
     def agreement(self) -> float:

@@ -8,6 +8,7 @@ Files give every frame. A live source, such as a camera, gives its newest frame 
 before was being classified, so that a prediction is never shown late.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -263,7 +264,7 @@ def open_source(source: str | Path, *, live: bool = False) -> FrameSource:
     if str(source).isdecimal() and len(str(source)) <= CAMERA_DIGITS and not path.exists():
         return Camera(int(str(source)))
     if path.is_dir():
-        found = sorted(filter(Path.is_file, files_below(path)))
+        found = sorted(filter(os.path.isfile, files_below(path)))
         files = [file for file in found if is_image(file.name)]
         tell_left_aside(path, [file.name for file in found if not file.name.lower().endswith(SUFFIXES)])
         if not files:

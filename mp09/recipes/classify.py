@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mp09.data.tiny_imagenet import read_class_names
 from mp09.device import choose_device, fast_dtype
-from mp09.features.forms import form_of, one_thread_beside
+from mp09.features.forms import form_of
 from mp09.inference.frames import FrameSource, ImageFiles
 from mp09.inference.outputs import Panels, StopWatchingError, VideoFile, Window
 from mp09.inference.predictor import TOP, Predictor, Probabilities
@@ -78,7 +78,7 @@ def _of_classifier(model: Classifier, device: torch.device) -> Probabilities:
     head = copy.deepcopy(model.head).to(device).eval()
 
     def probabilities(images: Tensor) -> Tensor:
-        with one_thread_beside(device):
+        with body.beside():
             return class_logits(head(body(preprocess(images)))).softmax(dim=1)
 
     return probabilities

@@ -13,7 +13,8 @@ class InputOptions:
     Attributes:
         batch_size, valid_batch_size: Images in a batch, 1 or more. The second changes no result.
         augment: Random changes of training images: "none"; "flip", which mirrors half of them; "crop", which is
-            `crop_and_flip`; or "strong", which mirrors, turns by up to 15 degrees, and changes colours.
+            `crop_and_flip`; "cutout", which is `crop_flip_and_cut`; or "strong", which mirrors, turns by up to 15
+            degrees, and changes colours.
         views: With a frozen backbone, how many views of each image are computed once: itself, mirrored, then moved at
             random.
     """

@@ -1,8 +1,8 @@
 """Trains a backbone like resnet18.pt from images, and measures what its card says.
 
 This is the work of `python -m mp09 pretrain`. The model learns from Tiny ImageNet at 32x32 first, and then from
-CIFAR-10's ten classes. Only training splits are used and the last weights are taken; the test split is looked at once,
-at the end. Every stage is a run of its own that goes on where it stopped.
+CIFAR-10's ten classes. Only training splits are used and the last weights are taken; the test split is looked at once
+in a run, at the end. Every stage is a run of its own that goes on where it stopped.
 """
 
 import io
@@ -21,12 +21,14 @@ from mp09.data.cifar import CLASSES
 from mp09.data.imageset import ImageSet
 from mp09.device import choose_device
 from mp09.errors import DataError, TrainingError
+from mp09.features.cache import digest_model
 from mp09.features.extract import ExtractOptions, extract
 from mp09.features.heads import accuracy, train_head
 from mp09.files import atomic_write, write_json
 from mp09.nets.backbones import Backbone, backbone
 from mp09.nets.classifier import Classifier
 from mp09.nets.ours import OUR_CLASSES, OURS
+from mp09.recipes.datasets import digest
 from mp09.recipes.progress import Say, no_progress, of_epochs, silent
 from mp09.training.augment import AUGMENTATIONS
 from mp09.training.batches import Batches
@@ -136,6 +138,8 @@ def pretrain(
         replace(stage, epochs=count) for stage, count in zip(stages, epochs or [s.epochs for s in stages], strict=True)
     ]
     train, test = read_cifar10(cifar10)
+    if not 0 <= options.hold_out < len(train):
+        raise TrainingError(f"hold_out: expected 0 to {len(train) - 1} images, got {options.hold_out}.")
     order = np.random.default_rng(seed).permutation(len(train))
     learned, held = train.take(np.sort(order[options.hold_out :])), train.take(np.sort(order[: options.hold_out]))
     torch.manual_seed(seed)
@@ -164,7 +168,7 @@ def pretrain(
             ),
             augment=AUGMENTATIONS[stage.augment],
             folder=out / stage.name,
-            card={"stage": stage.name},
+            card={"stage": stage.name, "start": digest_model(base.body), "images": digest(found)},
             watch=of_epochs(progress, say, stage.epochs),
         )
     path = out / "resnet18.pt"

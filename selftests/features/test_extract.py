@@ -106,7 +106,7 @@ def test_a_model_that_can_not_be_exported_is_computed_by_pytorch():
 
 def test_without_the_extra_pytorch_computes_all_but_int8(base, monkeypatch):
     fast = of(base)
-    monkeypatch.setattr(openvino_form, "version", lambda: "")
+    monkeypatch.setattr(openvino_form, "version", lambda package: "")
     slow = of(base)
     np.testing.assert_allclose(slow.features, fast.features, atol=1e-3)
     assert slow.key != fast.key
@@ -114,10 +114,31 @@ def test_without_the_extra_pytorch_computes_all_but_int8(base, monkeypatch):
         of(base, precision="int8")
 
 
-def test_openvino_reports_to_nobody():
-    assert forms.engine(torch.device("cpu"))
-    openvino_form._openvino()
+def test_openvino_reports_to_nobody(base, monkeypatch):
+    reached = []
+    monkeypatch.setattr("socket.socket.connect", lambda _, address: reached.append(address))
+    of(base, precision="int8")
+    assert reached == []
     assert sys.modules["openvino_telemetry"] is None
+
+
+def test_several_threads_may_use_a_form(base):
+    form = forms.form_of(base.body, torch.rand(2, 3, 32, 32), "float32", torch.device("cpu"))
+    threads = torch.get_num_threads()
+
+    def features(value: float) -> torch.Tensor:
+        with form.beside():
+            return form(torch.full((64, 3, 32, 32), value))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(features, [0.1, 0.2, 0.3, 0.4] * 4))
+    assert all(torch.equal(one, other) for one, other in zip(found[:4], found[4:8], strict=True))
+    assert torch.get_num_threads() == threads
+
+
+def test_a_norm_without_statistics_stays():
+    body = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4, track_running_stats=False))
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in forms._folded(body.eval()).modules())
 
 
 def test_the_backbone_given_stays_as_it_is(base):

@@ -83,6 +83,10 @@ def test_images_may_be_held_out_for_comparing_recipes(sources, tmp_path, capsys)
     printed = capsys.readouterr().out
     assert "cifar10: 1 epochs, 32 images" in printed
     assert "valid loss" in printed
+    assert main(command) == 2
+    assert "holds a run with images" in capsys.readouterr().err
+    assert main([*command, "--hold-out", "40"]) == 2
+    assert "hold_out: expected 0 to 39 images, got 40" in capsys.readouterr().err
 
 
 def test_all_images_of_ten_classes_are_read_in_their_order(sources):

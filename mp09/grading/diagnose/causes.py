@@ -25,6 +25,7 @@ LEAST_SHARE = 0.5  # and at least this share of what is missing to GOAL
 SIMILAR = 0.02  # two changes whose accuracies differ by less help equally
 ORDER_FROM = 0.8  # the outputs' best order counts from this accuracy on, because some order suits even guesses a little
 OTHER_BATCHES = (rubric.BATCH_SIZE, 40)  # sizes of batches, on which a model's answers must not depend
+STEADYING = ("cause-eval-mode", "cause-normalised")  # changes after which no answer depends on chance
 UNSTEADY = 4  # so many images must get another class in the other batches, or there is nothing to explain,
 STEADIER = 4  # and this times fewer with a change, or it explains nothing
 ORDERS = np.array(list(permutations(range(len(CLASSES)))))
@@ -203,39 +204,30 @@ def find(ask: Ask, facts: AskFacts, classes: np.ndarray, labels: np.ndarray, *, 
     return Evidence(search.known, _cause_below(search, facts, accuracy))
 
 
-def steadying(ask: Ask, classes: np.ndarray, labels: np.ndarray) -> Cause | None:
+def steadying(ask: Ask, count: int) -> Cause | None:
     """Find out what makes a model name another class for an image when its batch is another one.
 
-    Returns the change with which it hardly does, and which costs little accuracy; None where there is none.
+    Returns the change with which it hardly does; None where there is none.
 
     Args:
         ask: evaluates the model on the sample, with interventions.
-        classes: the classes of the sample without any intervention, int64 (N,).
-        labels: the true ones, int64 (N,).
+        count: the number of the sample's images.
     """
-    before = _in_other_batches(ask, (), labels)
-    if before is None or before[1] < UNSTEADY:
+    before = _differing(ask, (), count)
+    if before is None or before < UNSTEADY:
         return None
-    start = Experiment((), float(np.mean(classes == labels)) - LEAST_GAIN, len(labels))
-    tried = [start]
-    for one in INTERVENTIONS:
-        if one.subject in ("model", "input") and (after := _in_other_batches(ask, (one.key,), labels)):
-            experiment, differing = after
-            tried += [experiment] if STEADIER * differing <= before[1] else []
-    best = _most_helpful(tried)
-    if best is start:
-        return None
-    one = BY_KEY[best.changes[0]]
-    key, remedy = (one.key, one.remedy) if one.subject == "model" else (RANDOM, "")
-    return Cause(key, f"the same class each time with {FOUND[key]}", remedy, best.images)
+    for one in map(BY_KEY.__getitem__, STEADYING):
+        after = _differing(ask, (one.key,), count)
+        if after is not None and STEADIER * after <= before:
+            key, remedy = (one.key, one.remedy) if one.subject == "model" else (RANDOM, "")
+            return Cause(key, f"the same class each time with {FOUND[key]}", remedy, count)
+    return None
 
 
-def _in_other_batches(ask: Ask, changes: tuple[str, ...], labels: np.ndarray) -> tuple[Experiment, int] | None:
-    """Return the experiment with these changes, and how many images get another class in batches of another size."""
-    one, other = (ask(changes, len(labels), size) for size in OTHER_BATCHES)
-    if one is None or other is None:
-        return None
-    return Experiment(changes, float(np.mean(one == labels)), len(labels)), int(np.sum(one != other))
+def _differing(ask: Ask, changes: tuple[str, ...], count: int) -> int | None:
+    """Return how many images get another class in batches of another size; None when there is no answer."""
+    one, other = (ask(changes, count, size) for size in OTHER_BATCHES)
+    return None if one is None or other is None else int(np.sum(one != other))
 
 
 def _cause_below(search: "_Search", facts: AskFacts, accuracy: float) -> Cause | None:
