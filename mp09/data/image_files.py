@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
+from threading import Event
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -28,13 +29,15 @@ OTHER_SUFFIXES = {
     ".psd": "a Photoshop document",
 }
 SHOWN = 5  # endings in a message
+told_of_exif = Event()  # is set when a process has told that EXIF data are damaged
 JUNK = ("thumbs.db", "desktop.ini")  # made by Windows, and not by people
 
 
 def read_image(path: Path) -> np.ndarray:
     """Read one image as uint8 (3, H, W), planes R, G, B; of several in a file the first.
 
-    It is turned upright as its EXIF data say. Transparency is ignored, and 16 bits are cut to 8.
+    It is turned upright as its EXIF data say; Mp09Warning names the first image whose EXIF data are damaged.
+    Transparency is ignored, and 16 bits are cut to 8.
 
     Raises:
         DataError: the file is missing, damaged, truncated or too large, has 32 bits a channel, or has a format that
@@ -47,6 +50,10 @@ def decode_image(file: Path | io.BytesIO, name: str) -> np.ndarray:
     """Do what `read_image` does, with a path or with the bytes of a file; `name` is what messages call it."""
     try:
         with Image.open(file, formats=FORMATS) as image:
+            if image.info.get("exif") and not image.getexif() and not told_of_exif.is_set():
+                told_of_exif.set()
+                words = "its EXIF data are damaged, so it, and others like it, may lie on their sides"
+                warnings.warn(f"{name}: {words}", Mp09Warning, stacklevel=2)
             ImageOps.exif_transpose(image, in_place=True)
             return np.ascontiguousarray(np.asarray(_rgb(image)).transpose(2, 0, 1))
     except Exception as error:  # Pillow's decoders raise many kinds of errors on damaged files

@@ -18,7 +18,7 @@ from mp09.data.class_folders import Listing
 from mp09.data.image_files import read_image
 from mp09.data.imageset import ImageSet
 from mp09.data.provenance import read_provenance
-from mp09.errors import DataError
+from mp09.errors import DataError, Mp09Warning
 from mp09.features.cache import digest_arrays
 from mp09.nets.preprocess import Preprocess
 from mp09.recipes.labelled import TINY_IMAGENET, Images
@@ -202,7 +202,7 @@ def loader(
         num_workers=torch.get_num_threads(),
         persistent_workers=True,
         collate_fn=_together,
-        worker_init_fn=_without_warnings_of_pillow,
+        worker_init_fn=_without_warnings,
         generator=torch.Generator(),
     )
 
@@ -234,9 +234,10 @@ class _Reader(DataLoader[Sample | None]):
             yield batch
 
 
-def _without_warnings_of_pillow(_worker: int) -> None:
-    """Do in a process that reads files what commands do in theirs."""
+def _without_warnings(_worker: int) -> None:
+    """Keep a process that reads files from printing into the command's lines."""
     warnings.filterwarnings("ignore", module="PIL")
+    warnings.simplefilter("ignore", Mp09Warning)
 
 
 def _together(items: list[Sample | None]) -> list[Tensor] | None:

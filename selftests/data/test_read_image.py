@@ -1,11 +1,14 @@
 """Tests that one image of any kind becomes three planes, or is named with the reason."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from mp09.data import image_files
 from mp09.data.image_files import read_image
-from mp09.errors import DataError
+from mp09.errors import DataError, Mp09Warning
 from selftests.data.test_class_folders import damage, draw
 
 
@@ -31,6 +34,20 @@ def test_an_image_is_three_planes(tmp_path):
 def test_every_kind_becomes_rgb(tmp_path, mode, colour, suffix, expected):
     image = read_image(draw(tmp_path / f"a.{suffix}", colour, mode=mode))
     assert image[:, 2, 3].astype(int) == pytest.approx(expected, abs=2)  # JPEG is not exact
+
+
+def test_damaged_exif_is_told_once(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    for name, content in (("whole", exif.tobytes()), ("cut", exif.tobytes()[:16]), ("again", exif.tobytes()[:16])):
+        Image.new("RGB", (8, 4)).save(tmp_path / f"{name}.jpg", exif=content)
+    image_files.told_of_exif.clear()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", Mp09Warning)
+        shapes = [image_files.read_image(tmp_path / f"{name}.jpg").shape for name in ("whole", "cut", "again")]
+    assert shapes == [(3, 8, 4), (3, 4, 8), (3, 4, 8)]
+    (ours,) = [str(one.message) for one in told if one.category is Mp09Warning]
+    assert ours.startswith(f"{tmp_path / 'cut.jpg'}: its EXIF data are damaged")
 
 
 def test_a_palette_becomes_rgb_without_a_warning(tmp_path, recwarn):
