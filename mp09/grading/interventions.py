@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # PyTorch is loaded in the worker alone
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))  # MEAN and STD of submitted.py
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # of torchvision's models
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+REFIT_IMAGES = 1600  # training images that a new head learns from
 AT_TEST = "Give test images the preprocessing that training images get, without random changes."
 IN_FILES = "The dataset or one of the transforms turns images round: show one of each by plt.imshow."
 

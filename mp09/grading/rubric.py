@@ -25,7 +25,6 @@ REPEATED_BATCHES = (100, 20)
 TESTED = 120  # images that the submission's own test() is tried on, for advice
 EXPERIMENT_IMAGES = 1000  # images of an experiment that shows what costs accuracy
 SCREENING_IMAGES = 256  # the first of them, on which changes are tried before
-REFIT_IMAGES = 1600  # training images that a new head learns from
 FIRST_EXPERIMENTS_S = 20.0  # seconds, or those of an evaluation, after which no experiment with one change begins
 EXPERIMENTS_S = 15.0  # seconds after which no other experiment begins
 REPEATED = 2000  # images that are classified a second time, in other batches

@@ -17,7 +17,7 @@ from mp09.grading.diagnose import calls, causes, model
 from mp09.grading.diagnose.causes import Evidence
 from mp09.grading.diagnose.dataset import Samples
 from mp09.grading.diagnose.record import Failed
-from mp09.grading.interventions import REFIT
+from mp09.grading.interventions import REFIT, REFIT_IMAGES
 from mp09.grading.orders import Orders, Pass
 from mp09.grading.sandbox import conversation
 from mp09.grading.sandbox.conversation import TENSORS, TRAIN, Evaluated, Question, TrainingFacts
@@ -160,7 +160,7 @@ class Submission:
             count = min(count, len(sample))
             limit_s = first_s if len(changes) < 2 and REFIT.key not in changes else rubric.EXPERIMENTS_S
             worst_s = rubric.LIMITS_S["experiment"]
-            images = count + (rubric.REFIT_IMAGES if REFIT.key in changes else 0)
+            images = count + (REFIT_IMAGES if REFIT.key in changes else 0)
             if self.workers.left_s < 2 * worst_s or time.monotonic() - started > limit_s:
                 return None
             if images * self._image_s > worst_s / 2:  # it might end the worker

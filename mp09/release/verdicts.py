@@ -11,6 +11,7 @@ from mp09.errors import GradingError
 from mp09.grading import rubric
 from mp09.grading.assignment import Assignment, GradeOptions
 from mp09.grading.diagnose.causes import FOUND, is_cause
+from mp09.grading.diagnose.model import NOT_A_FUNCTION
 from mp09.grading.grade import grade
 from mp09.grading.report import GradeReport
 from mp09.grading.sandbox.isolation import SHARED_MEMORY
@@ -99,7 +100,7 @@ def _margin(report: GradeReport) -> float | None:
     if report.accuracy is None:
         return None
     steps: tuple[float, ...] = (rubric.TRAINED_ACCURACY, *rubric.ACCURACY_STEPS)
-    if "not-a-function" in {test.diagnosis for test in report.tests}:  # it loses the last step's points at any accuracy
+    if any(NOT_A_FUNCTION in test.output for test in report.tests):  # it loses the last step's points at any accuracy
         steps = steps[:-1]
     return round(min(abs(report.accuracy - step) for step in steps), 4)
 

@@ -271,7 +271,7 @@ MUTANTS = (
     Mutant(
         "train-mode-at-evaluation",
         90,
-        "not-a-function",
+        "cause-eval-mode",
         # It trains as long as the reference: with less its accuracy, which depends on the batch, is too near to 0.85.
         (
             (EVAL, "        self.backbone.train()\n"),
@@ -350,9 +350,20 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "augmentation-at-test",
+        "noise-in-the-model",
         90,
         "not-a-function",
+        (
+            (
+                "        return self.classifier(features.float())\n",
+                "        return self.classifier(features.float() + 0.25 * torch.randn_like(features.float()))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "augmentation-at-test",
+        90,
+        "cause-random",
         (
             (
                 "return Preprocess()",

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import ToTensor
 
 from mp09.data.cifar import read_batch
-from mp09.grading import rubric
+from mp09.grading.interventions import REFIT_IMAGES
 from mp09.grading.sandbox.plain_values import Refused, describe, logits_in
 from mp09.grading.sandbox.session import Session
 
@@ -102,7 +102,7 @@ class Evaluation(ExitStack):
         self._refit = True
         features, labels = [], []
         for file in self._train_files:
-            truth = read_batch(Path(file)).labels[: rubric.REFIT_IMAGES // len(self._train_files)]
+            truth = read_batch(Path(file)).labels[: REFIT_IMAGES // len(self._train_files)]
             features += [part for part, _ in self._outputs(file, len(truth))]
             labels.append(torch.from_numpy(truth))
         self._head = linear_head(torch.cat(features), torch.cat(labels))
