@@ -11,6 +11,7 @@ from mp09.data.prepare import make_batches
 from mp09.data.origins import from_synthetic
 from mp09.errors import ReleaseError
 from mp09.grading.assignment import Assignment
+from mp09.grading.diagnose.model import NOT_A_FUNCTION
 from mp09.grading.report import GradeReport, TestResult
 from mp09.release.cases import ATTACKS, CONTROLS, MUTANTS, Case, edited, load_cases
 from mp09.release.validate import Validation, table
@@ -79,18 +80,18 @@ def test_an_accuracy_near_a_step_is_not_as_it_must_be():
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "diagnosis", "margin"),
+    ("accuracy", "output", "margin"),
     [
         (None, "", None),
         (0.925, "", 0.025),
         (0.89, "", 0.01),
         (0.52, "", 0.02),
-        (0.89, "not-a-function", 0.04),  # it loses the last step's points anyway
-        (0.0, "nothing-trained", 0.5),
+        (0.89, f"Expected: ...\n{NOT_A_FUNCTION}", 0.04),  # it loses the last step's points anyway
+        (0.0, "Nothing was trained.", 0.5),
     ],
 )
-def test_the_margin_is_the_way_to_the_nearest_step_that_decides(accuracy, diagnosis, margin):
-    test = TestResult("3.4", "accuracy", 0, 40, "failed", diagnosis=diagnosis)
+def test_the_margin_is_the_way_to_the_nearest_step_that_decides(accuracy, output, margin):
+    test = TestResult("3.4", "accuracy", 0, 40, "failed", output=output)
     report = GradeReport((test,), 0, 100, "graded", "process", "synthetic", 240, accuracy, 1.0, 42)
     assert _margin(report) == margin
 
