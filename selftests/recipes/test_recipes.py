@@ -1,16 +1,12 @@
 """Tests the learning commands with small but complete runs, as a user types them."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision import models as zoo
 
 from mp09.errors import DataError
@@ -20,7 +16,6 @@ from mp09.nets.export import load_exported
 from mp09.recipes.datasets import loader, open_data
 from mp09.recipes.feature_sets import features_of
 from mp09.recipes.train import load_trained
-from selftests.conftest import ROOT
 from selftests.data.conftest import tiny_set
 from selftests.recipes.conftest import run
 
@@ -142,55 +137,6 @@ def test_a_run_that_holds_all_weights_needs_no_other_file(folders, tmp_path):
     assert model.preprocess.size == 64
 
 
-SHARING = """
-from pathlib import Path
-from mp09 import ModelOptions, open_data, train
-import os, sys
-told = Path(os.environ["RANK"])
-told.touch()
-def progress(what, done, total): told.open("a").write(what + "\\n")
-train(open_data(sys.argv[1], per_class=20), ModelOptions("resnet18-32"), out=Path("run"), progress=progress)
-"""
-
-
-def test_processes_share_features(small_data, tmp_path):
-    """The second process computes none, neither to learn from nor to judge by."""
-    (tmp_path / "share.py").write_text(SHARING)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "share.py"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [*command, small_data], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = (set((tmp_path / rank).read_text().split()) for rank in "01")
-    assert {"train", "valid", "test"} <= first
-    assert not {"train", "valid", "test"} & second
-
-
-def test_processes_of_a_command_print_once(small_data, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mp09"]
-    options = [
-        "--data",
-        small_data,
-        "--per-class",
-        "20",
-        "--epochs",
-        "1",
-        "--device",
-        "cpu",
-        "--out",
-        tmp_path / "run",
-        "--cache",
-        tmp_path / "cache",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, "train", *map(str, options)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("on the test images") == 1
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -279,40 +225,6 @@ def test_a_test_folder_is_not_chosen_by(folders, tmp_path):
     shutil.copytree(folders / "val", tmp_path / "val")
     data = open_data(tmp_path)
     assert [part.files[0].parts[-3] for part in (data.train, data.valid, data.test)] == ["train", "val", "test"]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_every_class_has_validation_images(tmp_path, seed):
-    for name, count in (("train/rare", 2), ("train/once", 1), ("train/usual", 30)):
-        for folder, number in [(tmp_path / name, count), (tmp_path / name.replace("train", "test"), 1)]:
-            folder.mkdir(parents=True)
-            for index in range(number):
-                Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index}.png")
-    data = open_data(tmp_path, seed=seed)
-    assert data.classes == ("once", "rare", "usual")
-    assert np.bincount(data.train.labels).tolist() == [1, 1, 27]
-    assert np.bincount(data.valid.labels).tolist() == [0, 1, 3]
-
-
-def test_images_that_can_not_be_read_are_never_the_held_out_ones(tmp_path):
-    for name in ("train/a", "train/b", "test/a", "test/b"):
-        (tmp_path / name).mkdir(parents=True)
-        for index in range(10):
-            Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / name / f"{index}.png")
-    for index in range(8):
-        (tmp_path / "train" / "a" / f"{index}.png").write_bytes(b"no image")
-    data = open_data(tmp_path, skip_unreadable=True)
-    assert np.bincount(data.train.labels).tolist() == [1, 9]
-    assert np.bincount(data.valid.labels).tolist() == [1, 1]
-
-
-def test_classes_of_one_image_are_too_few(tmp_path):
-    for index in range(10):
-        for split in ("train", "test"):
-            (tmp_path / split / f"class{index}").mkdir(parents=True)
-            Image.new("RGB", (8, 8)).save(tmp_path / split / f"class{index}" / "0.png")
-    with pytest.raises(DataError, match="at least 10 training images, and two of a class"):
-        open_data(tmp_path)
 
 
 def test_layers_that_know_versions_are_loaded_again(folders, tmp_path):
